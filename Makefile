@@ -1,0 +1,90 @@
+# `make` alone lists the targets. Everything they make is below build/ and .venv/.
+# Settings, each of them `make target NAME=value`:
+VENV := .venv#                the environment of Crux
+LS := build/label-studio#     the environment of Label Studio: it pins too much to share one
+TORCH := 2.13.0#              which build of it, CPU or CUDA, is what pip finds: set PIP_INDEX_URL
+PYTHON :=#                    3.11, 3.12 or 3.13; looked for when empty
+PIP_FLAGS := --quiet --quiet# `make install PIP_FLAGS=` shows all that pip says
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint up down data pins clean
+
+CRUX_STAMP := $(VENV)/.installed
+LS_STAMP := $(LS)/.installed
+RATINGS := build/data/vaderSentiment-3.3.2.tar.gz
+SAY := @echo "--"
+# --no-compile: 20,000 modules to compile of which a tenth is ever imported
+INSTALL := install $(PIP_FLAGS) --disable-pip-version-check --no-input --no-compile
+
+help: ## this list
+	@echo "Crux. make TARGET, where TARGET is"
+	@sed -nE 's/^([a-z]+):.*## (.*)/  \1 \2/p' Makefile | while read -r name text; do \
+	    printf '  %-9s %s\n' "$$name" "$$text"; done
+
+install: ## both environments and the demo's data (5 minutes, 4 GB; once)
+	@$(MAKE) --no-print-directory -j2 $(CRUX_STAMP) $(LS_STAMP)
+	@$(MAKE) --no-print-directory $(RATINGS)
+
+demo: install ## the whole loop on real data against a real Label Studio
+	$(VENV)/bin/python -m demo run
+
+up: install ## start Label Studio, the backend and its worker, and leave them running
+	$(VENV)/bin/python -m demo up
+
+down: ## stop what `make up` started
+	@[ ! -e $(CRUX_STAMP) ] || $(VENV)/bin/python -m demo down
+
+test: install ## ruff, mypy and every test; fails if any of them does, but runs them all
+	@worst=0; \
+	check() { echo "-- $$*"; local rc=0; "$$@" || rc=$$?; [ $$rc -le $$worst ] || worst=$$rc; }; \
+	check $(VENV)/bin/ruff check .; \
+	check $(VENV)/bin/mypy; \
+	check $(VENV)/bin/python -m pytest --durations=15; \
+	exit $$worst
+
+lint: $(CRUX_STAMP) ## ruff and mypy only
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+data: $(RATINGS) ## the texts and the human ratings of demo and benchmarks (2.4 MB, MIT)
+
+pins: ## write both requirement files anew from pyproject.toml; UPGRADE=1 moves every pin
+	@UPGRADE=$(UPGRADE) PYTHON="$(PYTHON)" scripts/pins.sh $(TORCH)
+
+clean: down ## remove build/ and .venv/, and nothing else
+	rm -rf build .venv
+
+# A stamp is written last, so what was interrupted is begun again from nothing; where the stamp
+# is there but older than the pins, pip only changes what differs.
+$(CRUX_STAMP): $(VENV)/.pinned pyproject.toml
+	@$(VENV)/bin/pip $(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.pinned: requirements.txt Makefile
+	@python=$$(PYTHON="$(PYTHON)" scripts/python.sh); \
+	[ -e $@ ] || "$$python" -m venv --clear $(VENV)
+	@rm -f $@ $(CRUX_STAMP)
+	$(SAY) "installing torch $(TORCH) in $(VENV)"
+	@$(VENV)/bin/pip $(INSTALL) torch==$(TORCH) -c requirements.txt
+	$(SAY) "installing the other packages in $(VENV) (2 minutes)"
+	@$(VENV)/bin/pip $(INSTALL) --no-deps -r requirements.txt
+	$(SAY) "$(VENV) is ready"
+	@touch $@
+
+$(LS_STAMP): requirements-label-studio.txt
+	@python=$$(PYTHON="$(PYTHON)" scripts/python.sh); \
+	[ -e $@ ] || "$$python" -m venv --clear $(LS)
+	@rm -f $@
+	$(SAY) "installing Label Studio in $(LS) (1 minute)"
+	@$(LS)/bin/pip $(INSTALL) --no-deps -r requirements-label-studio.txt
+	$(SAY) "$(LS) is ready"
+	@touch $@
+
+$(RATINGS): | $(CRUX_STAMP)
+	$(SAY) "fetching the ratings (vaderSentiment's source archive)"
+	@mkdir -p $(@D)
+	@$(VENV)/bin/pip download $(PIP_FLAGS) --disable-pip-version-check --no-input --no-deps \
+	    --no-binary vaderSentiment --no-build-isolation -d $(@D) vaderSentiment==3.3.2

@@ -1,0 +1,142 @@
+"""Verdicts and versions -> the three kappas, their gap and gain, and whether to promote.
+
+Everything is measured on blind items only: the boundary set (chosen pairs held back from
+training) and the audit sample (drawn at random, weighted back to the pool).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from selection.align import difference, expert_alignment, gap, model_alignment, weakest_expert
+from selection.collect import Collected, Item, sample_of, verdicts_of
+from selection.types import Estimate, Ints
+
+Predict = Callable[[str, Sequence[str]], Ints]
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """Whether a candidate takes over, and why, in one sentence."""
+
+    promoted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The items of one role that at least one expert judged, with how they were drawn."""
+
+    items: list[Item]
+    k: int
+    seed: int
+    resamples: int
+
+    @property
+    def texts(self) -> list[str]:
+        return [item.text for item in self.items]
+
+    def _measured(self, statistic: Callable[..., Any], *predicted: Ints) -> Any:
+        rng = np.random.default_rng(self.seed)  # the same resamples for all that is compared
+        table = verdicts_of(self.items, self.k), sample_of(self.items)
+        return statistic(*predicted, *table, rng=rng, resamples=self.resamples)
+
+    def experts(self) -> Any:
+        """Alignment of the experts with each other."""
+        return self._measured(expert_alignment)
+
+    def weakest(self) -> Any:
+        """An expert who stands out, or None."""
+        return self._measured(weakest_expert)
+
+    def model(self, predicted: Ints) -> Estimate:
+        """Kappa of a model with the experts. predicted: (n,) its labels of the items."""
+        estimate: Estimate = self._measured(model_alignment, predicted)
+        return estimate
+
+    def gap(self, predicted: Ints) -> Estimate:
+        """Kappa of a model less that of the experts."""
+        estimate: Estimate = self._measured(gap, predicted)
+        return estimate
+
+    def gain(self, before: Ints, after: Ints) -> Estimate:
+        """Kappa of `after` less kappa of `before`."""
+        estimate: Estimate = self._measured(difference, before, after)
+        return estimate
+
+
+def ground(collected: Collected, role: str, seed: int, resamples: int) -> Ground:
+    """The judged items of one role."""
+    items = [item for item in collected.role(role) if item.verdicts]
+    return Ground(items, len(collected.labels), seed, resamples)
+
+
+def promotion(candidate: str, current: str, production: Estimate, boundary: Estimate) -> Promotion:
+    """Promote unless the candidate is significantly worse on the same items.
+
+    production, boundary: kappa of the candidate less that of the current version. Production
+    decides; the boundary does where production is undefined (too few audited items).
+    """
+    for name, diff in (("in production", production), ("on the boundary", boundary)):
+        if diff.value is None or diff.low is None or diff.high is None:
+            continue
+        figures = (
+            f"{diff.value:+.2f} [{diff.low:+.2f}, {diff.high:+.2f}] of kappa {name} on "
+            f"{diff.items} items"
+        )
+        if diff.high < 0:
+            return Promotion(
+                False, f"{candidate} is refused: it is worse than {current} by {figures}."
+            )
+        return Promotion(
+            True, f"{candidate} is promoted: against {current} it has {figures}, so not worse."
+        )
+    reason = production.reason or boundary.reason
+    return Promotion(
+        True, f"{candidate} is promoted: nothing speaks against it, since no comparison is possible"
+        f" yet ({reason})."
+    )
+
+
+def measure(
+    collected: Collected,
+    predict: Predict,
+    *,
+    version: str,
+    start: str,
+    before: str | None,
+    seed: int,
+    resamples: int,
+) -> dict[str, Any]:
+    """The figures of one round for the version in force, as they are kept and shown.
+
+    start: the prompted version. before: the version in force `patience` rounds ago, or None.
+    """
+    audit = ground(collected, "audit", seed, resamples)
+    boundary = ground(collected, "boundary", seed, resamples)
+    now = predict(version, audit.texts)
+    at_boundary = predict(version, boundary.texts)
+    experts = audit.experts()
+    figures: dict[str, Any] = {
+        "expert_kappa": experts.kappa.as_json(),
+        "expert_agreement": experts.agreement,
+        "prevalence": dict(zip(collected.labels, experts.prevalence, strict=False)),
+        "boundary_kappa": boundary.model(at_boundary).as_json(),
+        "boundary_expert_kappa": boundary.experts().kappa.as_json(),
+        "production_kappa": audit.model(now).as_json(),
+        "start_kappa": audit.model(predict(start, audit.texts)).as_json(),
+        "gap": audit.gap(now).as_json(),
+        "gain": None,
+    }
+    if before is not None:
+        figures["gain"] = audit.gain(predict(before, audit.texts), now).as_json()
+    weakest = audit.weakest()
+    if weakest is not None:
+        figures["weakest_expert"] = {
+            "expert": weakest.expert,
+            "kappa": weakest.kappa,
+            "others": weakest.others,
+        }
+    return figures

@@ -1,0 +1,372 @@
+"""The other composer: a complete round -> a trained, measured and perhaps promoted version.
+
+    collect -> split (fixed at push) -> majority -> train -> align -> promote or refuse
+            -> record -> pointer -> predictions in Label Studio
+
+Each step's output is found again after a kill: a version by its name, a record by its round,
+predictions by their version. So running it twice does nothing twice.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend.config import Settings
+from backend.evaluate import Promotion, ground, measure, promotion
+from backend.offline import resolve
+from backend.registry import Manifest, Registry, named
+from backend.scorer import Scorer
+from backend.serve import Subject, prompted, served
+from backend.train import Recipe, train
+from selection.cache import Cache
+from selection.collect import Collected, Item, collect, verdicts_of
+from selection.errors import RoundError
+from selection.majority import majority
+from selection.push import tab_title
+from selection.studio import Project, Studio, Task, prediction
+from selection.types import NO_VERDICT, Doubles, Floats, Ints
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a round teaches. texts, targets: of m training tasks. prior: (k,) labels' shares in
+    the pool, estimated from the first round's random sample. ties: tasks left out as tied."""
+
+    items: list[Item]
+    targets: Ints
+    prior: Doubles
+    ties: int
+
+
+class Fit:
+    """Runs the steps for one project at a time. One worker process owns it."""
+
+    def __init__(self, settings: Settings, studio: Studio, scorer: Scorer) -> None:
+        self.settings = settings
+        self.studio = studio
+        self.scorer = scorer
+        self.registry = Registry(settings.home)
+
+    def run(self, project_id: int, forced: bool = False) -> dict[str, Any] | None:
+        """Train and measure if there is something to; the round's record, or None.
+
+        forced: on all verdicts that are there, whether the round is complete or not.
+        Raises CruxError; run again, it goes on where it stopped.
+        """
+        project = self.studio.project(project_id)
+        tasks = self.studio.tasks(project_id, project.schema)
+        collected = collect(tasks, project.schema)
+        for problem in collected.problems:
+            log.warning("project %s: %s", project_id, problem)
+        records = self.registry.records(project_id)
+        if records and not records[-1]["settled"]:
+            self._settle(project, tasks, records[-1])
+        round = self._due(project, collected, records, forced)
+        if round is None:
+            return None
+        record = self._round(project, collected.until(round), round, records)
+        return self._settle(project, tasks, record)
+
+    def _due(
+        self,
+        project: Project,
+        collected: Collected,
+        records: Sequence[dict[str, Any]],
+        forced: bool,
+    ) -> int | None:
+        """The round to train on now, if any."""
+        last = collected.last_round
+        if last < 0:
+            if forced:
+                raise RoundError(
+                    f"Project {project.id} has no task that Crux pushed. Run crux round first."
+                )
+            return None
+        if forced or self._enough_new(collected, records):
+            return last
+        done = records[-1]["round"] if records else -1
+        complete = [
+            r for r in collected.rounds
+            if (r > done or self._partial(records, r)) and collected.complete(r)
+        ]
+        if not complete:
+            return None
+        pushed = self.studio.tabs(project.id)  # the tab is made when all tasks of a round are there
+        return max((r for r in complete if tab_title(r) in pushed), default=None)
+
+    @staticmethod
+    def _partial(records: Sequence[dict[str, Any]], round: int) -> bool:
+        return any(r["round"] == round and not r["complete"] for r in records)
+
+    def _enough_new(self, collected: Collected, records: Sequence[dict[str, Any]]) -> bool:
+        after = self.settings.train_after
+        seen = records[-1]["labels_bought"] if records else 0
+        return bool(after) and collected.labels_bought - seen >= after
+
+    # train
+
+    def _round(
+        self,
+        project: Project,
+        collected: Collected,
+        round: int,
+        records: Sequence[dict[str, Any]],
+    ) -> dict[str, Any]:
+        subject = Subject(project.schema, project.policy)
+        start = prompted(self.registry, project.id, self.settings.llm, subject)
+        current = self._in_force(project, start)
+        candidate = self._train(project, collected, round)
+        self._say(project.id, "evaluating", f"measuring {candidate.version}")
+        predict = self._predictor(project.id)
+        seed, resamples = self.settings.seed, self.settings.resamples
+        decision = self._compare(collected, predict, candidate, current)
+        winner = candidate if decision.promoted else current
+        log.info("project %s round %s: %s", project.id, round, decision.reason)
+        figures = measure(
+            collected,
+            predict,
+            version=winner.version,
+            start=start.version,
+            before=self._before(project.id, records, round, start),
+            seed=seed,
+            resamples=resamples,
+        )
+        record = {
+            "round": round,
+            "complete": collected.complete(round),
+            "labels": len(candidate.examples),
+            "labels_bought": collected.labels_bought,
+            "version": winner.version,
+            "candidate": candidate.version,
+            "promoted": decision.promoted,
+            "promotion": decision.reason,
+            "ties": candidate.ties,
+            "train_seconds": candidate.seconds,
+            "settled": False,
+            **figures,
+        }
+        self.registry.save_record(project.id, record)
+        return record
+
+    def _in_force(self, project: Project, start: Manifest) -> Manifest:
+        name = self.registry.current(project.id)
+        if name is None or not self.registry.has(project.id, name):
+            return start
+        manifest = self.registry.get(project.id, name)
+        return manifest if manifest.labels == project.schema.labels else start
+
+    def _before(
+        self,
+        project: int,
+        records: Sequence[dict[str, Any]],
+        round: int,
+        start: Manifest,
+    ) -> str | None:
+        """The version that was in force `patience` rounds before this one."""
+        earlier = [r for r in records if r["round"] < round]
+        back = self.settings.patience
+        if len(earlier) + 1 < back:
+            return None
+        version = start.version if len(earlier) < back else str(earlier[-back]["version"])
+        return version if self.registry.has(project, version) else None
+
+    def _train(self, project: Project, collected: Collected, round: int) -> Manifest:
+        lesson = learn(collected)
+        labels, recipe = collected.labels, self._recipe()
+        examples = tuple(
+            (item.card.id, labels[target])
+            for item, target in zip(lesson.items, lesson.targets.tolist(), strict=True)
+        )
+        prior = tuple(round_to(share) for share in lesson.prior.tolist())
+        texts = [item.text for item in lesson.items]
+        version = named(
+            f"round{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
+            prior, sorted(zip(texts, examples, strict=True)),
+        )  # fmt: skip
+        manifest = Manifest(
+            version, "trained", round, self.settings.llm, project.policy, labels,
+            pool_prior=prior, recipe=recipe.as_json(), examples=examples, ties=lesson.ties,
+        )  # fmt: skip
+
+        def fill(out: Path) -> Manifest:
+            log.info("project %s: training %s on %s labels", project.id, version, len(examples))
+            result = train(
+                resolve(self.settings.llm, self.settings.home / "models"),
+                project.policy,
+                labels,
+                texts,
+                lesson.targets,
+                np.array(prior),
+                recipe,
+                out,
+                threads=self.settings.threads or None,
+                progress=self._progress(project.id, version),
+            )
+            return replace(manifest, offsets=result.offsets, seconds=result.seconds)
+
+        return self.registry.build(project.id, version, fill)
+
+    def _recipe(self) -> Recipe:
+        given = {
+            "epochs": self.settings.epochs,
+            "learning_rate": self.settings.learning_rate,
+            "rank": self.settings.rank,
+        }
+        changed: dict[str, Any] = {key: value for key, value in given.items() if value}
+        return replace(Recipe(seed=self.settings.seed), **changed)
+
+    def _progress(self, project: int, version: str) -> Callable[[int, int, float], None]:
+        def say(done: int, total: int, loss: float) -> None:
+            self._say(project, "training", f"{version}: loss {loss:.3f}", done, total)
+            if done == total or done % 10 == 0:
+                log.info("project %s: %s step %s of %s, loss %.3f", project, version, done, total,
+                         loss)  # fmt: skip
+
+        return say
+
+    # measure
+
+    def _compare(
+        self,
+        collected: Collected,
+        predict: Callable[[str, Sequence[str]], Ints],
+        candidate: Manifest,
+        current: Manifest,
+    ) -> Promotion:
+        gains = []
+        for role in ("audit", "boundary"):
+            area = ground(collected, role, self.settings.seed, self.settings.resamples)
+            before, after = predict(current.version, area.texts), predict(
+                candidate.version, area.texts
+            )
+            gains.append(area.gain(before, after))
+        if candidate.version == current.version:
+            return Promotion(True, f"{candidate.version} stays: the same labels give the same.")
+        return promotion(candidate.version, current.version, gains[0], gains[1])
+
+    def _predictor(self, project: int) -> Callable[[str, Sequence[str]], Ints]:
+        """(version, texts) -> (n,) labels; what a version said is kept, its answers never change."""
+
+        def predict(version: str, texts: Sequence[str]) -> Ints:
+            if not texts:
+                return np.zeros(0, dtype=np.int64)
+            manifest = self.registry.get(project, version)
+            cache = Cache(self.registry.folder(project) / "beliefs" / version)
+            missing = [t for t, known in zip(texts, cache.known(texts), strict=True) if not known]
+            if missing:
+                cache.put(missing, self._score(project, manifest, missing))
+            return np.asarray(cache.get(texts).argmax(axis=1), dtype=np.int64)
+
+        return predict
+
+    def _score(self, project: int, manifest: Manifest, texts: Sequence[str]) -> Floats:
+        def say(done: int, total: int) -> None:
+            self._say(project, "evaluating", f"{manifest.version} reads", done, total)
+
+        return self.scorer.score(served(self.registry, project, manifest), texts, progress=say)
+
+    # settle
+
+    def _settle(
+        self, project: Project, tasks: Sequence[Task], record: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Make the record true: the pointer, predictions for open tasks, the project's version."""
+        if record["promoted"]:
+            self.registry.promote(project.id, record["version"])
+        self._refresh(project, tasks, record["version"])
+        record = {**record, "settled": True}
+        self.registry.save_record(project.id, record)
+        return record
+
+    def _refresh(self, project: Project, tasks: Sequence[Task], version: str) -> None:
+        manifest = self.registry.get(project.id, version)
+        waiting = open_tasks(tasks, project.schema.text_field, version)
+        if waiting:
+            texts = [str(task.data[project.schema.text_field]) for task in waiting]
+            matrix = self._score(project.id, manifest, texts)
+            self.studio.import_predictions(
+                project.id,
+                [
+                    {
+                        "task": task.id,
+                        **prediction(
+                            project.schema,
+                            manifest.labels[int(row.argmax())],
+                            float(row.max()),
+                            version,
+                        ),
+                    }
+                    for task, row in zip(waiting, matrix, strict=True)
+                ],
+            )
+        known = any(p.version == version for task in tasks for p in task.predictions)
+        if waiting or known:
+            self.studio.set_model_version(project.id, version)
+
+    def _say(
+        self, project: int, state: str, message: str, done: int = 0, total: int = 0
+    ) -> None:
+        self.registry.set_training(project, state, message, done, total)
+
+
+def open_tasks(tasks: Sequence[Task], text_field: str, version: str) -> list[Task]:
+    """Tasks that wait for an expert, are not blind and lack a prediction of this version."""
+    return [
+        task
+        for task in tasks
+        if not task.annotations
+        and not (task.crux or {}).get("blind")
+        and isinstance(task.data.get(text_field), str)
+        and task.data[text_field].strip()
+        and all(p.version != version for p in task.predictions)
+    ]
+
+
+def learn(collected: Collected) -> Lesson:
+    """Training tasks -> one label each by majority, and the pool's balance of labels.
+
+    Raises RoundError where there is nothing to learn from.
+    """
+    items = [item for item in collected.role("train") if item.verdicts]
+    if not items:
+        raise RoundError("No training task has a verdict yet: label some, then train again.")
+    label, ties = majority(verdicts_of(items, len(collected.labels)))
+    kept = np.flatnonzero(label != NO_VERDICT)
+    chosen = [items[i] for i in kept]
+    targets = label[kept]
+    return Lesson(chosen, targets, pool_prior(chosen, targets, len(collected.labels)), ties)
+
+
+def pool_prior(items: Sequence[Item], targets: Ints, k: int) -> Doubles:
+    """(k,) share of each label in the pool, from the tasks that were drawn with known chances.
+
+    Those are the first round's (selection/stratify.py), so no item that measures a model is
+    touched. Weighted by 1 / inclusion, with one item's weight spread over all labels, so that a
+    label which was not seen is rare and not impossible. Where no task was drawn at random, the
+    balance of the training labels themselves.
+    """
+    drawn = [i for i, item in enumerate(items) if item.card.inclusion is not None]
+    if not drawn:
+        return (np.bincount(targets, minlength=k) + 1.0) / (len(targets) + k)
+    weight = np.array([1.0 / (items[i].card.inclusion or 1.0) for i in drawn])
+    share = np.bincount(targets[drawn], weights=weight, minlength=k) + weight.mean() / k
+    prior: Doubles = share / share.sum()
+    return prior
+
+
+def round_to(share: float) -> float:
+    """A share as it enters a version's name: noise in the last digits makes no new version."""
+    return float(f"{share:.6g}")
+
+
+def describe(manifest: Manifest) -> dict[str, Any]:
+    """A version as `crux models` lists it."""
+    body = asdict(manifest)
+    body["examples"] = len(manifest.examples)
+    return body

@@ -1,0 +1,140 @@
+"""A causal LM that answers with one token, and what scoring and training share of it.
+
+The policy is a long prefix that all texts share. Its key-value cache is computed once, by the
+base model, and every adapter works on top of it: adapters change how a text is read, never how
+the policy is. So nothing of the prefix is computed again, in training or in scoring, and
+versions with one policy share one cache (compare "activated LoRA", Greenewald et al. 2025).
+Texts are padded on the right and nothing is masked: in a causal model no token sees padding
+that comes after it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DynamicCache,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.cache_utils import DynamicLayer
+
+from backend import prompt as prompts
+from backend.prompt import Prompt
+from selection.errors import ModelError
+
+_MULTIPLE = 8  # widths are padded to it: few shapes keep the allocator's memory from creeping
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt and the key-value cache of its prefix, a pair of (1, heads, p, d) per layer.
+
+    past is None for models whose state is no plain key-value cache; they read it every time.
+    """
+
+    prompt: Prompt
+    past: tuple[tuple[Tensor, Tensor], ...] | None
+
+
+@dataclass(frozen=True)
+class Llm:
+    """A causal LM and its tokenizer, on one device."""
+
+    causal: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+
+    def ask(self, policy: str, labels: Sequence[str], max_tokens: int) -> Asked:
+        """Read the policy once. Call it with adapters switched off.
+
+        Raises ModelError if policy and text do not fit into the model's context together.
+        """
+        prompt = prompts.build(self.tokenizer, policy, labels)
+        room = getattr(self.causal.config, "max_position_embeddings", None)
+        need = len(prompt.prefix) + max_tokens + len(prompt.suffix) + _MULTIPLE
+        if room is not None and need > room:
+            raise ModelError(
+                f"The policy ({len(prompt.prefix)} tokens) and a text (up to {max_tokens}) do not "
+                f"fit into the model's {room} tokens. Shorten the policy or the texts."
+            )
+        cache = DynamicCache(config=self.causal.config)
+        prefix = torch.tensor([prompt.prefix], device=self.device)
+        with torch.no_grad():
+            self.causal.base_model(input_ids=prefix, past_key_values=cache, use_cache=True)
+        if not all(type(layer) is DynamicLayer for layer in cache.layers):
+            return Asked(prompt, None)
+        return Asked(prompt, tuple((layer.keys, layer.values) for layer in cache.layers))
+
+    def answer(self, asked: Asked, texts: Sequence[Sequence[int]]) -> Tensor:
+        """(b, k) float32 logits of the answer tokens after each of b texts (token ids)."""
+        before = () if asked.past is not None else asked.prompt.prefix
+        rows = [[*before, *text, *asked.prompt.suffix] for text in texts]
+        ids = torch.zeros(len(rows), width(max(map(len, rows))), dtype=torch.long)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+        hidden = self.causal.base_model(
+            input_ids=ids.to(self.device),
+            past_key_values=None if asked.past is None else _expand(asked.past, len(rows)),
+            use_cache=asked.past is not None,
+        ).last_hidden_state  # (b, width, h)
+        ends = torch.tensor([len(row) - 1 for row in rows], device=self.device)
+        last = hidden[torch.arange(len(rows), device=self.device), ends]  # (b, h)
+        head = self.causal.get_output_embeddings()
+        answers = torch.tensor(asked.prompt.answers, device=self.device)
+        # Only the k rows, not the whole vocabulary; in float32, as bfloat16 would round logits.
+        logits = last.float() @ head.weight[answers].float().T
+        return logits if head.bias is None else logits + head.bias[answers].float()
+
+
+def width(tokens: int) -> int:
+    """The padded number of tokens of a batch whose longest row has `tokens`."""
+    return -(-tokens // _MULTIPLE) * _MULTIPLE
+
+
+def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
+    """Load a causal LM (a directory or a Hugging Face id) to answer with.
+
+    device: "cpu", "cuda", ...; None takes a GPU if there is one. dtype: "float32", "bfloat16",
+    "float16" or "auto": bfloat16 on GPUs that have it, float32 elsewhere.
+
+    Raises ModelError if there is no such model, or no such device.
+    """
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        causal = AutoModelForCausalLM.from_pretrained(
+            model, dtype=_dtype(place, dtype), use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"The model {model!r} cannot be loaded: {reason} Check the name (a Hugging Face id of "
+            'a causal LM with safetensors, or a directory) and the network, or use "offline".'
+        ) from error
+    causal.requires_grad_(False)
+    causal.eval()
+    try:
+        causal.to(place)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(
+            f"The model {model!r} cannot be put on the device {str(place)!r}: {error}"
+        ) from error
+    return Llm(causal, tokenizer, place)
+
+
+def _dtype(device: torch.device, name: str) -> torch.dtype:
+    named = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name in named:
+        return named[name]
+    if name != "auto":
+        raise ModelError(f"dtype must be auto, {', '.join(named)}; not {name!r}.")
+    on_gpu = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if on_gpu else torch.float32
+
+
+def _expand(past: tuple[tuple[Tensor, Tensor], ...], rows: int) -> DynamicCache:
+    return DynamicCache([(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in past])

@@ -1,0 +1,230 @@
+"""Model versions on disk: immutable directories, and a pointer to the current one.
+
+    home/projects/7/versions/round2-9c41d2aa01f3/   manifest.json, adapter_model.safetensors, …
+    home/projects/7/current                         the name of a version
+    home/projects/7/rounds/2.json                   what fit measured after round 2
+    home/projects/7/training.json                   what the worker is doing now
+
+A version is built in a folder of its own and moved to its place whole; pointer and records are
+replaced atomically. So a kill at any moment leaves either the old state or the new one.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from selection.errors import VersionError
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+ADAPTER = "adapter_model.safetensors"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What went into a version, which is also what its name is made from.
+
+    kind: 'prompted' (the base model as it is) or 'trained'. round: -1 for prompted ones.
+    examples: [task's pool id, label] of every training label. offsets: added to the k label
+    logits (correction of the prior shift). digest: SHA-256 of the adapter, empty if there is none.
+    """
+
+    version: str
+    kind: str
+    round: int
+    model: str
+    policy: str
+    labels: tuple[str, ...]
+    offsets: tuple[float, ...] = ()
+    pool_prior: tuple[float, ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict)
+    examples: tuple[tuple[str, str], ...] = ()
+    ties: int = 0
+    seconds: float = 0.0
+    digest: str = ""
+
+
+def named(prefix: str, *ingredients: Any) -> str:
+    """A version's name: the same ingredients give the same name."""
+    body = json.dumps(ingredients, sort_keys=True, ensure_ascii=False)
+    return f"{prefix}-{hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def write_json(path: Path, body: Any) -> None:
+    """Replace a file whole, or leave it as it was. Raises VersionError on a full disk."""
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("w", encoding="utf-8") as file:
+            json.dump(body, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise VersionError(
+            f"Cannot write {path}: {error.strerror or error}. Free some space; the worker tries "
+            f"again by itself and nothing that was there is lost."
+        ) from None
+
+
+class Registry:
+    """The versions and records of every project under one folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.root = home / "projects"
+
+    def folder(self, project: int) -> Path:
+        """The project's folder; it need not exist."""
+        return self.root / str(int(project))
+
+    def projects(self) -> list[int]:
+        """Numbers of the projects that have a folder."""
+        if not self.root.is_dir():
+            return []
+        return sorted(int(p.name) for p in self.root.iterdir() if p.name.isdigit())
+
+    def path(self, project: int, version: str) -> Path:
+        """The version's directory. Raises VersionError for a name that is none."""
+        if not NAME.fullmatch(version):
+            raise VersionError(f"{version!r} is not the name of a version.")
+        return self.folder(project) / "versions" / version
+
+    def versions(self, project: int) -> list[Manifest]:
+        """All complete versions, oldest first."""
+        folder = self.folder(project) / "versions"
+        if not folder.is_dir():
+            return []
+        names = [p for p in folder.iterdir() if NAME.fullmatch(p.name)]
+        names.sort(key=lambda p: p.stat().st_mtime)
+        return [self.get(project, p.name) for p in names]
+
+    def has(self, project: int, version: str) -> bool:
+        """Whether the version is there, whole."""
+        return (self.path(project, version) / "manifest.json").is_file()
+
+    def get(self, project: int, version: str) -> Manifest:
+        """A version's manifest. Raises VersionError if it is missing or damaged."""
+        path = self.path(project, version) / "manifest.json"
+        try:
+            body = json.loads(path.read_text(encoding="utf-8"))
+            body["labels"], body["offsets"] = tuple(body["labels"]), tuple(body["offsets"])
+            body["examples"] = tuple((str(i), str(name)) for i, name in body["examples"])
+            body["pool_prior"] = tuple(body["pool_prior"])
+            return Manifest(**body)
+        except FileNotFoundError:
+            raise VersionError(
+                f"Project {project} has no version {version!r}. crux models list shows them."
+            ) from None
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise VersionError(
+                f"The manifest of version {version!r} is damaged ({error}). Delete {path.parent} "
+                f"and press Start Training, or promote another version with crux models."
+            ) from None
+
+    def adapter(self, project: int, manifest: Manifest) -> Path | None:
+        """The version's directory if it has an intact adapter, None for a prompted one.
+
+        Raises VersionError if the adapter's bytes are not those that training wrote.
+        """
+        if manifest.kind == "prompted":
+            return None
+        folder = self.path(project, manifest.version)
+        file = folder / ADAPTER
+        if not file.is_file() or _digest(file) != manifest.digest:
+            raise VersionError(
+                f"The adapter of version {manifest.version!r} is missing or damaged. Promote "
+                f"another version with crux models, or delete {folder} and press Start Training."
+            )
+        return folder
+
+    def build(
+        self, project: int, version: str, fill: Callable[[Path], Manifest]
+    ) -> Manifest:
+        """Make a version unless it is there: `fill` writes into an empty folder.
+
+        The folder becomes the version only after `fill` has returned, in one move.
+        """
+        final = self.path(project, version)
+        if self.has(project, version):
+            return self.get(project, version)
+        building = final.parent / f".building-{uuid.uuid4().hex}"
+        try:
+            building.mkdir(parents=True)
+            manifest = fill(building)
+            if (building / ADAPTER).is_file():
+                digest = _digest(building / ADAPTER)
+                manifest = Manifest(**{**asdict(manifest), "digest": digest})
+            write_json(building / "manifest.json", asdict(manifest))
+            if not self.has(project, version):
+                shutil.rmtree(final, ignore_errors=True)
+                os.replace(building, final)
+        except OSError as error:
+            raise VersionError(
+                f"Version {version!r} could not be saved under {final.parent}: "
+                f"{error.strerror or error}. Free some space; training is tried again."
+            ) from None
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        return self.get(project, version)
+
+    def sweep(self, project: int) -> None:
+        """Remove what killed trainings left behind. Only for the one worker that trains."""
+        for left in (self.folder(project) / "versions").glob(".building-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def current(self, project: int) -> str | None:
+        """Name of the current version, None before the first promotion."""
+        path = self.folder(project) / "current"
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["version"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            raise VersionError(
+                f"The pointer {path} is damaged. Set it with: crux models promote VERSION."
+            ) from None
+
+    def promote(self, project: int, version: str) -> Manifest:
+        """Point at a version that is there and intact. Raises VersionError otherwise."""
+        manifest = self.get(project, version)
+        self.adapter(project, manifest)
+        write_json(self.folder(project) / "current", {"version": version})
+        return manifest
+
+    def records(self, project: int) -> list[dict[str, Any]]:
+        """What fit measured, one record a round, ascending."""
+        folder = self.folder(project) / "rounds"
+        files = sorted(folder.glob("[0-9]*.json"), key=lambda p: int(p.stem))
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+    def save_record(self, project: int, record: dict[str, Any]) -> None:
+        """Keep the record of its round."""
+        write_json(self.folder(project) / "rounds" / f"{record['round']}.json", record)
+
+    def training(self, project: int) -> dict[str, Any]:
+        """What the worker is doing for the project."""
+        path = self.folder(project) / "training.json"
+        try:
+            state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {"state": "idle", "message": "", "done": 0, "total": 0}
+        return state
+
+    def set_training(
+        self, project: int, state: str, message: str = "", done: int = 0, total: int = 0
+    ) -> None:
+        """Say what the worker is doing; readers never see half a file."""
+        body = {"state": state, "message": message, "done": done, "total": total}
+        write_json(self.folder(project) / "training.json", body)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

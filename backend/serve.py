@@ -1,0 +1,142 @@
+"""The state of a serving process: one model, and what each project is about.
+
+Everything heavy is made at its first use, since Label Studio gives /health one second.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backend.config import Settings
+from backend.registry import Manifest, Registry, named
+from backend.scorer import Scorer, Served
+from selection.errors import ProjectError, StudioDown, VersionError
+from selection.schema import Schema
+from selection.studio import Studio
+from selection.types import Floats
+
+log = logging.getLogger(__name__)
+
+FRESH = 60.0  # seconds for which a project's config and policy are believed
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a project is about: where text and answer stand, and the policy."""
+
+    schema: Schema
+    policy: str
+
+
+class Serving:
+    """Scores texts for projects with their current versions. Safe for many threads."""
+
+    def __init__(
+        self, settings: Settings, studio: Studio, make_scorer: Callable[[], Scorer]
+    ) -> None:
+        self.settings = settings
+        self.studio = studio
+        self._make_scorer = make_scorer
+        self._scorer: Scorer | None = None
+        self._loading = threading.Lock()
+        self.registry = Registry(settings.home)
+        self._subjects: dict[int, tuple[float, Subject]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def scorer(self) -> Scorer:
+        """The model, made at the first text: preparing it takes longer than /setup may."""
+        with self._loading:
+            if self._scorer is None:
+                self._scorer = self._make_scorer()
+            return self._scorer
+
+    def subject(self, project: int) -> Subject:
+        """Schema and policy, asked of Label Studio at most once in FRESH seconds.
+
+        While Label Studio is down the last known ones hold.
+        """
+        with self._lock:
+            known = self._subjects.get(project)
+        if known and time.monotonic() - known[0] < FRESH:
+            return known[1]
+        try:
+            found = self.studio.project(project)
+        except StudioDown:
+            if known is None:
+                raise
+            log.warning("Label Studio is down; project %s keeps its last known policy", project)
+            return known[1]
+        subject = Subject(found.schema, found.policy)
+        with self._lock:
+            self._subjects[project] = (time.monotonic(), subject)
+        return subject
+
+    def forget(self, project: int) -> None:
+        """The project has changed: ask again next time."""
+        with self._lock:
+            self._subjects.pop(project, None)
+
+    def manifest(self, project: int) -> Manifest:
+        """The version that serves: the current one, or the prompted model.
+
+        The prompted model serves before the first promotion, when the labels of the config are
+        no longer those of the current version, and when the current version is damaged.
+        """
+        subject = self.subject(project)
+        try:
+            current = self.registry.current(project)
+            if current is not None:
+                manifest = self.registry.get(project, current)
+                if manifest.labels == subject.schema.labels:
+                    return manifest
+        except VersionError as error:
+            log.error("%s The prompted model serves meanwhile.", error)
+        return self.prompted(project, subject)
+
+    def prompted(self, project: int, subject: Subject) -> Manifest:
+        """The base model under the project's policy, as a version."""
+        return prompted(self.registry, project, self.settings.llm, subject)
+
+    def score(
+        self, project: int, texts: Sequence[str], version: str | None = None
+    ) -> tuple[Manifest, Floats]:
+        """(n, k) probabilities, and the version that gave them: the current one unless named."""
+        if version is not None:
+            manifest = self.registry.get(project, version)
+            return manifest, self.scorer.score(served(self.registry, project, manifest), texts)
+        manifest = self.manifest(project)
+        try:
+            return manifest, self.scorer.score(served(self.registry, project, manifest), texts)
+        except VersionError as error:
+            if manifest.kind == "prompted":
+                raise
+            log.error("%s The prompted model serves meanwhile.", error)
+            manifest = self.prompted(project, self.subject(project))
+            return manifest, self.scorer.score(served(self.registry, project, manifest), texts)
+
+
+def prompted(registry: Registry, project: int, model: str, subject: Subject) -> Manifest:
+    """The version of a base model as it is. Raises ProjectError without a policy."""
+    if not subject.policy.strip():
+        raise ProjectError(
+            f"Project {project} has no policy. Write it into the project's labeling instructions "
+            f"(Settings, Annotation): experts and model read the same text."
+        )
+    labels = subject.schema.labels
+    version = named("prompted", model, subject.policy, labels)
+    manifest = Manifest(version, "prompted", -1, model, subject.policy, labels)
+    return registry.build(project, version, lambda _: manifest)
+
+
+def served(registry: Registry, project: int, manifest: Manifest) -> Served:
+    """A version as the scorer wants it."""
+    return Served(
+        version=f"{project}/{manifest.version}",
+        policy=manifest.policy,
+        labels=manifest.labels,
+        adapter=registry.adapter(project, manifest),
+        offsets=manifest.offsets,
+    )

@@ -1,0 +1,59 @@
+"""Two Label Studio users who work through the queue as people do, with replayed answers.
+
+Each has an account and a token of their own, asks Label Studio for the next task, and answers it
+with what the majority of their third of the text's real raters said.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from selection.errors import StudioDown
+from selection.studio import Studio
+
+IDLE = 1.0  # seconds between two looks into an empty queue
+
+
+@dataclass(frozen=True)
+class Person:
+    """An expert. answers: text -> label."""
+
+    name: str
+    token: str = field(repr=False)
+    answers: Mapping[str, str] = field(repr=False)
+
+
+class AtWork:
+    """People who label a project until they are told to go home (a context manager)."""
+
+    def __init__(self, url: str, project: int, people: list[Person]) -> None:
+        self._home = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._work, args=(url, project, person), daemon=True)
+            for person in people
+        ]
+
+    def __enter__(self) -> "AtWork":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._home.set()
+        for thread in self._threads:
+            thread.join(timeout=30.0)
+
+    def _work(self, url: str, project: int, person: Person) -> None:
+        studio = Studio(url, person.token)
+        schema = studio.project(project).schema
+        while not self._home.is_set():
+            try:
+                task = studio.next_task(project, schema)
+                if task is not None:
+                    text = str(task.data[schema.text_field])
+                    studio.annotate(task.id, person.answers[text], schema)
+                    continue
+            except StudioDown:
+                pass  # a person tries again in a moment, too
+            time.sleep(IDLE)

@@ -1,0 +1,93 @@
+"""Human ratings of short texts, each by many people one by one, from vaderSentiment's archive.
+
+Hutto and Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media
+Text" (ICWSM 2014); source archive of vaderSentiment 3.3.2, MIT licence. Every text was rated from
+-4 to 4 by 15 to 99 people. A text is harshly negative for a person who rated it -2 or less.
+
+The raters of a text are split into three fixed, disjoint thirds: two of them answer as experts,
+the last one is kept aside, to tell at the end how good a model is.
+"""
+
+import ast
+import hashlib
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from selection.errors import PoolError
+
+ARCHIVE = Path("build/data/vaderSentiment-3.3.2.tar.gz")
+KINDS = {
+    "tweets": "tweets",
+    "editorials": "nytEditorialSnippets",
+    "products": "amazonReviewSnippets",
+    "films": "movieReviewSnippets",
+}
+HARSH = -2
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A text with its raters' votes (True: harshly negative), in three disjoint thirds."""
+
+    id: str
+    text: str
+    thirds: tuple[tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]
+
+    def majority(self, third: int) -> bool:
+        """Whether more than half of a third found the text harshly negative."""
+        votes = self.thirds[third]
+        return sum(votes) * 2 > len(votes)
+
+
+def load(kind: str = "tweets", archive: Path = ARCHIVE) -> list[Rated]:
+    """All texts of one kind, without exact duplicates. Raises PoolError without the archive."""
+    if not archive.is_file():
+        raise PoolError(f"The ratings are missing ({archive}). Run: make data")
+    truth, ratings = _tables(archive, KINDS[kind])
+    seen: set[str] = set()
+    rated = []
+    for name, votes in ratings.items():
+        text = truth.get(name, "").strip()
+        if text and text not in seen:
+            seen.add(text)
+            rated.append(Rated(f"{kind}-{name}", text, _thirds(text, votes)))
+    return rated
+
+
+def _thirds(
+    text: str, votes: list[int]
+) -> tuple[tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]:
+    """The votes dealt out in an order that depends on the text alone."""
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    order = np.random.default_rng(seed).permutation(len(votes))
+    first, second, last = (
+        tuple(votes[i] <= HARSH for i in part) for part in np.array_split(order, 3)
+    )
+    return first, second, last
+
+
+def _tables(archive: Path, name: str) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """id -> text, and id -> the ratings one by one."""
+    with tarfile.open(archive) as outer:
+        inner = next(m for m in outer if m.name.endswith("hutto_ICWSM_2014.tar.gz"))
+        packed = outer.extractfile(inner)
+        assert packed is not None
+        with tarfile.open(fileobj=io.BytesIO(packed.read())) as data:
+            truth = _lines(data, f"{name}_GroundTruth.txt")
+            rated = _lines(data, f"{name}_anonDataRatings.txt")
+    return (
+        {row[0]: row[2] for row in truth},
+        {row[0]: list(ast.literal_eval(row[3])) for row in rated},
+    )
+
+
+def _lines(data: tarfile.TarFile, name: str) -> list[list[str]]:
+    member = next(m for m in data if m.name.endswith(name))
+    file = data.extractfile(member)
+    assert file is not None
+    text = file.read().decode("utf-8-sig", errors="replace")
+    return [line.split("\t") for line in text.splitlines() if line.count("\t") >= 2]

@@ -1,0 +1,206 @@
+"""A real Label Studio, started without a browser, and experts who can log in to it.
+
+The facts behind the switches stand in Label Studio's settings: two of them keep it from talking
+to a backend on this machine, legacy tokens are off until asked for, and when its port is taken
+it moves to the next one without a word.
+"""
+
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from demo.processes import (
+    HOST,
+    Process,
+    Say,
+    free_port,
+    port_taken,
+    running,
+    start_process,
+    stop,
+    wait_until,
+)  # fmt: skip
+from selection.errors import SettingError, StudioError, StudioRefused
+
+__all__ = [
+    "HOST", "Admin", "Process", "Server", "clean_environment", "create_expert", "free_port",
+    "running", "start_label_studio", "start_process", "stop", "wait_until",
+]  # fmt: skip
+
+DATABASE = "label_studio.sqlite3"
+START_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Admin:
+    """Who a new Label Studio belongs to. token: 40 hex digits."""
+
+    email: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Label Studio that answers at `url`."""
+
+    url: str
+    admin: Admin
+    process: Process
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """An environment in which nothing of the user's own settings reaches a server."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.defpath])
+    return {"PATH": path, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **more}
+
+
+def start_label_studio(
+    data_dir: Path,
+    program: Path,
+    port: int,
+    admin: Admin,
+    log: Path,
+    pid_file: Path,
+    template: Path | None = None,
+    say: Say | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Server:
+    """Start Label Studio on this machine and wait until it answers.
+
+    program: the command label-studio of its environment. template: a folder in which the data of
+    a new server is kept (made when missing), which saves later ones the migrations; it belongs to
+    one admin and one version. settings: more environment variables of Label Studio.
+    Raises SettingError if the program is missing or the port taken, CruxError if it does not start.
+    """
+    if not program.exists():
+        raise SettingError(f"Label Studio is missing ({program}); run `make install`.")
+    if port_taken(port):
+        raise SettingError(f"Port {port} is taken; choose another for Label Studio.")
+    url = f"http://{HOST}:{port}"
+    fresh = not (data_dir / DATABASE).exists()
+    if fresh and template and (template / DATABASE).exists():
+        _copy_data(template, data_dir)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    argv = [
+        *(str(program), "start", "--no-browser", "--internal-host", HOST),
+        *("--port", str(port), "--enable-legacy-api-token"),
+    ]
+    env = _environment(data_dir, url, admin) | dict(settings or {})
+    process = start_process("Label Studio", argv, env, log, pid_file)
+    try:
+        wait_until(process, lambda: _is_up(url), START_SECONDS, say)
+        server = Server(url, admin, process)
+        _check_owner(server)
+    except BaseException:  # also on Ctrl-C nothing may stay behind
+        stop(pid_file)
+        raise
+    if fresh and template and not (template / DATABASE).exists():
+        _copy_data(data_dir, template)
+    return server
+
+
+def create_expert(url: str, admin_token: str, email: str, password: str) -> str:
+    """Make a user through the invite link and return a token; an existing one is logged in.
+
+    The token is a legacy one where the organization allows those, else a personal access token.
+    Raises StudioRefused if the password is not the user's or too short for Label Studio.
+    """
+    with httpx.Client(
+        base_url=url, timeout=30.0, headers={"Authorization": f"Token {admin_token}"}
+    ) as admin:
+        invited = admin.get("/api/invite")
+    if invited.status_code != httpx.codes.OK:
+        raise StudioRefused(f"Label Studio at {url} lets this token invite nobody.")
+    with httpx.Client(base_url=url, timeout=30.0, headers={"Referer": url}) as session:
+        if not (
+            _sign_in(session, invited.json()["invite_url"], email, password)
+            or _sign_in(session, "/user/login/", email, password)
+        ):
+            raise StudioRefused(
+                f"Label Studio at {url} accepts {email} neither as a new user nor with this "
+                "password (it wants 8 characters)."
+            )
+        return _token_of(session)
+
+
+def _environment(data_dir: Path, url: str, admin: Admin) -> dict[str, str]:
+    return clean_environment(
+        HOME=str(data_dir),
+        LABEL_STUDIO_BASE_DATA_DIR=str(data_dir),
+        LABEL_STUDIO_HOST=url,
+        # Through the environment, since every user of the machine can read command lines.
+        LABEL_STUDIO_USERNAME=admin.email,
+        LABEL_STUDIO_PASSWORD=admin.password,
+        LABEL_STUDIO_USER_TOKEN=admin.token,
+        DJANGO_DB="sqlite",
+        LATEST_VERSION_CHECK="false",
+        COLLECT_ANALYTICS="false",
+        SENTRY_DSN="",
+        FRONTEND_SENTRY_DSN="",
+        ML_BLOCK_LOCAL_IP="false",
+        SSRF_PROTECTION_ENABLED="false",
+    )
+
+
+def _is_up(url: str) -> bool:
+    try:
+        answer = httpx.get(f"{url}/health", timeout=2.0)
+    except httpx.TransportError:
+        return False
+    return answer.status_code == httpx.codes.OK and answer.json() == {"status": "UP"}
+
+
+def _check_owner(server: Server) -> None:
+    """Is it ours that answers there? Another one does not know the admin's token."""
+    answer = httpx.get(
+        f"{server.url}/api/current-user/whoami",
+        headers={"Authorization": f"Token {server.admin.token}"},
+        timeout=30.0,
+    )
+    if answer.status_code != httpx.codes.OK or answer.json().get("email") != server.admin.email:
+        raise StudioError(
+            f"What answers at {server.url} does not know the token of {server.admin.email}: "
+            "another server has the port, or the data folder belongs to another admin."
+        )
+
+
+def _copy_data(source: Path, target: Path) -> None:
+    """Copy a server's data, also while it runs; the database last, as the sign of success."""
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source / ".env", target / ".env")
+    part = target / f"{DATABASE}.{os.getpid()}"  # two may prepare the same template
+    with sqlite3.connect(source / DATABASE) as old, sqlite3.connect(part) as new:
+        old.backup(new)
+    old.close()
+    new.close()
+    part.replace(target / DATABASE)
+
+
+def _sign_in(session: httpx.Client, page: str, email: str, password: str) -> bool:
+    """Send one of Label Studio's two forms; it redirects when it likes what it got."""
+    session.get(page)
+    answer = session.post(
+        page,
+        data={
+            "email": email,
+            "password": password,
+            "csrfmiddlewaretoken": session.cookies.get("csrftoken") or "",
+        },
+    )
+    return answer.is_redirect
+
+
+def _token_of(session: httpx.Client) -> str:
+    if session.get("/api/jwt/settings").json().get("legacy_api_tokens_enabled"):
+        return str(session.get("/api/current-user/token").json()["token"])
+    made = session.post(
+        "/api/token/", headers={"X-CSRFToken": session.cookies.get("csrftoken") or ""}
+    )
+    return str(made.json()["token"])

@@ -1,0 +1,163 @@
+"""Label Studio, the backend and its worker on this machine: `make up`, `make down`.
+
+Everything that belongs to them is below build/demo. Their passwords and tokens are made at the
+first start and stand in build/demo/state.json, readable by its owner alone.
+"""
+
+import json
+import os
+import secrets
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+
+from demo.servers import (
+    HOST,
+    Admin,
+    clean_environment,
+    create_expert,
+    free_port,
+    running,
+    start_label_studio,
+    start_process,
+    stop,
+    wait_until,
+)
+from selection.client import SECRET_HEADER
+
+ROOT = Path("build/demo")
+EXPERTS = ("anna@crux.example", "ben@crux.example")
+PASSED_ON = ("CRUX_LLM", "CRUX_THREADS", "CRUX_MAX_TOKENS", "CRUX_EPOCHS", "CRUX_LEARNING_RATE",
+             "CRUX_RANK", "HF_HOME", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class State:
+    """Addresses and secrets of one installation."""
+
+    studio_port: int
+    backend_port: int
+    email: str
+    password: str
+    token: str
+    secret: str
+
+    @property
+    def studio_url(self) -> str:
+        return f"http://{HOST}:{self.studio_port}"
+
+    @property
+    def backend_url(self) -> str:
+        return f"http://{HOST}:{self.backend_port}"
+
+
+@dataclass(frozen=True)
+class Services:
+    """The processes of one folder."""
+
+    root: Path = ROOT
+    label_studio: Path = Path("build/label-studio/bin/label-studio")
+
+    @property
+    def state(self) -> State:
+        """What is there, or made anew: free ports, random secrets."""
+        file = self.root / "state.json"
+        if file.is_file():
+            return State(**json.loads(file.read_text()))
+        state = State(
+            free_port(), free_port(), "admin@crux.example", secrets.token_urlsafe(12),
+            secrets.token_hex(20), secrets.token_urlsafe(24),
+        )  # fmt: skip
+        self.root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as out:
+            json.dump(asdict(state), out)
+        return state
+
+    def pid(self, name: str) -> Path:
+        """The pid file of a process."""
+        return self.root / f"{name}.pid"
+
+    def up(self) -> State:
+        """Start what does not run. Raises CruxError if something does not start."""
+        state = self._with_free_ports()
+        if running(self.pid("label-studio")) is None:
+            print("-- starting Label Studio (about a minute the first time)", flush=True)
+            admin = Admin(state.email, state.password, state.token)
+            start_label_studio(
+                self.root / "label-studio", self.label_studio, state.studio_port, admin,
+                self.root / "label-studio.log", self.pid("label-studio"), say=_say,
+            )  # fmt: skip
+        self.start_backend(state)
+        self.start_worker(state)
+        return state
+
+    def start_backend(self, state: State) -> None:
+        """Start gunicorn if it does not run, and wait for /health."""
+        if running(self.pid("backend")) is not None:
+            return
+        print("-- starting the backend", flush=True)
+        argv = [
+            str(Path(sys.executable).parent / "gunicorn"), "--worker-class", "gthread",
+            "--threads", "8", "--timeout", "120", "--bind", f"{HOST}:{state.backend_port}",
+            "backend.app:create_app()",
+        ]  # fmt: skip
+        process = start_process(
+            "backend", argv, self._environment(state), self.root / "backend.log",
+            self.pid("backend"),
+        )  # fmt: skip
+        wait_until(process, lambda: _healthy(state), 120.0, _say)
+
+    def start_worker(self, state: State) -> None:
+        """Start the worker if it does not run."""
+        if running(self.pid("worker")) is not None:
+            return
+        print("-- starting the worker", flush=True)
+        argv = [sys.executable, "-m", "backend.jobs"]
+        start_process(
+            "worker", argv, self._environment(state), self.root / "worker.log", self.pid("worker")
+        )
+
+    def down(self) -> list[str]:
+        """End what runs; the names of what was ended."""
+        return [n for n in ("worker", "backend", "label-studio") if stop(self.pid(n))]
+
+    def expert(self, state: State, email: str) -> str:
+        """The token of an expert's account, made at the first call."""
+        return create_expert(state.studio_url, state.token, email, state.password)
+
+    def _with_free_ports(self) -> State:
+        """Ports of an earlier start may be taken by now: take others while nothing runs."""
+        state = self.state
+        if running(self.pid("label-studio")) or running(self.pid("backend")):
+            return state
+        moved = State(**{**asdict(state), "studio_port": free_port(), "backend_port": free_port()})
+        file = self.root / "state.json"
+        file.write_text(json.dumps(asdict(moved)))
+        return moved
+
+    def _environment(self, state: State) -> dict[str, str]:
+        own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        return clean_environment(
+            HOME=str(Path.home()),
+            PYTHONPATH=str(Path.cwd()),
+            CRUX_STUDIO_URL=state.studio_url,
+            CRUX_STUDIO_TOKEN=state.token,
+            CRUX_WEBHOOK_SECRET=state.secret,
+            CRUX_HOME=str((self.root / "backend").resolve()),
+            **own,
+        )
+
+
+def _healthy(state: State) -> bool:
+    try:
+        headers = {SECRET_HEADER: state.secret}
+        return httpx.get(f"{state.backend_url}/health", headers=headers, timeout=2.0).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _say(message: str) -> None:
+    print(f"   {message}", flush=True)

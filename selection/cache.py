@@ -1,0 +1,80 @@
+"""Rows of numbers on disk, keyed by content, safe to delete at any time.
+
+One folder holds Parquet parts with two columns, `key` (16 bytes) and `row` (width floats). A
+part is written beside its place and moved there whole, so that no reader ever sees half a part.
+"""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selection.errors import CruxError
+from selection.types import Bools, Floats
+
+
+def key(text: str) -> bytes:
+    """16 bytes that stand for the text."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class Cache:
+    """What is known about texts: `get` what is there, compute the rest, `put` it."""
+
+    def __init__(self, folder: Path, width: int | None = None) -> None:
+        self.folder = folder
+        self.width = width
+        self._rows: dict[bytes, Floats] = {}
+        for part in sorted(folder.glob("part-*.parquet")):
+            self._load(part)
+
+    def _load(self, part: Path) -> None:
+        try:
+            table = pq.read_table(part)
+            keys = table.column("key").to_pylist()
+            flat = table.column("row").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        except (pa.ArrowInvalid, OSError, KeyError):
+            part.unlink(missing_ok=True)  # damaged: it is only a cache, it will be computed again
+            return
+        if keys and (self.width is None or flat.size == len(keys) * self.width):
+            rows = flat.reshape(len(keys), -1).astype(np.float32)
+            self._rows.update(zip(keys, rows, strict=True))
+
+    def known(self, texts: Sequence[str]) -> Bools:
+        """(n,) True for the texts whose row is here."""
+        return np.array([key(text) in self._rows for text in texts], dtype=np.bool_)
+
+    def get(self, texts: Sequence[str]) -> Floats:
+        """(n, width) rows of texts that are all known. Raises KeyError otherwise."""
+        return np.stack([self._rows[key(text)] for text in texts])
+
+    def put(self, texts: Sequence[str], rows: Floats) -> None:
+        """Keep rows (n, width) in memory and in one new part. Raises CruxError on a full disk."""
+        keys = [key(text) for text in texts]
+        self._rows.update(zip(keys, rows.astype(np.float32), strict=True))
+        table = pa.table(
+            {
+                "key": pa.array(keys, pa.binary(16)),
+                "row": pa.FixedSizeListArray.from_arrays(
+                    pa.array(rows.astype(np.float32).ravel()), rows.shape[1]
+                ),
+            }
+        )
+        name = uuid.uuid4().hex
+        unfinished = self.folder / f".{name}.tmp"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, unfinished)
+            os.replace(unfinished, self.folder / f"part-{name}.parquet")
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise CruxError(
+                f"Cannot write to {self.folder}: {error.strerror or error}. Free some space (or "
+                f"choose another folder with the setting home) and run the command again; "
+                f"what was computed before is kept."
+            ) from None

@@ -1,0 +1,213 @@
+"""The choice of one round, from beliefs to the tasks that experts will see: pure and repeatable.
+
+    round 0:  stratify                                    + audit
+    later:    cluster -> overlap -> pair -> budget -> split + audit
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from selection.audit import audit, permanent
+from selection.budget import budget
+from selection.cluster import cluster
+from selection.label import balance
+from selection.neighbour import neighbours
+from selection.overlap import OWN, overlap
+from selection.pair import ISOLATION, pair
+from selection.split import side
+from selection.stratify import stratify
+from selection.types import (
+    Audit,
+    Beliefs,
+    Bools,
+    Choice,
+    Doubles,
+    Floats,
+    Ints,
+    Pairs,
+    Pool,
+    Strings,
+)
+
+CANDIDATES = 2_000  # pairs that the budget weighs against each other: its work grows as the square
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a round may buy. bought: (n,) rows that the project holds. inclusion: (n,) chance of
+    the rows that were audited before, NaN elsewhere. The numbers are those of Settings."""
+
+    round: int
+    bought: Bools
+    inclusion: Doubles
+    per_round: int
+    audit_per_round: int
+    evaluation_share: float
+    audit_reserve: float
+    seed: int
+
+
+def choose(pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan) -> tuple[Choice, Audit]:
+    """What to buy now, and the whole audit sample with its chances after this round.
+
+    vectors: (n, d) unit. The choice depends on nothing but its arguments.
+    """
+    rng = np.random.default_rng([plan.seed, plan.round])
+    believed = balance(beliefs) if plan.round == 0 else beliefs
+    k = len(beliefs.labels)
+    chance = permanent(pool.ids, plan.seed)
+    sample = audit(
+        believed.predicted,
+        chance,
+        plan.inclusion,
+        k=k,
+        size=plan.audit_per_round * (plan.round + 1),
+        reserve=plan.audit_reserve,
+    )
+    open_rows = ~plan.bought & (chance >= plan.audit_reserve)
+    if plan.round == 0:
+        rows, share = stratify(believed.predicted, open_rows, plan.per_round, k, rng=rng)
+        bought = _singles(pool, rows, share, believed, "drawn at random among those labelled")
+    else:
+        bought = _boundary(pool, vectors, believed, open_rows, plan)
+    return _shuffled(_joined(bought, _audited(pool, sample, plan)), rng), sample
+
+
+def _boundary(
+    pool: Pool, vectors: Floats, beliefs: Beliefs, open_rows: Bools, plan: Plan
+) -> Choice:
+    """Pairs that cover the boundary; single unsure rows where pairs run out."""
+    covered = vectors[plan.bought]
+    predicted, margin = beliefs.predicted, beliefs.margin
+    pairs = _pairs(vectors, beliefs, open_rows, plan.seed)
+    members = np.stack([pairs.left, pairs.right], axis=1)
+    chosen = budget(
+        _midpoints(vectors, pairs),
+        _unsure((margin[pairs.left] + margin[pairs.right]) / 2),
+        members,
+        most=plan.per_round,
+        covered=covered,
+    )
+    taken = _paired(pool, beliefs, pairs.take(chosen), plan)
+    left = plan.per_round - len(taken)
+    rest = open_rows.copy()
+    rest[taken.row] = False
+    rows = np.flatnonzero(rest)
+    if left < 2 or not len(rows):
+        return taken
+    rows = rows[np.argsort(margin[rows], kind="stable")][:CANDIDATES]
+    more = budget(
+        vectors[rows],
+        _unsure(margin[rows]),
+        np.stack([rows, rows], axis=1),
+        most=left,
+        covered=np.concatenate([covered, vectors[taken.row]]),
+    )
+    nothing = np.full(len(more), np.nan)
+    single = _singles(pool, rows[more], nothing, beliefs, "close to the boundary, labelled")
+    roles = np.array([side(name, plan.evaluation_share) for name in single.pair], dtype=object)
+    return _joined(taken, Choice(single.row, roles, single.pair, single.inclusion, single.why))
+
+
+def _pairs(vectors: Floats, beliefs: Beliefs, open_rows: Bools, seed: int) -> Pairs:
+    """The CANDIDATES pairs that stand nearest to the boundary."""
+    predicted, margin = beliefs.predicted, beliefs.margin
+    clusters = cluster(vectors, predicted, open_rows, seed=seed)
+    near = neighbours(
+        vectors, predicted, open_rows, k=len(beliefs.labels), t=max(OWN, ISOLATION)
+    )
+    pairs = pair(near, clusters, overlap(near, clusters, predicted), predicted)
+    unsure = np.argsort(margin[pairs.left] + margin[pairs.right], kind="stable")
+    return pairs.take(unsure[:CANDIDATES])
+
+
+def _midpoints(vectors: Floats, pairs: Pairs) -> Floats:
+    """(m, d) unit vectors between the two rows of each pair."""
+    middle = vectors[pairs.left] + vectors[pairs.right]
+    length = np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-9)
+    return np.asarray(middle / length, dtype=np.float32)
+
+
+def _unsure(margin: Doubles) -> Doubles:
+    """(m,) weight of a candidate: 1 where undecided, falling with the margin on its own scale."""
+    if not len(margin):
+        return margin
+    weight: Doubles = np.exp(-margin / max(float(np.median(margin)), 1e-9))
+    return weight
+
+
+def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs, plan: Plan) -> Choice:
+    names, predicted = beliefs.labels, beliefs.predicted
+    row: list[int] = []
+    role: list[str] = []
+    pair_name: list[str] = []
+    why: list[str] = []
+    for left, right in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True):
+        name = f"{pool.ids[left]}|{pool.ids[right]}"
+        for this, other in ((left, right), (right, left)):
+            row.append(this)
+            role.append(side(name, plan.evaluation_share))
+            pair_name.append(name)
+            why.append(
+                f"labelled '{names[predicted[this]]}', while its neighbour "
+                f"{pool.ids[other]} is labelled '{names[predicted[other]]}'"
+            )
+    return Choice(
+        np.array(row, dtype=np.int64),
+        _strings(role),
+        _strings(pair_name),
+        np.full(len(row), np.nan),
+        _strings(why),
+    )
+
+
+def _singles(pool: Pool, rows: Ints, inclusion: Doubles, beliefs: Beliefs, reason: str) -> Choice:
+    predicted = beliefs.predicted
+    return Choice(
+        rows,
+        _strings(["train"] * len(rows)),
+        _strings([str(pool.ids[row]) for row in rows]),
+        inclusion,
+        _strings([f"{reason} '{beliefs.labels[predicted[row]]}'" for row in rows]),
+    )
+
+
+def _audited(pool: Pool, sample: Audit, plan: Plan) -> Choice:
+    new = ~plan.bought[sample.row]
+    rows = sample.row[new]
+    return Choice(
+        rows,
+        _strings(["audit"] * len(rows)),
+        _strings([str(pool.ids[row]) for row in rows]),
+        sample.inclusion[new],
+        _strings(["drawn at random to measure the model in production"] * len(rows)),
+    )
+
+
+def _joined(one: Choice, two: Choice) -> Choice:
+    return Choice(
+        np.concatenate([one.row, two.row]),
+        np.concatenate([one.role, two.role]),
+        np.concatenate([one.pair, two.pair]),
+        np.concatenate([one.inclusion, two.inclusion]),
+        np.concatenate([one.why, two.why]),
+    )
+
+
+def _shuffled(choice: Choice, rng: np.random.Generator) -> Choice:
+    """Blind and open tasks mixed, so that the order says nothing about a task."""
+    order = rng.permutation(len(choice))
+    return Choice(
+        choice.row[order],
+        choice.role[order],
+        choice.pair[order],
+        choice.inclusion[order],
+        choice.why[order],
+    )
+
+
+def _strings(values: list[str]) -> Strings:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -1,0 +1,227 @@
+"""The command `crux`: settings in, one step of the method, its outcome as text or JSON."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from selection import connect as connecting
+from selection.client import Backend
+from selection.config import Settings, load
+from selection.errors import BackendError, CruxError
+from selection.report import render, save
+from selection.rounds import Outcome, Rounds
+from selection.show import Steps, rounds_table, versions_table
+from selection.studio import Studio
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+models = typer.Typer(no_args_is_help=True, help="List, promote and roll back model versions.")
+app.add_typer(models, name="models")
+out, err = Console(), Console(stderr=True)
+
+Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
+Project = Annotated[int | None, typer.Option("--project", help="Number of the project.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+WAIT = 2.0  # seconds between two looks while waiting
+
+
+@app.callback()
+def crux() -> None:
+    """Finds the few examples on which a classifier hinges and has experts label just those."""
+
+
+@app.command()
+def connect(config: Config = None, project: Project = None) -> None:
+    """Check that everything is there, and connect Label Studio with the backend."""
+    settings = load(config, project=project)
+    checks = list(_shown(settings))
+    if not checks[-1]:
+        raise typer.Exit(1)
+
+
+def _shown(settings: Settings) -> list[bool]:
+    passed = []
+    for check in connecting.connect(settings, _studio(settings), _backend(settings)):
+        mark = "[green]ok[/]  " if check.ok else "[red]not ok[/]"
+        out.print(f"{mark} {check.name}: {escape(check.message)}", highlight=False)
+        passed.append(check.ok)
+    return passed
+
+
+@app.command(name="round")
+def round_(
+    config: Config = None,
+    project: Project = None,
+    pool: Annotated[str | None, typer.Option(help="CSV, JSONL, Parquet or project:N.")] = None,
+    per_round: Annotated[int | None, typer.Option(help="Texts at the boundary.")] = None,
+    audit_per_round: Annotated[int | None, typer.Option(help="Texts at random.")] = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Go on by itself after each training, until stop.")
+    ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Go on although the stop rule says stop.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Choose the next texts and push them into the queue; resumes what was cut off."""
+    settings = load(
+        config, project=project, pool=pool, per_round=per_round, audit_per_round=audit_per_round
+    )
+    with Steps(err) as steps:
+        rounds = Rounds(settings, _studio(settings), _backend(settings), steps.say)
+        outcome = _told(rounds.round(anyway=anyway), as_json)
+        while auto and outcome.state != "stop":
+            outcome = _next(rounds, outcome, steps, as_json)
+    if outcome.state == "training" and rounds.status().training.get("state") == "failed":
+        raise typer.Exit(1)
+
+
+def _next(rounds: Rounds, last: Outcome, steps: Steps, as_json: bool) -> Outcome:
+    """Wait for experts and training, then the next outcome that is neither."""
+    while True:
+        now = rounds.status()
+        if now.open_round is not None and now.open_round.measured:
+            return _told(rounds.round(), as_json)
+        if now.training.get("state") == "failed":
+            raise BackendError(now.training_sentence)
+        if now.open_round is not None and now.open_round.missing:
+            asked = now.open_round.asked
+            steps.say(
+                f"round {now.open_round.round}: experts", asked - now.open_round.missing, asked
+            )
+        else:
+            state = now.training
+            steps.say(
+                f"round {last.round}: {state.get('state')}",
+                int(state.get("done", 0)),
+                int(state.get("total", 0)),
+            )
+        time.sleep(WAIT)
+
+
+def _told(outcome: Outcome, as_json: bool) -> Outcome:
+    if as_json:
+        body = {"state": outcome.state, "round": outcome.round, "message": outcome.message,
+                "tasks": outcome.tasks}  # fmt: skip
+        print(json.dumps(body), flush=True)
+    else:
+        out.print(escape(outcome.message), highlight=False)
+    return outcome
+
+
+@app.command()
+def status(config: Config = None, project: Project = None, as_json: Json = False) -> None:
+    """The table of the rounds: labels, kappas, decisions, and what is open."""
+    settings = load(config, project=project)
+    now = _rounds(settings).status()
+    if as_json:
+        print(json.dumps(now.as_json(), ensure_ascii=False))
+        return
+    out.print(rounds_table(now))
+    if now.open_round is not None and now.open_round.missing:
+        out.print(f"Round {now.open_round.round} waits for {now.open_round.missing} verdicts.")
+    elif now.open_round is not None and not now.open_round.measured:
+        out.print(escape(now.training_sentence))
+    out.print(f"{escape(now.decision.reason)} {escape(now.forecast)}", highlight=False)
+    for problem in now.problems:
+        err.print(escape(problem), highlight=False)
+
+
+@app.command()
+def report(
+    config: Config = None,
+    project: Project = None,
+    to: Annotated[Path, typer.Option("--to", help="The file to write.")] = Path("crux-report.html"),
+) -> None:
+    """Write the report: one HTML file with curves, tables and the last pairs."""
+    settings = load(config, project=project)
+    rounds = _rounds(settings)
+    about, collected, now = rounds.everything()
+    html = render(
+        now,
+        collected,
+        title=about.title,
+        studio_url=f"{settings.studio_url.rstrip('/')}/projects/{about.id}/data",
+        generated=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+    save(html, to)
+    out.print(f"The report is in {to}")
+
+
+@models.command(name="list")
+def list_(config: Config = None, project: Project = None, as_json: Json = False) -> None:
+    """All versions: what each was made from, and which one is current."""
+    settings = load(config, project=project)
+    state = _backend(settings).project(settings.project)
+    if as_json:
+        print(json.dumps({"current": state["current"], "versions": state["versions"]}))
+        return
+    out.print(versions_table(state))
+
+
+@models.command()
+def promote(version: str, config: Config = None, project: Project = None) -> None:
+    """Make VERSION the current one."""
+    settings = load(config, project=project)
+    _promoted(settings, version)
+
+
+@models.command()
+def rollback(config: Config = None, project: Project = None) -> None:
+    """Go back to the version that was in force one round before."""
+    settings = load(config, project=project)
+    state = _backend(settings).project(settings.project)
+    _promoted(settings, previous(state))
+
+
+def previous(state: dict[str, Any]) -> str:
+    """The version before the current one, by the rounds. Raises BackendError if there is none."""
+    order = [v["version"] for v in state["versions"] if v["kind"] == "prompted"][-1:]
+    for record in state["rounds"]:
+        if record["version"] not in order:
+            order.append(record["version"])
+    current = state["current"]
+    if current not in order or order.index(current) == 0:
+        raise BackendError(f"There is no version before {current}; crux models list shows all.")
+    return str(order[order.index(current) - 1])
+
+
+def _promoted(settings: Settings, version: str) -> None:
+    answer = _backend(settings).promote(settings.project, version)
+    out.print(f"{answer['current']} is the current version.")
+
+
+def _studio(settings: Settings) -> Studio:
+    return Studio(settings.studio_url, settings.studio_token.get_secret_value())
+
+
+def _backend(settings: Settings) -> Backend:
+    return Backend(settings.backend_url, settings.webhook_secret.get_secret_value())
+
+
+def _rounds(settings: Settings) -> Rounds:
+    return Rounds(settings, _studio(settings), _backend(settings), lambda *_: None)
+
+
+def main() -> None:
+    """Entry point: every error that a person can meet is one message and exit code 1."""
+    run: Callable[..., Any] = app
+    try:
+        run()
+    except CruxError as error:
+        err.print(f"[red]Error:[/] {escape(str(error))}", highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("Ended. Run the same command again to go on.")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

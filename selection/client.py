@@ -1,0 +1,91 @@
+"""The backend as the choice sees it: probabilities, versions and rounds over HTTP."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import numpy as np
+
+from selection.errors import BackendError
+from selection.types import Doubles
+
+SECRET_HEADER = "X-Crux-Secret"  # noqa: S105  (the name of the header, not its value)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """version: the model version that answered. probability: (n, k), columns as labels."""
+
+    version: str
+    labels: tuple[str, ...]
+    probability: Doubles
+
+
+class Backend:
+    """A running Crux backend. Every failure is a BackendError that says what to do."""
+
+    def __init__(self, url: str, secret: str = "", timeout: float = 300.0) -> None:
+        self.url = url.rstrip("/")
+        headers = {SECRET_HEADER: secret} if secret else {}
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, headers=headers)
+
+    def health(self) -> dict[str, Any]:
+        """What GET /health says."""
+        return self._ask("GET", "/health")
+
+    def score(self, project: int, texts: Sequence[str], version: str | None = None) -> Scores:
+        """Probabilities of the project's labels for texts, by its current version or a named one."""
+        asked = {"project": project, "texts": list(texts), "version": version}
+        body = self._ask("POST", "/score", asked)
+        try:
+            matrix = np.array(body["probabilities"], dtype=np.float64).reshape(len(texts), -1)
+            return Scores(str(body["model_version"]), tuple(body["labels"]), matrix)
+        except (KeyError, ValueError, TypeError):
+            raise BackendError(
+                f"{self.url} answered /score with something else than probabilities. "
+                f"Is this a Crux backend of the same version?"
+            ) from None
+
+    def project(self, project: int) -> dict[str, Any]:
+        """Current version, versions, rounds and the state of training."""
+        return self._ask("GET", f"/projects/{project}")
+
+    def promote(self, project: int, version: str) -> dict[str, Any]:
+        """Make a version the current one."""
+        return self._ask("POST", f"/projects/{project}/current", {"version": version})
+
+    def check(self, project: int) -> dict[str, Any]:
+        """Ask the worker to look whether the project has a round to train on."""
+        return self._ask("POST", f"/projects/{project}/check", {})
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        reply = self._send(method, path, body)
+        try:
+            answer = reply.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise BackendError(
+                f"{self.url}{path} answered {reply.status_code} without JSON. Is this the address "
+                f"of the Crux backend? (setting backend_url)"
+            )
+        if reply.status_code >= 400:
+            raise BackendError(
+                f"The backend refused {path}: {answer.get('error', reply.status_code)}"
+            )
+        return answer
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+        for wait in (0.5, 2.0, 8.0, None):
+            try:
+                return self._http.request(method, path, json=body)
+            except httpx.TransportError as error:
+                if wait is None:
+                    raise BackendError(
+                        f"The backend at {self.url} does not answer ({error or type(error)}). "
+                        f"Start it (make up), or correct the setting backend_url."
+                    ) from None
+                time.sleep(wait)  # a restart of the backend takes seconds: do not lose a round
+        raise AssertionError("unreachable")

@@ -1,0 +1,145 @@
+"""Tasks of the project -> what experts said, and which round is complete.
+
+The latest annotation of an expert counts; skipped and cancelled ones say nothing (but they count
+as an answer, so that one skipped task does not hold up a round); labels that the config does not
+know are left out and named.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from selection.card import Card, read_card
+from selection.studio import Annotation, Schema, Task
+from selection.types import NO_VERDICT, Bought, Sample, Verdicts
+
+
+@dataclass(frozen=True)
+class Item:
+    """A bought task. verdicts: expert -> label. answered: experts who answered or skipped."""
+
+    task: int
+    text: str
+    card: Card
+    verdicts: dict[str, int]
+    answered: int
+
+    @property
+    def done(self) -> bool:
+        """Whether as many experts answered as the card asks for."""
+        return self.answered >= self.card.experts
+
+
+@dataclass(frozen=True)
+class Collected:
+    """All bought tasks, by round and order, and sentences about answers that could not count."""
+
+    items: tuple[Item, ...]
+    labels: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def rounds(self) -> list[int]:
+        """The rounds that have tasks, ascending."""
+        return sorted({item.card.round for item in self.items})
+
+    @property
+    def last_round(self) -> int:
+        """The newest round, -1 before the first."""
+        return max(self.rounds, default=-1)
+
+    def until(self, round: int) -> "Collected":
+        """The same without the rounds after `round`."""
+        kept = tuple(item for item in self.items if item.card.round <= round)
+        return Collected(kept, self.labels, self.problems)
+
+    def complete(self, round: int) -> bool:
+        """Whether every task of the round has the answers that it needs."""
+        mine = [item for item in self.items if item.card.round == round]
+        return bool(mine) and all(item.done for item in mine)
+
+    def waiting(self, round: int) -> int:
+        """Answers that the round still lacks."""
+        return sum(
+            max(item.card.experts - item.answered, 0)
+            for item in self.items
+            if item.card.round == round
+        )
+
+    def role(self, *roles: str) -> list[Item]:
+        """The items of these roles."""
+        return [item for item in self.items if item.card.role in roles]
+
+    @property
+    def labels_bought(self) -> int:
+        """Verdicts of experts, over all tasks."""
+        return sum(len(item.verdicts) for item in self.items)
+
+    @property
+    def bought(self) -> Bought:
+        """What must not be bought again."""
+        return Bought(
+            frozenset(item.card.id for item in self.items),
+            frozenset(item.text for item in self.items),
+        )
+
+
+def collect(tasks: Sequence[Task], schema: Schema) -> Collected:
+    """Read every card and every annotation. Raises ProjectError for a damaged card."""
+    items, problems = [], []
+    for task in tasks:
+        card = read_card(task.id, task.crux)
+        if card is None:
+            continue
+        text = task.data.get(schema.text_field)
+        if not isinstance(text, str):
+            problems.append(f"Task {task.id} has no text in '{schema.text_field}'; left out.")
+            continue
+        verdicts, answered = _verdicts(task, schema, problems)
+        items.append(Item(task.id, text, card, verdicts, answered))
+    items.sort(key=lambda item: (item.card.round, item.card.order, item.task))
+    return Collected(tuple(items), schema.labels, tuple(problems))
+
+
+def _verdicts(task: Task, schema: Schema, problems: list[str]) -> tuple[dict[str, int], int]:
+    latest: dict[str, Annotation] = {}
+    for annotation in sorted(task.annotations, key=lambda a: (a.updated, a.id)):
+        latest[annotation.expert] = annotation
+    verdicts, answered = {}, 0
+    for expert, annotation in latest.items():
+        if annotation.unknown:
+            problems.append(
+                f"Annotation {annotation.id} of task {task.id} is none of the labels "
+                f"({', '.join(schema.labels)}); left out."
+            )
+            continue
+        answered += 1
+        if annotation.label is not None:
+            verdicts[expert] = schema.labels.index(annotation.label)
+    return verdicts, answered
+
+
+def verdicts_of(items: Sequence[Item], k: int) -> Verdicts:
+    """(n, e) table of what each expert said of each item."""
+    experts = sorted({expert for item in items for expert in item.verdicts})
+    table = np.full((len(items), len(experts)), NO_VERDICT, dtype=np.int64)
+    for i, item in enumerate(items):
+        for expert, label in item.verdicts.items():
+            table[i, experts.index(expert)] = label
+    return Verdicts(table, tuple(experts), k)
+
+
+def sample_of(items: Sequence[Item]) -> Sample:
+    """How the items came to be judged: drawn with known chances, or chosen in pairs."""
+    inclusion = [1.0 if i.card.inclusion is None else i.card.inclusion for i in items]
+    _, group = np.unique([item.card.pair for item in items], return_inverse=True)
+    _, stratum = np.unique(
+        [item.card.stratum if item.card.role == "audit" else "" for item in items],
+        return_inverse=True,
+    )
+    return Sample(
+        1.0 / np.array(inclusion, dtype=np.float64),
+        np.asarray(group, dtype=np.int64),
+        np.asarray(stratum, dtype=np.int64),
+    )

@@ -1,0 +1,110 @@
+"""Settings of the command line: file < environment < flags, validated once.
+
+The file is `crux.toml` in the current folder (or --config), flat keys as below. The environment
+carries the same names in capitals with the prefix CRUX_. docs/settings.md lists them all.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from selection.errors import SettingError
+
+
+class Settings(BaseSettings):
+    """What `crux` needs to know. Every field is a line in docs/settings.md."""
+
+    model_config = SettingsConfigDict(env_prefix="CRUX_", extra="forbid", frozen=True)
+
+    studio_url: str = Field(default="http://127.0.0.1:8080", description="address of Label Studio")
+    studio_token: SecretStr = Field(
+        default=SecretStr(""), description="access token of a Label Studio user (legacy or personal)"
+    )
+    project: int = Field(default=0, ge=0, description="number of the Label Studio project")
+    backend_url: str = Field(default="http://127.0.0.1:9090", description="address of the ML backend")
+    webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="header that our webhook carries; the backend has the same one"
+    )
+    home: Path = Field(default=Path(".crux"), description="folder of caches and of the round under way")
+
+    pool: str = Field(default="", description="CSV, JSONL or Parquet file or folder, or project:NUMBER")
+    id_column: str = Field(default="id", description="column with a unique id for every text")
+    text_column: str = Field(default="text", description="column with the text")
+    max_characters: int = Field(default=20_000, ge=1, description="longer texts are set aside")
+
+    embedder: str = Field(default="offline", description="sentence-transformers model, or 'offline'")
+    read_limit: int = Field(
+        default=2_000, ge=2, description="texts of the pool that the LLM itself reads in a round"
+    )
+
+    per_round: int = Field(default=64, ge=2, description="texts chosen at the boundary in a round")
+    audit_per_round: int = Field(default=32, ge=0, description="texts drawn at random in a round")
+    evaluation_share: float = Field(
+        default=0.35, ge=0, le=1, description="share of the boundary pairs kept for evaluation"
+    )
+    audit_reserve: float = Field(
+        default=0.25, gt=0, lt=1, description="share of the pool that only the audit may draw from"
+    )
+    experts: int = Field(default=2, ge=1, description="experts on each blind task")
+
+    delta: float = Field(default=0.05, ge=0, le=1, description="difference in kappa that matters")
+    patience: int = Field(default=2, ge=1, description="rounds without gain before the plateau counts")
+    policy_floor: float = Field(
+        default=0.4, ge=-1, le=1, description="experts below this kappa: fix the policy first"
+    )
+    budget: int = Field(default=1_000, ge=1, description="verdicts of experts that may be bought in all")
+    max_rounds: int = Field(default=6, ge=1, description="rounds at most, the first included")
+    seed: int = Field(default=0, ge=0, description="seed of every random choice")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, file
+
+
+def load(config: Path | None = None, **flags: Any) -> Settings:
+    """Settings from the file, the environment and the flags that are not None.
+
+    Raises SettingError that names each bad key, its value and what is wanted.
+    """
+    path = config or Path("crux.toml")
+    if config is not None and not config.is_file():
+        raise SettingError(f"There is no settings file {config}. Give the path of a TOML file.")
+    given = {key: value for key, value in flags.items() if value is not None}
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=path if path.is_file() else None)
+
+    try:
+        return FromFile(**given)
+    except ValidationError as error:
+        raise SettingError(explain(error, str(path))) from None
+    except ValueError as error:  # a TOML file that cannot be parsed
+        raise SettingError(f"The settings file {path} is not valid TOML: {error}.") from None
+
+
+def explain(error: ValidationError, source: str) -> str:
+    """One line for each bad setting: key, value, what is wanted."""
+    lines = []
+    for one in error.errors():
+        key = ".".join(str(part) for part in one["loc"])
+        if one["type"] == "extra_forbidden":
+            lines.append(f"{source} has a setting '{key}' that Crux does not know.")
+            continue
+        shown = "" if "token" in key or "secret" in key else f" is {one['input']!r}"
+        lines.append(f"Setting '{key}' (CRUX_{key.upper()}){shown}: {one['msg']}.")
+    return "\n".join(lines)

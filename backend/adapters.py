@@ -48,18 +48,19 @@ class Adapters:
                 yield
 
     def _switch(self, adapter: Path) -> None:
-        if adapter not in self._names:
-            self._load(adapter, "v" + sha256(str(adapter).encode()).hexdigest()[:16])
-        assert self._model is not None
+        model = self._model
+        if model is None or adapter not in self._names:
+            model = self._load(adapter)
         self._names.move_to_end(adapter)
-        self._model.set_adapter(self._names[adapter])
-        self._model.requires_grad_(False)  # set_adapter switches it on
+        model.set_adapter(self._names[adapter])
+        model.requires_grad_(False)  # set_adapter switches it on
         while len(self._names) > _KEPT:
             _, name = self._names.popitem(last=False)
-            self._model.delete_adapter(name)
+            model.delete_adapter(name)
 
-    def _load(self, adapter: Path, name: str) -> None:
+    def _load(self, adapter: Path) -> PeftModel:
         config, tensors = _read(adapter)
+        name = "v" + sha256(str(adapter).encode()).hexdigest()[:16]
         try:
             if self._model is None:
                 self._model = PeftModel(self._causal, config, adapter_name=name)
@@ -73,6 +74,7 @@ class Adapters:
             raise _damaged(adapter, "it was made for another base model")
         set_peft_model_state_dict(self._model, tensors, adapter_name=name)
         self._names[adapter] = name
+        return self._model
 
 
 def _read(adapter: Path) -> tuple[PeftConfig, dict[str, Tensor]]:

@@ -16,26 +16,37 @@ class Settings(BaseSettings):
 
     studio_url: str = Field(default="http://127.0.0.1:8080", description="address of Label Studio")
     studio_token: SecretStr = Field(
-        default=SecretStr(""), description="access token of a Label Studio user (legacy or personal)"
+        default=SecretStr(""),
+        description="access token of a Label Studio user (legacy or personal)",
     )
     webhook_secret: SecretStr = Field(
         default=SecretStr(""), description="secret that callers must send; empty lets everybody in"
     )
-    home: Path = Field(default=Path(".crux"), description="folder of versions, caches and the queue")
+    home: Path = Field(
+        default=Path(".crux"), description="folder of versions, caches and the queue"
+    )
 
     llm: str = Field(default="offline", description="Hugging Face causal LM, or 'offline'")
     threads: int = Field(default=0, ge=0, description="CPU threads of the model, 0 for all cores")
     max_tokens: int = Field(default=256, ge=8, description="tokens of a text that the LLM reads")
 
     train_after: int = Field(
-        default=0, ge=0, description="train also after so many new verdicts, 0 for complete rounds only"
+        default=0,
+        ge=0,
+        description="train also after so many new verdicts, 0 for complete rounds only",
     )
-    epochs: int = Field(default=0, ge=0, description="passes over the training labels, 0 for the recipe's")
-    learning_rate: float = Field(default=0.0, ge=0, description="of the adapter, 0 for the recipe's")
+    epochs: int = Field(
+        default=0, ge=0, description="passes over the training labels, 0 for the recipe's"
+    )
+    learning_rate: float = Field(
+        default=0.0, ge=0, description="of the adapter, 0 for the recipe's"
+    )
     rank: int = Field(default=0, ge=0, description="of the adapter, 0 for the recipe's")
 
     patience: int = Field(default=2, ge=1, description="rounds over which the gain is measured")
-    resamples: int = Field(default=2_000, ge=100, description="bootstrap resamples of every interval")
+    resamples: int = Field(
+        default=2_000, ge=100, description="bootstrap resamples of every interval"
+    )
     seed: int = Field(default=0, ge=0, description="seed of training and resampling")
 
 

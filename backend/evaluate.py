@@ -95,8 +95,9 @@ def promotion(candidate: str, current: str, production: Estimate, boundary: Esti
         )
     reason = production.reason or boundary.reason
     return Promotion(
-        True, f"{candidate} is promoted: nothing speaks against it, since no comparison is possible"
-        f" yet ({reason})."
+        True,
+        f"{candidate} is promoted: nothing speaks against it, since no comparison is possible"
+        f" yet ({reason}).",
     )
 
 

@@ -47,11 +47,21 @@ class Lesson:
 class Fit:
     """Runs the steps for one project at a time. One worker process owns it."""
 
-    def __init__(self, settings: Settings, studio: Studio, scorer: Scorer) -> None:
+    def __init__(
+        self, settings: Settings, studio: Studio, make_scorer: Callable[[], Scorer]
+    ) -> None:
         self.settings = settings
         self.studio = studio
-        self.scorer = scorer
         self.registry = Registry(settings.home)
+        self._make_scorer = make_scorer
+        self._scorer: Scorer | None = None
+
+    @property
+    def scorer(self) -> Scorer:
+        """The model, made when there is something to read: most looks find nothing to do."""
+        if self._scorer is None:
+            self._scorer = self._make_scorer()
+        return self._scorer
 
     def run(self, project_id: int, forced: bool = False) -> dict[str, Any] | None:
         """Train and measure if there is something to; the round's record, or None.
@@ -92,7 +102,8 @@ class Fit:
             return last
         done = records[-1]["round"] if records else -1
         complete = [
-            r for r in collected.rounds
+            r
+            for r in collected.rounds
             if (r > done or self._partial(records, r)) and collected.complete(r)
         ]
         if not complete:
@@ -242,8 +253,9 @@ class Fit:
         gains = []
         for role in ("audit", "boundary"):
             area = ground(collected, role, self.settings.seed, self.settings.resamples)
-            before, after = predict(current.version, area.texts), predict(
-                candidate.version, area.texts
+            before, after = (
+                predict(current.version, area.texts),
+                predict(candidate.version, area.texts),
             )
             gains.append(area.gain(before, after))
         if candidate.version == current.version:
@@ -251,7 +263,7 @@ class Fit:
         return promotion(candidate.version, current.version, gains[0], gains[1])
 
     def _predictor(self, project: int) -> Callable[[str, Sequence[str]], Ints]:
-        """(version, texts) -> (n,) labels; what a version said is kept, its answers never change."""
+        """(version, texts) -> (n,) labels; what a version said once is kept."""
 
         def predict(version: str, texts: Sequence[str]) -> Ints:
             if not texts:
@@ -309,9 +321,7 @@ class Fit:
         if waiting or known:
             self.studio.set_model_version(project.id, version)
 
-    def _say(
-        self, project: int, state: str, message: str, done: int = 0, total: int = 0
-    ) -> None:
+    def _say(self, project: int, state: str, message: str, done: int = 0, total: int = 0) -> None:
         self.registry.set_training(project, state, message, done, total)
 
 

@@ -21,6 +21,8 @@ from selection.studio import Studio
 
 log = logging.getLogger(__name__)
 
+GATHER = 2  # seconds in which the events of busy experts make one look
+
 
 class Jobs:
     """The queue of one home folder. `look` is all that the serving process needs."""
@@ -42,7 +44,7 @@ class Jobs:
         if forced:
             storage.put_data(_forced(project), uuid.uuid4().bytes)
         if storage.put_if_empty(_pending(project), b"1"):
-            self._job(project)
+            self._job.schedule((project,), delay=0 if forced else GATHER)
 
     def work(self) -> None:
         """Run the worker in this process until it is ended."""
@@ -51,11 +53,11 @@ class Jobs:
             registry.sweep(project)
             registry.set_training(project, "idle")
 
-        @self.huey.periodic_task(crontab(minute="*"), name="look-at-all")
         def look_at_all() -> None:
             for project in registry.projects():
                 self._look(project)
 
+        self.huey.periodic_task(crontab(minute="*"), name="look-at-all")(look_at_all)
         for project in registry.projects():
             self._job(project)
         log.info("worker is ready; queue %s", self.settings.home / "queue.db")
@@ -90,7 +92,7 @@ class Jobs:
 def make_fit(settings: Settings) -> Fit:
     """The composer with its real parts."""
     studio = Studio(settings.studio_url, settings.studio_token.get_secret_value())
-    return Fit(settings, studio, make_scorer(settings))
+    return Fit(settings, studio, lambda: make_scorer(settings))
 
 
 def make_scorer(settings: Settings) -> Scorer:

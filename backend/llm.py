@@ -65,9 +65,7 @@ class Llm:
         prefix = torch.tensor([prompt.prefix], device=self.device)
         with torch.no_grad():
             self.causal.base_model(input_ids=prefix, past_key_values=cache, use_cache=True)
-        if not all(type(layer) is DynamicLayer for layer in cache.layers):
-            return Asked(prompt, None)
-        return Asked(prompt, tuple((layer.keys, layer.values) for layer in cache.layers))
+        return Asked(prompt, _past(cache))
 
     def answer(self, asked: Asked, texts: Sequence[Sequence[int]]) -> Tensor:
         """(b, k) float32 logits of the answer tokens after each of b texts (token ids)."""
@@ -83,11 +81,11 @@ class Llm:
         ).last_hidden_state  # (b, width, h)
         ends = torch.tensor([len(row) - 1 for row in rows], device=self.device)
         last = hidden[torch.arange(len(rows), device=self.device), ends]  # (b, h)
-        head = self.causal.get_output_embeddings()
+        head: torch.nn.Linear = self.causal.get_output_embeddings()  # type: ignore[no-untyped-call]
         answers = torch.tensor(asked.prompt.answers, device=self.device)
         # Only the k rows, not the whole vocabulary; in float32, as bfloat16 would round logits.
-        logits = last.float() @ head.weight[answers].float().T
-        return logits if head.bias is None else logits + head.bias[answers].float()
+        bias = None if head.bias is None else head.bias[answers].float()
+        return torch.nn.functional.linear(last.float(), head.weight[answers].float(), bias)
 
 
 def width(tokens: int) -> int:
@@ -115,10 +113,9 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
             f"The model {model!r} cannot be loaded: {reason} Check the name (a Hugging Face id of "
             'a causal LM with safetensors, or a directory) and the network, or use "offline".'
         ) from error
-    causal.requires_grad_(False)
-    causal.eval()
+    causal.requires_grad_(False).train(False)
     try:
-        causal.to(place)
+        torch.nn.Module.to(causal, place)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(
             f"The model {model!r} cannot be put on the device {str(place)!r}: {error}"
@@ -134,6 +131,15 @@ def _dtype(device: torch.device, name: str) -> torch.dtype:
         raise ModelError(f"dtype must be auto, {', '.join(named)}; not {name!r}.")
     on_gpu = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return torch.bfloat16 if on_gpu else torch.float32
+
+
+def _past(cache: DynamicCache) -> tuple[tuple[Tensor, Tensor], ...] | None:
+    pairs = []
+    for layer in cache.layers:
+        if type(layer) is not DynamicLayer or layer.keys is None or layer.values is None:
+            return None
+        pairs.append((layer.keys, layer.values))
+    return tuple(pairs)
 
 
 def _expand(past: tuple[tuple[Tensor, Tensor], ...], rows: int) -> DynamicCache:

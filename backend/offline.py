@@ -110,7 +110,11 @@ def _convert(file: Path, out: Path) -> None:
     # save_pretrained refuses a model read from GGUF, so its weights move to one that was not.
     config = packed.config
     del config.quantization_config
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+        config, dtype=torch.float32
+    )
     model.load_state_dict(packed.state_dict())
     model.save_pretrained(out)
+    for file in out.iterdir():
+        file.chmod(0o644)  # safetensors writes for the owner only
     tokenizer.save_pretrained(out)

@@ -144,9 +144,7 @@ class Registry:
             )
         return folder
 
-    def build(
-        self, project: int, version: str, fill: Callable[[Path], Manifest]
-    ) -> Manifest:
+    def build(self, project: int, version: str, fill: Callable[[Path], Manifest]) -> Manifest:
         """Make a version unless it is there: `fill` writes into an empty folder.
 
         The folder becomes the version only after `fill` has returned, in one move.

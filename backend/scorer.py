@@ -85,8 +85,7 @@ class Scorer:
         self._max_tokens = max_tokens
         self._batch_tokens = batch_tokens
         self._turns = _Turns()
-        self._llm: Llm | None = None
-        self._adapters: Adapters | None = None
+        self._loaded: tuple[Llm, Adapters] | None = None
         self._policies: OrderedDict[tuple[str, tuple[str, ...]], tuple[Asked, Floats]] = (
             OrderedDict()
         )
@@ -120,7 +119,7 @@ class Scorer:
         """The answers of each batch as it is done; other threads have turns in between."""
         digests = list(texts)
         with self._turns.take():
-            ids = prompt.encode(self._ready().tokenizer, list(texts.values()), self._max_tokens)
+            ids = prompt.encode(self._ready()[0].tokenizer, list(texts.values()), self._max_tokens)
         for rows in _batches([len(row) for row in ids], self._batch_tokens):
             with self._turns.take():
                 answers = self._answer(served, [ids[i] for i in rows])
@@ -130,10 +129,9 @@ class Scorer:
 
     def _answer(self, served: Served, ids: list[list[int]]) -> Floats:
         """(b, k) probabilities of one batch. Holds the turn."""
-        base = self._ready()
+        base, adapters = self._ready()
         asked, bias = self._asked(served.policy, served.labels)
-        assert self._adapters is not None
-        with torch.inference_mode(), self._adapters.use(served.adapter):
+        with torch.inference_mode(), adapters.use(served.adapter):
             logits = base.answer(asked, ids).cpu().numpy().astype(np.float64)
         logits += np.array(served.offsets or (0.0,))
         if served.adapter is None:
@@ -143,10 +141,10 @@ class Scorer:
 
     def _asked(self, policy: str, labels: tuple[str, ...]) -> tuple[Asked, Floats]:
         """The policy as the base model has read it, and the base model's bias (k,)."""
-        base, key = self._ready(), (policy, labels)
+        base, adapters = self._ready()
+        key = (policy, labels)
         if key not in self._policies:
-            assert self._adapters is not None
-            with torch.inference_mode(), self._adapters.use(None):
+            with torch.inference_mode(), adapters.use(None):
                 asked = base.ask(policy, labels, self._max_tokens)
                 neutral = prompt.encode(base.tokenizer, NEUTRAL, self._max_tokens)
                 logits = base.answer(asked, neutral).log_softmax(dim=1)
@@ -156,13 +154,13 @@ class Scorer:
             self._policies.popitem(last=False)
         return self._policies[key]
 
-    def _ready(self) -> Llm:
-        if self._llm is None:
+    def _ready(self) -> tuple[Llm, Adapters]:
+        if self._loaded is None:
             if self._threads is not None:
                 torch.set_num_threads(self._threads)
-            self._llm = llm.load(self._model, self._device, self._dtype)
-            self._adapters = Adapters(self._llm.causal)
-        return self._llm
+            base = llm.load(self._model, self._device, self._dtype)
+            self._loaded = (base, Adapters(base.causal))
+        return self._loaded
 
     def _recall(self, served: Served, digests: dict[bytes, str]) -> dict[bytes, Floats]:
         known = {}

@@ -125,7 +125,8 @@ def class_weights(counts: Ints, bound: float) -> Doubles:
 
     counts: (k,) examples per label.
     """
-    return np.minimum(counts.max() / np.maximum(counts, 1), max(bound, 1.0))
+    rarity: Doubles = counts.max() / np.maximum(counts, 1)
+    return np.minimum(rarity, max(bound, 1.0))
 
 
 def prior_offsets(pool_prior: Doubles, seen: Doubles) -> tuple[float, ...]:
@@ -143,7 +144,7 @@ def _counts(labels: Sequence[str], texts: Sequence[str], targets: Ints) -> Ints:
     k = len(labels)
     if len(texts) != len(targets):
         raise ValueError(f"{len(texts)} texts for {len(targets)} targets")
-    if len(targets) and not (0 <= int(np.min(targets)) and int(np.max(targets)) < k):
+    if len(targets) and (int(np.min(targets)) < 0 or int(np.max(targets)) >= k):
         raise ValueError(f"targets must be positions in {k} labels")
     counts = np.bincount(np.asarray(targets, dtype=np.int64), minlength=k)
     if np.count_nonzero(counts) < 2:
@@ -172,7 +173,8 @@ def _save(adapted: PeftModel, out: Path) -> None:
     tensors = get_peft_model_state_dict(adapted)
     save_file({name: t.contiguous() for name, t in tensors.items()}, out / ADAPTER_WEIGHTS)
     config = adapted.peft_config["default"]
-    config.target_modules = sorted(config.target_modules)  # a set: its order would be chance
+    if isinstance(config, LoraConfig) and config.target_modules is not None:
+        config.target_modules = sorted(config.target_modules)  # a set: its order would be chance
     config.inference_mode = True
     config.save_pretrained(str(out))
 
@@ -188,7 +190,6 @@ def _fit(
     per_epoch = math.ceil(len(examples.ids) / recipe.batch_size)
     total = min(recipe.epochs * per_epoch, recipe.max_steps)
     losses: list[float] = []
-    base.causal.train()
     for step, rows in zip(range(total), _batches(examples.ids, recipe), strict=False):
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _schedule(step, total, recipe.warmup)
@@ -219,16 +220,13 @@ def _backward(
     batch = 0.0
     for start in range(0, len(rows), size):
         part = slice(start, start + size)
+        logits = base.answer(asked, ids[part])
         loss = torch.nn.functional.cross_entropy(
-            base.answer(asked, ids[part]),
-            targets[part],
-            weight=weight,
-            reduction="sum",
-            label_smoothing=smoothing,
-        ) / mass
-        loss.backward()
+            logits, targets[part], weight=weight, reduction="sum", label_smoothing=smoothing
+        )
+        torch.autograd.backward(loss / mass)
         batch += float(loss.detach())
-    return batch
+    return batch / float(mass)
 
 
 def _batches(ids: list[list[int]], recipe: Recipe) -> Iterator[list[int]]:

@@ -93,10 +93,8 @@ def running(pid_file: Path) -> Process | None:
     """The process of this pid file if it still runs."""
     try:
         body = json.loads(pid_file.read_text())
-        process = Process(
-            body["name"], body["pid"], body["started"], Path(body["log"]), pid_file
-        )
-    except (FileNotFoundError, ValueError, KeyError):
+        process = Process(body["name"], body["pid"], body["started"], Path(body["log"]), pid_file)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     return process if process.alive else None
 

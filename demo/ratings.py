@@ -74,9 +74,7 @@ def _tables(archive: Path, name: str) -> tuple[dict[str, str], dict[str, list[in
     """id -> text, and id -> the ratings one by one."""
     with tarfile.open(archive) as outer:
         inner = next(m for m in outer if m.name.endswith("hutto_ICWSM_2014.tar.gz"))
-        packed = outer.extractfile(inner)
-        assert packed is not None
-        with tarfile.open(fileobj=io.BytesIO(packed.read())) as data:
+        with tarfile.open(fileobj=io.BytesIO(_bytes(outer, inner))) as data:
             truth = _lines(data, f"{name}_GroundTruth.txt")
             rated = _lines(data, f"{name}_anonDataRatings.txt")
     return (
@@ -87,7 +85,12 @@ def _tables(archive: Path, name: str) -> tuple[dict[str, str], dict[str, list[in
 
 def _lines(data: tarfile.TarFile, name: str) -> list[list[str]]:
     member = next(m for m in data if m.name.endswith(name))
-    file = data.extractfile(member)
-    assert file is not None
-    text = file.read().decode("utf-8-sig", errors="replace")
+    text = _bytes(data, member).decode("utf-8-sig", errors="replace")
     return [line.split("\t") for line in text.splitlines() if line.count("\t") >= 2]
+
+
+def _bytes(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    if file is None:
+        raise PoolError(f"{member.name} in the archive of the ratings is no file. Run: make data")
+    return file.read()

@@ -8,7 +8,8 @@ import json
 import os
 import secrets
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
@@ -55,10 +56,11 @@ class State:
 
 @dataclass(frozen=True)
 class Services:
-    """The processes of one folder."""
+    """The processes of one folder. settings: more environment variables of backend and worker."""
 
     root: Path = ROOT
     label_studio: Path = Path("build/label-studio/bin/label-studio")
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
@@ -70,11 +72,16 @@ class Services:
             free_port(), free_port(), "admin@crux.example", secrets.token_urlsafe(12),
             secrets.token_hex(20), secrets.token_urlsafe(24),
         )  # fmt: skip
+        self.keep(state)
+        return state
+
+    def keep(self, state: State) -> None:
+        """Write the state for its owner alone."""
         self.root.mkdir(parents=True, exist_ok=True)
+        file = self.root / "state.json"
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as out:
             json.dump(asdict(state), out)
-        return state
 
     def pid(self, name: str) -> Path:
         """The pid file of a process."""
@@ -101,7 +108,8 @@ class Services:
         print("-- starting the backend", flush=True)
         argv = [
             str(Path(sys.executable).parent / "gunicorn"), "--worker-class", "gthread",
-            "--threads", "8", "--timeout", "120", "--bind", f"{HOST}:{state.backend_port}",
+            "--threads", "8", "--timeout", "120", "--no-control-socket",
+            "--bind", f"{HOST}:{state.backend_port}",
             "backend.app:create_app()",
         ]  # fmt: skip
         process = start_process(
@@ -134,21 +142,19 @@ class Services:
         if running(self.pid("label-studio")) or running(self.pid("backend")):
             return state
         moved = State(**{**asdict(state), "studio_port": free_port(), "backend_port": free_port()})
-        file = self.root / "state.json"
-        file.write_text(json.dumps(asdict(moved)))
+        self.keep(moved)
         return moved
 
     def _environment(self, state: State) -> dict[str, str]:
         own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        return clean_environment(
-            HOME=str(Path.home()),
-            PYTHONPATH=str(Path.cwd()),
-            CRUX_STUDIO_URL=state.studio_url,
-            CRUX_STUDIO_TOKEN=state.token,
-            CRUX_WEBHOOK_SECRET=state.secret,
-            CRUX_HOME=str((self.root / "backend").resolve()),
-            **own,
-        )
+        given = {
+            "HOME": str(Path.home()),
+            "CRUX_STUDIO_URL": state.studio_url,
+            "CRUX_STUDIO_TOKEN": state.token,
+            "CRUX_WEBHOOK_SECRET": state.secret,
+            "CRUX_HOME": str((self.root / "backend").resolve()),
+        }
+        return clean_environment(**{**given, **own, **self.settings})
 
 
 def _healthy(state: State) -> bool:

@@ -13,7 +13,6 @@ import hashlib
 
 import numpy as np
 
-from selection.stratify import fair_shares
 from selection.types import Audit, Doubles, Ints, Strings
 
 
@@ -24,7 +23,8 @@ def permanent(ids: Strings, seed: int) -> Doubles:
         hashlib.blake2b(str(i).encode("utf-8", "surrogatepass"), digest_size=8, salt=salt).digest()
         for i in ids
     )
-    return np.array([int.from_bytes(d, "big") / 2.0**64 for d in digests])
+    # 53 bits are what a float holds exactly: 64 could round up to 1.0
+    return np.array([(int.from_bytes(d, "big") >> 11) / 2.0**53 for d in digests])
 
 
 def audit(
@@ -34,16 +34,25 @@ def audit(
 
     predicted: (n,) labels now. chance: (n,) permanent numbers. inclusion: (n,) chance under which
     a row was audited before, NaN for rows that were not. size: expected size of the whole sample
-    so far (this round's share added to those before). Each label gets an equal part of it.
+    so far (this round's share added to those before). Each label gets an equal part of it, as far
+    as the reserve of its rows goes; no row is without a chance, or the estimate would be biased.
     """
     if not 0 < reserve < 1:
         raise ValueError(f"reserve must lie between 0 and 1, not {reserve}")
     count = np.bincount(predicted, minlength=k)
-    able = [int(reserve * c) for c in count]
-    rate = np.zeros(k)
-    for name, share in enumerate(fair_shares(able, size)):
-        rate[name] = min(share / count[name], reserve) if count[name] else 0.0
+    able = reserve * count.astype(np.float64)
+    rate = np.minimum(_shares(able, size) / np.maximum(count, 1), reserve)
     now = rate[predicted]  # (n,)
     before = np.where(np.isnan(inclusion), 0.0, inclusion)
     row = np.flatnonzero((chance < now) | (before > 0))
     return Audit(row, np.maximum(now, before)[row], predicted[row])
+
+
+def _shares(able: Doubles, size: float) -> Doubles:
+    """(k,) `size` split as equally as each label's `able` allows; parts of a row count too."""
+    share = np.zeros(len(able))
+    left = float(size)
+    for done, name in enumerate(np.argsort(able)):  # the smallest first: what it leaves is shared
+        share[name] = min(float(able[name]), left / (len(able) - done))
+        left -= share[name]
+    return share

@@ -8,6 +8,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +36,11 @@ class Cache:
 
     def _load(self, part: Path) -> None:
         try:
-            table = pq.read_table(part)
-            keys = table.column("key").to_pylist()
-            flat = table.column("row").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        except (pa.ArrowInvalid, OSError, KeyError):
+            keys, rows = _read(part)
+        except (pa.ArrowException, OSError, KeyError, ValueError):
             part.unlink(missing_ok=True)  # damaged: it is only a cache, it will be computed again
             return
-        if keys and (self.width is None or flat.size == len(keys) * self.width):
-            rows = flat.reshape(len(keys), -1).astype(np.float32)
+        if self.width in (None, rows.shape[1]):
             self._rows.update(zip(keys, rows, strict=True))
 
     def known(self, texts: Sequence[str]) -> Bools:
@@ -72,9 +70,21 @@ class Cache:
             pq.write_table(table, unfinished)
             os.replace(unfinished, self.folder / f"part-{name}.parquet")
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder itself may be what is wrong
+                unfinished.unlink(missing_ok=True)
             raise CruxError(
                 f"Cannot write to {self.folder}: {error.strerror or error}. Free some space (or "
                 f"choose another folder with the setting home) and run the command again; "
                 f"what was computed before is kept."
             ) from None
+
+
+def _read(part: Path) -> tuple[list[bytes], Floats]:
+    """Keys and rows of a part. Raises what pyarrow raises, or ValueError for another content."""
+    table = pq.read_table(part, partitioning=None)
+    keys: list[bytes] = table.column("key").to_pylist()
+    column = table.column("row").combine_chunks()
+    if not pa.types.is_fixed_size_list(column.type):
+        raise ValueError(f"rows of {column.type}")
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    return keys, flat.reshape(len(keys), column.type.list_size).astype(np.float32)

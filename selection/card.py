@@ -60,10 +60,38 @@ def read_card(task: int, crux: dict[str, Any] | None) -> Card | None:
     try:
         card = Card(**fields)
     except TypeError as error:
-        raise ProjectError(
-            f"The meta.crux of task {task} is damaged ({error}). Restore it, or delete the task: "
-            f"the next round can buy its text again."
-        ) from None
-    if card.role not in ROLES:
-        raise ProjectError(f"Task {task} has the role {card.role!r}, not one of {ROLES}.")
+        raise _damaged(task, str(error)) from None
+    fault = _fault(vars(card))
+    if fault:
+        raise _damaged(task, fault)
     return card
+
+
+def _damaged(task: int, what: str) -> ProjectError:
+    return ProjectError(
+        f"The meta.crux of task {task} is damaged ({what}). Restore it, or delete the task: "
+        f"the next round can buy its text again."
+    )
+
+
+def _fault(card: dict[str, Any]) -> str:
+    """The first field whose value no card can have; anybody can write into a task's meta."""
+    chance, belief = card["inclusion"], card["belief"]
+    sound = {
+        "id": isinstance(card["id"], str) and card["id"] != "",
+        **{name: isinstance(card[name], str) for name in ("pair", "stratum", "version", "why")},
+        "round": _is_whole(card["round"], 0),
+        "order": _is_whole(card["order"], 0),
+        "experts": _is_whole(card["experts"], 1),
+        "inclusion": chance is None or (isinstance(chance, (int, float)) and 0 < chance <= 1),
+        "belief": isinstance(belief, dict)
+        and len(belief) > 0
+        and all(isinstance(value, (int, float)) for value in belief.values()),
+    }
+    if card["role"] not in ROLES:
+        return f"the role is {card['role']!r}, not one of {', '.join(ROLES)}"
+    return next((f"{name} is {card[name]!r}" for name, good in sound.items() if not good), "")
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -77,9 +77,9 @@ def choose(pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan) -> tuple[C
 def _boundary(
     pool: Pool, vectors: Floats, beliefs: Beliefs, open_rows: Bools, plan: Plan
 ) -> Choice:
-    """Pairs that cover the boundary; single unsure rows where pairs run out."""
+    """Pairs that cover the boundary; single unsure rows where pairs run out or one is left."""
     covered = vectors[plan.bought]
-    predicted, margin = beliefs.predicted, beliefs.margin
+    margin = beliefs.margin
     pairs = _pairs(vectors, beliefs, open_rows, plan.seed)
     members = np.stack([pairs.left, pairs.right], axis=1)
     chosen = budget(
@@ -94,7 +94,7 @@ def _boundary(
     rest = open_rows.copy()
     rest[taken.row] = False
     rows = np.flatnonzero(rest)
-    if left < 2 or not len(rows):
+    if left < 1 or not len(rows):
         return taken
     rows = rows[np.argsort(margin[rows], kind="stable")][:CANDIDATES]
     more = budget(

@@ -29,7 +29,7 @@ out, err = Console(), Console(stderr=True)
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
 Project = Annotated[int | None, typer.Option("--project", help="Number of the project.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-WAIT = 2.0  # seconds between two looks while waiting
+WAIT = 3.0  # seconds between two looks while waiting
 
 
 @app.callback()
@@ -79,30 +79,17 @@ def round_(
         outcome = _told(rounds.round(anyway=anyway), as_json)
         while auto and outcome.state != "stop":
             outcome = _next(rounds, outcome, steps, as_json)
-    if outcome.state == "training" and rounds.status().training.get("state") == "failed":
-        raise typer.Exit(1)
 
 
 def _next(rounds: Rounds, last: Outcome, steps: Steps, as_json: bool) -> Outcome:
     """Wait for experts and training, then the next outcome that is neither."""
     while True:
-        now = rounds.status()
-        if now.open_round is not None and now.open_round.measured:
+        seen = rounds.progress()
+        if seen.failed:
+            raise BackendError(seen.message)
+        if seen.finished:
             return _told(rounds.round(), as_json)
-        if now.training.get("state") == "failed":
-            raise BackendError(now.training_sentence)
-        if now.open_round is not None and now.open_round.missing:
-            asked = now.open_round.asked
-            steps.say(
-                f"round {now.open_round.round}: experts", asked - now.open_round.missing, asked
-            )
-        else:
-            state = now.training
-            steps.say(
-                f"round {last.round}: {state.get('state')}",
-                int(state.get("done", 0)),
-                int(state.get("total", 0)),
-            )
+        steps.say(f"round {last.round}: {seen.step}", seen.done, seen.total)
         time.sleep(WAIT)
 
 
@@ -148,7 +135,7 @@ def report(
         now,
         collected,
         title=about.title,
-        studio_url=f"{settings.studio_url.rstrip('/')}/projects/{about.id}/data",
+        studio_url=settings.studio_url,
         generated=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
     save(html, to)

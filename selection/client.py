@@ -1,6 +1,7 @@
 """The backend as the choice sees it: probabilities, versions and rounds over HTTP."""
 
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,13 +31,14 @@ class Backend:
         self.url = url.rstrip("/")
         headers = {SECRET_HEADER: secret} if secret else {}
         self._http = httpx.Client(base_url=self.url, timeout=timeout, headers=headers)
+        weakref.finalize(self, self._http.close)
 
     def health(self) -> dict[str, Any]:
         """What GET /health says."""
         return self._ask("GET", "/health")
 
     def score(self, project: int, texts: Sequence[str], version: str | None = None) -> Scores:
-        """Probabilities of the project's labels for texts, by its current version or a named one."""
+        """Probabilities of the project's labels for texts, by its current version or this one."""
         asked = {"project": project, "texts": list(texts), "version": version}
         body = self._ask("POST", "/score", asked)
         try:

@@ -25,21 +25,31 @@ class Settings(BaseSettings):
 
     studio_url: str = Field(default="http://127.0.0.1:8080", description="address of Label Studio")
     studio_token: SecretStr = Field(
-        default=SecretStr(""), description="access token of a Label Studio user (legacy or personal)"
+        default=SecretStr(""),
+        description="access token of a Label Studio user (legacy or personal)",
     )
     project: int = Field(default=0, ge=0, description="number of the Label Studio project")
-    backend_url: str = Field(default="http://127.0.0.1:9090", description="address of the ML backend")
-    webhook_secret: SecretStr = Field(
-        default=SecretStr(""), description="header that our webhook carries; the backend has the same one"
+    backend_url: str = Field(
+        default="http://127.0.0.1:9090", description="address of the ML backend"
     )
-    home: Path = Field(default=Path(".crux"), description="folder of caches and of the round under way")
+    webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="header that our webhook carries; the backend has the same one",
+    )
+    home: Path = Field(
+        default=Path(".crux"), description="folder of caches and of the round under way"
+    )
 
-    pool: str = Field(default="", description="CSV, JSONL or Parquet file or folder, or project:NUMBER")
+    pool: str = Field(
+        default="", description="CSV, JSONL or Parquet file or folder, or project:NUMBER"
+    )
     id_column: str = Field(default="id", description="column with a unique id for every text")
     text_column: str = Field(default="text", description="column with the text")
     max_characters: int = Field(default=20_000, ge=1, description="longer texts are set aside")
 
-    embedder: str = Field(default="offline", description="sentence-transformers model, or 'offline'")
+    embedder: str = Field(
+        default="offline", description="sentence-transformers model, or 'offline'"
+    )
     read_limit: int = Field(
         default=2_000, ge=2, description="texts of the pool that the LLM itself reads in a round"
     )
@@ -55,13 +65,17 @@ class Settings(BaseSettings):
     experts: int = Field(default=2, ge=1, description="experts on each blind task")
 
     delta: float = Field(default=0.05, ge=0, le=1, description="difference in kappa that matters")
-    patience: int = Field(default=2, ge=1, description="rounds without gain before the plateau counts")
+    patience: int = Field(
+        default=2, ge=1, description="rounds without gain before the plateau counts"
+    )
     policy_floor: float = Field(
         default=0.4, ge=-1, le=1, description="experts below this kappa: fix the policy first"
     )
-    budget: int = Field(default=1_000, ge=1, description="verdicts of experts that may be bought in all")
+    budget: int = Field(
+        default=1_000, ge=1, description="verdicts of experts that may be bought in all"
+    )
     max_rounds: int = Field(default=6, ge=1, description="rounds at most, the first included")
-    seed: int = Field(default=0, ge=0, description="seed of every random choice")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="seed of every random choice")
 
     @classmethod
     def settings_customise_sources(

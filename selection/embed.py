@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selection.cache import Cache
+from selection.cache import Cache, key
 from selection.errors import ModelError
 from selection.types import Floats
 
@@ -25,7 +25,7 @@ def embed(
     progress: Callable[[int, int], None] | None = None,
 ) -> Floats:
     """(n,) texts -> (n, d) unit vectors. Raises ModelError if the model cannot be had."""
-    cache = Cache(home / "vectors" / re.sub(r"[^\w.-]+", "_", embedder))
+    cache = Cache(home / "vectors" / _folder(embedder))
     missing = np.flatnonzero(~cache.known(texts))
     if len(missing):
         model = load(embedder)
@@ -40,6 +40,11 @@ def embed(
             if progress:
                 progress(min(start + BATCH, len(missing)), len(missing))
     return cache.get(texts)
+
+
+def _folder(embedder: str) -> str:
+    """A name that people recognise, and that no other embedder has."""
+    return f"{re.sub(r'[^A-Za-z0-9-]+', '_', embedder)[-80:]}-{key(embedder).hex()[:8]}"
 
 
 def load(embedder: str) -> "SentenceTransformer":

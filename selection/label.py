@@ -16,10 +16,12 @@ from sklearn.linear_model import LogisticRegression
 
 from selection.cache import Cache, key
 from selection.client import Backend
+from selection.errors import BackendError
 from selection.types import Beliefs, Doubles, Floats, Ints, Pool
 
 BATCH = 64  # texts in one request: what a kill can cost, and how often progress moves
 EXPERT_WEIGHT = 10.0  # an expert's verdict weighs as much as so many readings of the LLM
+TRIES = 5  # a version is promoted once a round; oftener, and two backends answer at one address
 Progress = Callable[[int, int], None]
 
 
@@ -37,12 +39,17 @@ def label(
     """Beliefs of all n rows by the backend's current version.
 
     taught: rows and labels that experts have given for fine-tuning, for the probe alone.
+    Raises BackendError.
     """
-    while True:
+    for _ in range(TRIES):
         try:
             return _label(pool, vectors, backend, project, limit, home, taught, progress)
         except _VersionMoved:
             continue  # a version was promoted meanwhile: mixed beliefs would be worth nothing
+    raise BackendError(
+        f"The backend's version changed {TRIES} times while it read the pool. Does more than one "
+        f"backend answer at this address? Let them share one home, or run the command again."
+    )
 
 
 def _label(

@@ -58,7 +58,7 @@ def _index(vectors: Floats) -> faiss.Index:
     if n <= EXACT:
         flat.add(vectors)
         return flat
-    lists = int(4 * n**0.5)
+    lists = min(int(4 * n**0.5), n // 39)  # faiss wants 39 points a list to train on
     index = faiss.IndexIVFFlat(flat, d, lists, faiss.METRIC_INNER_PRODUCT)
     index.train(vectors)
     index.add(vectors)

@@ -10,6 +10,7 @@ _BLOCKS = frozenset(
         *("h6", "hr", "li", "ol", "p", "pre", "section", "table", "tr", "ul"),
     }
 )
+_OPEN_ONLY = frozenset({"br", "hr", "li"})
 
 
 class _Text(HTMLParser):
@@ -27,7 +28,7 @@ class _Text(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._hidden -= tag in _HIDDEN and self._hidden > 0
-        if tag in _BLOCKS and tag != "li":
+        if tag in _BLOCKS - _OPEN_ONLY:
             self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:

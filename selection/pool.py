@@ -45,11 +45,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Row:
-    """A row as it stands in a source, before it is checked."""
+    """A row as it stands in a source, before it is checked. fault: why it could not be taken
+    apart, and then it has neither id nor text."""
 
     place: str
     id: Any
     text: Any
+    fault: str = ""
 
 
 def read(
@@ -109,8 +111,12 @@ def keep_aside(reading: Reading, file: Path) -> None:
 
 
 def _fault(row: Row, max_characters: int) -> str:
-    if row.id is None or not str(row.id).strip():
+    if row.fault:
+        return row.fault
+    if row.id is None or row.id != row.id or not str(row.id).strip():  # NaN is unlike itself
         return "the id is missing"
+    if isinstance(row.id, bool) or not isinstance(row.id, (str, int, float)):
+        return f"the id is {row.id!r}, neither text nor a number"
     if row.text is None:
         return "the text is missing (or the line has too few columns)"
     if not isinstance(row.text, str):
@@ -122,6 +128,15 @@ def _fault(row: Row, max_characters: int) -> str:
             f"the text has {len(row.text):,} characters, more than max_characters "
             f"({max_characters:,})"
         )
+    return _unsendable("id", str(row.id)) or _unsendable("text", row.text)
+
+
+def _unsendable(what: str, text: str) -> str:
+    """Why neither UTF-8 nor a PostgreSQL below Label Studio can hold the text, if so."""
+    if "\0" in text:
+        return f"the {what} holds a NUL character"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return f"the {what} holds half a character (a lone surrogate)"
     return ""
 
 
@@ -130,7 +145,7 @@ def _rows(source: str, id_column: str, text_column: str) -> Iterator[Row]:
     files = _files(system, path, source)
     for file in files:
         kind = _kind(file)
-        name = PurePosixPath(file).name
+        name = file.removeprefix(path).lstrip("/") or PurePosixPath(file).name
         if kind == "parquet":
             yield from _parquet(system, file, name, id_column, text_column)
             continue
@@ -142,12 +157,16 @@ def _rows(source: str, id_column: str, text_column: str) -> Iterator[Row]:
                 reader = _csv if kind == "csv" else _jsonl
                 yield from reader(text, name, id_column, text_column)
         except UnicodeDecodeError as error:
-            raise PoolError(
-                f"{name} is not UTF-8: byte {error.object[error.start]:#04x} cannot be decoded "
-                f"({error.reason}). Save the file as UTF-8."
-            ) from None
+            raise _not_utf8(name, error) from None
         except OSError as error:
             raise PoolError(f"{name} cannot be read: {error}.") from None
+
+
+def _not_utf8(name: str, error: UnicodeDecodeError) -> PoolError:
+    return PoolError(
+        f"{name} is not UTF-8: byte {error.object[error.start]:#04x} cannot be decoded "
+        f"({error.reason}). Save the file as UTF-8."
+    )
 
 
 def _locate(source: str) -> tuple[fs.FileSystem, str]:
@@ -156,17 +175,24 @@ def _locate(source: str) -> tuple[fs.FileSystem, str]:
             system, path = fs.FileSystem.from_uri(source)
             return system, str(path)
         return fs.LocalFileSystem(), source
-    except (pa.ArrowInvalid, OSError) as error:
-        raise PoolError(f"The pool {source!r} cannot be opened: {error}.") from None
+    except (pa.ArrowException, OSError) as error:
+        raise _unopened(source, error) from None
+
+
+def _unopened(source: str, error: Exception) -> PoolError:
+    return PoolError(f"The pool {source!r} cannot be opened: {error}.")
 
 
 def _files(system: fs.FileSystem, path: str, source: str) -> list[str]:
-    info = system.get_file_info(path)
-    if info.type == fs.FileType.File:
-        return [path]
-    if info.type != fs.FileType.Directory:
-        raise PoolError(f"There is no pool at {source!r}. Give a file or a folder.")
-    inside = system.get_file_info(fs.FileSelector(path, recursive=True))
+    try:
+        info = system.get_file_info(path)
+        if info.type == fs.FileType.File:
+            return [path]
+        if info.type != fs.FileType.Directory:
+            raise PoolError(f"There is no pool at {source!r}. Give a file or a folder.")
+        inside = system.get_file_info(fs.FileSelector(path, recursive=True))
+    except (pa.ArrowException, OSError) as error:
+        raise _unopened(source, error) from None
     files = sorted(i.path for i in inside if i.type == fs.FileType.File and _known(i.path))
     if not files:
         raise PoolError(f"The folder {source!r} holds no CSV, JSONL or Parquet file.")
@@ -201,43 +227,60 @@ def _columns(have: Iterable[str], name: str, wanted: tuple[str, str]) -> None:
                 f"{name} has no column '{column}' (it has: {', '.join(columns) or 'none'}). "
                 f"Name the right one with the setting {setting}."
             )
+        if columns.count(column) > 1:
+            raise PoolError(f"{name} has the column '{column}' twice. Rename one of them.")
 
 
 def _csv(text: io.TextIOWrapper, name: str, id_column: str, text_column: str) -> Iterator[Row]:
-    reader = csv.DictReader(text, restkey="", strict=True)
     csv.field_size_limit(64 * 1024 * 1024)
-    _columns(reader.fieldnames or [], name, (id_column, text_column))
+    lines = _csv_lines(text, name)
+    _, header = next(lines, ("", []))
+    _columns(header, name, (id_column, text_column))
+    one, other = header.index(id_column), header.index(text_column)
+    for place, values in lines:
+        if len(values) > len(header):
+            yield Row(place, None, None, "the line has more columns than the header")
+        else:
+            values += [None] * (len(header) - len(values))
+            yield Row(place, values[one], values[other])
+
+
+def _csv_lines(text: io.TextIOWrapper, name: str) -> Iterator[tuple[str, list[Any]]]:
+    """(place, values) of every line that is not blank, the header too."""
+    reader = csv.reader(text, strict=True)
     while True:
         place = f"{name}, line {reader.line_num + 1}"
         try:
-            row = next(reader, None)
+            values = next(reader, None)
         except csv.Error as error:
             # csv cannot find the next row's start after a broken quote: nothing behind it is sure
             raise PoolError(
                 f"{place}: the row is broken ({error}). Mend its quotes; nothing was taken over."
             ) from None
-        if row is None:
+        if values is None:
             return
-        if "" in row:
-            yield Row(f"{place} (more columns than the header)", None, None)
-        else:
-            yield Row(place, row[id_column], row[text_column])
+        if values:
+            yield place, values
 
 
 def _jsonl(text: io.TextIOWrapper, name: str, id_column: str, text_column: str) -> Iterator[Row]:
+    seen: dict[str, None] = {}  # every key of the file, in order
     for number, line in enumerate(text, start=1):
         if not line.strip():
             continue
         place = f"{name}, line {number}"
         try:
             body = json.loads(line)
-        except json.JSONDecodeError as error:
-            yield Row(f"{place} (not JSON: {error.msg})", None, None)
+        except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
+            yield Row(place, None, None, f"the line is not JSON ({error})")
             continue
         if not isinstance(body, dict):
-            yield Row(f"{place} (not a JSON object)", None, None)
+            yield Row(place, None, None, "the line is not a JSON object")
             continue
+        seen.update(dict.fromkeys(body))
         yield Row(place, body.get(id_column), body.get(text_column))
+    if seen:
+        _columns(seen, name, (id_column, text_column))
 
 
 def _parquet(
@@ -252,5 +295,7 @@ def _parquet(
                 for one, text in zip(ids, texts, strict=True):
                     number += 1
                     yield Row(f"{name}, row {number}", one, text)
-    except (pa.ArrowInvalid, OSError) as error:
+    except UnicodeDecodeError as error:
+        raise _not_utf8(name, error) from None
+    except (pa.ArrowException, OSError) as error:
         raise PoolError(f"{name} is not a Parquet file that can be read: {error}.") from None

@@ -8,6 +8,7 @@ The round's tab in the Data Manager is made last, so a tab says that the push is
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ class Order:
             unfinished.write_text(json.dumps(body), encoding="utf-8")
             os.replace(unfinished, path)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder itself may be what is wrong
+                unfinished.unlink(missing_ok=True)
             raise RoundError(
                 f"Cannot write the round to {path}: {error.strerror or error}. Free some space "
                 f"and run crux round again; nothing was pushed."
@@ -51,7 +53,10 @@ class Order:
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
             cards = tuple(Card(**card) for card in body["cards"])
-            return cls(body["round"], cards, tuple(body["texts"]), body["inclusion"])
+            texts = tuple(body["texts"])
+            if len(texts) != len(cards):
+                raise ValueError(f"{len(cards)} cards for {len(texts)} texts")
+            return cls(body["round"], cards, texts, body["inclusion"])
         except (ValueError, KeyError, TypeError) as error:
             raise RoundError(
                 f"The round's file {path} is damaged ({error}). Delete it and run crux round "

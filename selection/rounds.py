@@ -45,12 +45,22 @@ class Outcome:
     decision: Decision | None = None
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """What a round waits for, and how far that is. failed: it will not come by itself."""
+
+    step: str
+    done: int
+    total: int
+    finished: bool = False
+    failed: bool = False
+    message: str = ""
+
+
 class Rounds:
     """A project's loop, seen from the side that chooses."""
 
-    def __init__(
-        self, settings: Settings, studio: Studio, backend: Backend, say: Progress
-    ) -> None:
+    def __init__(self, settings: Settings, studio: Studio, backend: Backend, say: Progress) -> None:
         if not settings.project:
             raise SettingError("No project is set. Give its number: --project N or CRUX_PROJECT.")
         self.settings = settings
@@ -69,6 +79,25 @@ class Rounds:
         collected = self._collect(project)
         found = status(self.settings, collected, self.backend.project(project.id))
         return project, collected, found
+
+    def progress(self) -> Waiting:
+        """What the newest round waits for: experts or the worker."""
+        state = self.backend.project(self.settings.project)
+        training, busy = state["training"], state["training"].get("state", "idle")
+        if busy in ("training", "evaluating"):  # no need to ask Label Studio meanwhile
+            message = f"{busy}, {training['message']}"
+            return Waiting(message, int(training["done"]), int(training["total"]))
+        project = self.studio.project(self.settings.project)
+        collected = collect(self.studio.tasks(project.id, project.schema), project.schema)
+        now = status(self.settings, collected, state)
+        last = now.open_round
+        if last is None or (last.measured and not last.missing):
+            return Waiting("done", 1, 1, finished=True)
+        if last.missing:
+            return Waiting("verdicts of experts", last.asked - last.missing, last.asked)
+        return Waiting(
+            "the worker begins", 0, 1, failed=busy == "failed", message=now.training_sentence
+        )
 
     def round(self, *, anyway: bool = False) -> Outcome:
         """Push the next round if the last one is finished; otherwise say what is missing.
@@ -100,10 +129,11 @@ class Rounds:
             yield
 
     def _collect(self, project: Project) -> Collected:
-        tasks = self.studio.tasks(
-            project.id, project.schema, lambda done, total: self.say("reading tasks", done, total)
-        )
-        return collect(tasks, project.schema)
+        def say(done: int, total: int) -> None:
+            if done < total:  # one page is no news
+                self.say("reading tasks", done, total)
+
+        return collect(self.studio.tasks(project.id, project.schema, say), project.schema)
 
     def _file(self, round: int) -> Path:
         return self.folder / f"round-{round}.json"
@@ -319,4 +349,3 @@ def _inclusion(pool: Pool, collected: Collected) -> np.ndarray[Any, np.dtype[np.
         if item.card.id in position and item.card.inclusion is not None:
             inclusion[position[item.card.id]] = item.card.inclusion
     return inclusion
-

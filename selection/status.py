@@ -126,9 +126,7 @@ def _result(record: dict[str, Any]) -> RoundResult:
 
 def estimate(body: dict[str, Any]) -> Estimate:
     """The Estimate that `as_json` wrote."""
-    return Estimate(
-        body["value"], body["low"], body["high"], body["items"], body.get("reason", "")
-    )
+    return Estimate(body["value"], body["low"], body["high"], body["items"], body.get("reason", ""))
 
 
 def _open(collected: Collected, records: Sequence[dict[str, Any]]) -> OpenRound | None:

@@ -1,7 +1,7 @@
 """Label Studio, read and written: every call that Crux makes.
 
-sdk.py says how the SDK is called and what its errors become, task.py how a task's JSON is read,
-schema.py how a label config is; nothing else in Crux knows the SDK or its JSON.
+sdk.py says how the SDK is called and what its errors become; task.py, project.py and schema.py how
+its answers are read. Nothing else in Crux knows the SDK or its JSON.
 
 Facts that shaped it (Label Studio 1.23.2, label-studio-sdk 2.1.2, each tried on a real server):
 - the bulk import ignores a task's `overlap`, so tasks with an overlap of their own are created
@@ -12,12 +12,19 @@ Facts that shaped it (Label Studio 1.23.2, label-studio-sdk 2.1.2, each tried on
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 from selection.errors import ProjectError, StudioError, StudioRefused
-from selection.policy import plain_text
+from selection.project import (
+    Backend,
+    Person,
+    Project,
+    Webhook,
+    read_backend,
+    read_project,
+    read_webhook,
+)
 from selection.schema import Schema, parse_schema
 from selection.sdk import Caller
 from selection.task import Annotation, Json, Prediction, Task, prediction, read_task, result
@@ -33,55 +40,6 @@ HOOK_ACTIONS = (
     "ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED",
     "PROJECT_UPDATED",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Person:
-    """A user of Label Studio."""
-
-    id: int
-    email: str
-
-
-@dataclass(frozen=True)
-class Project:
-    """A project as Crux needs it. policy: the labeling instruction as plain text."""
-
-    id: int
-    title: str
-    policy: str
-    schema: Schema
-    config_xml: str
-    model_version: str
-    tasks: int
-    annotations: int
-    overlap: int
-    sampling: str
-    shows_predictions: bool
-
-
-@dataclass(frozen=True)
-class Webhook:
-    """project: None when it fires for the whole organization. headers may hold a secret."""
-
-    id: int
-    url: str
-    project: int | None
-    active: bool
-    actions: tuple[str, ...]
-    headers: Mapping[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Backend:
-    """A connected ML backend. state: 'Connected', 'Disconnected', 'Error', ...; error: why."""
-
-    id: int
-    url: str
-    title: str
-    state: str
-    version: str
-    error: str
 
 
 class Studio(Caller):
@@ -109,11 +67,9 @@ class Studio(Caller):
     def project(self, project_id: int) -> Project:
         """Raises ProjectError if there is none, or if its label config does not fit."""
         found = self._read(f"project {project_id}", lambda: self._sdk.projects.get(project_id))
-        return _project(found)
+        return read_project(found)
 
-    def create_project(
-        self, title: str, config: str, instruction: str, **settings: Any
-    ) -> Project:
+    def create_project(self, title: str, config: str, instruction: str, **settings: Any) -> Project:
         """Make a project that shows its instruction and serves tasks in order of import."""
         parse_schema(config)
         body = {"show_instruction": True, "sampling": "Sequential sampling", **settings}
@@ -295,13 +251,7 @@ class Studio(Caller):
             f"the webhooks of project {project_id}",
             lambda: self._sdk.webhooks.list(project=str(project_id)),
         )
-        return [
-            Webhook(
-                hook.id or 0, hook.url, hook.project, bool(hook.is_active),
-                tuple(map(str, hook.actions or ())), dict(hook.headers or {}),
-            )
-            for hook in found
-        ]  # fmt: skip
+        return [read_webhook(hook) for hook in found]
 
     def create_webhook(self, project_id: int, url: str, headers: Mapping[str, str]) -> int:
         """Tell `url` about annotations and changes of the project; returns the webhook's id.
@@ -332,7 +282,7 @@ class Studio(Caller):
             f"the ML backends of project {project_id}",
             lambda: self._sdk.ml.list(project=project_id),
         )
-        return [_backend(backend) for backend in found]
+        return [read_backend(backend) for backend in found]
 
     def connect_backend(
         self, project_id: int, url: str, title: str, basic_auth: tuple[str, str] | None = None
@@ -351,9 +301,9 @@ class Studio(Caller):
         known = next((b for b in self.backends(project_id) if b.url == url), None)
         what = f"the ML backend {url}"
         if known:
-            return _backend(self._ask(what, lambda: self._sdk.ml.update(known.id, **body)))
+            return read_backend(self._ask(what, lambda: self._sdk.ml.update(known.id, **body)))
         try:
-            return _backend(self._ask(what, lambda: self._sdk.ml.create(**body)))
+            return read_backend(self._ask(what, lambda: self._sdk.ml.create(**body)))
         except StudioRefused:
             if all(backend.url != url for backend in self.backends(project_id)):
                 raise
@@ -421,34 +371,3 @@ class Studio(Caller):
                 f"Label Studio imported {len(ids)} of {len(tasks)} tasks into project {project_id}."
             )
         return ids
-
-def _project(found: Any) -> Project:
-    xml = found.label_config or ""
-    try:
-        schema = parse_schema(xml)
-    except ProjectError as error:
-        raise ProjectError(f"Project {found.id} ({found.title}): {error}") from error
-    return Project(
-        id=found.id,
-        title=found.title or "",
-        policy=plain_text(found.expert_instruction or ""),
-        schema=schema,
-        config_xml=xml,
-        model_version=found.model_version or "",
-        tasks=found.task_number or 0,
-        annotations=found.total_annotations_number or 0,
-        overlap=found.maximum_annotations or 1,
-        sampling=str(found.sampling or ""),
-        shows_predictions=bool(found.show_collab_predictions),
-    )
-
-
-def _backend(found: Any) -> Backend:
-    return Backend(
-        id=found.id,
-        url=found.url,
-        title=found.title or "",
-        state=found.readable_state or "",
-        version=found.model_version or "",
-        error=found.error_message or "",
-    )

@@ -104,7 +104,7 @@ def _annotation(body: Json, schema: Schema, emails: Mapping[int, str]) -> Annota
     by = by.get("id") if isinstance(by, dict) else by
     cancelled = bool(body.get("was_cancelled"))
     label, unknown = (None, False) if cancelled else _read_label(schema, body.get("result"))
-    expert = emails.get(by, str(by)) if isinstance(by, int) else str(by)
+    expert = emails.get(by, str(by)) if isinstance(by, int) else "deleted user"
     updated = str(body.get("updated_at") or body.get("created_at") or "")
     return Annotation(body["id"], expert, label, cancelled, unknown, updated)
 

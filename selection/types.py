@@ -7,6 +7,7 @@ order of a file changes nothing. A *label* in an array is a position in the proj
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,11 @@ NO_VERDICT = -1
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
+
+
+def _require_aligned(what: str, *arrays: NDArray[Any]) -> None:
+    shapes = [array.shape for array in arrays]
+    _require(len(set(shapes)) == 1, f"the arrays of {what} are not aligned: {shapes}")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Pool:
             all(a < b for a, b in zip(self.ids[:-1], self.ids[1:], strict=True)),
             "ids must be unique and ascending",
         )
+        empty = next((i for i, text in zip(self.ids, self.texts, strict=True) if not text), None)
+        _require(empty is None, f"the text of {empty!r} is empty")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -69,6 +77,7 @@ class Beliefs:
         _require(k == len(self.labels), f"{k} columns of probability for {len(self.labels)} labels")
         _require(self.read.shape == (n,), f"read has shape {self.read.shape}, not ({n},)")
         _require(bool(np.isfinite(self.probability).all()), "a probability is not a number")
+        _require(bool((self.probability >= 0).all()), "probabilities must not be negative")
         _require(
             bool(np.allclose(self.probability.sum(axis=1), 1.0, atol=1e-4)),
             "probabilities of a row must sum to 1",
@@ -101,6 +110,10 @@ class Clusters:
     of_row: Ints
     label: Ints
 
+    def __post_init__(self) -> None:
+        highest = int(self.of_row.max(initial=-1))
+        _require(highest < len(self.label), f"a row has cluster {highest} of {len(self.label)}")
+
 
 @dataclass(frozen=True)
 class Overlaps:
@@ -113,6 +126,9 @@ class Overlaps:
     first: Ints
     second: Ints
     strength: Doubles
+
+    def __post_init__(self) -> None:
+        _require_aligned("overlaps", self.first, self.second, self.strength)
 
 
 @dataclass(frozen=True)
@@ -129,8 +145,7 @@ class Pairs:
     overlap: Ints
 
     def __post_init__(self) -> None:
-        shapes = {self.left.shape, self.right.shape, self.distance.shape, self.overlap.shape}
-        _require(len(shapes) == 1, f"arrays of pairs are not aligned: {shapes}")
+        _require_aligned("pairs", self.left, self.right, self.distance, self.overlap)
 
     def __len__(self) -> int:
         return len(self.left)
@@ -153,6 +168,11 @@ class Audit:
     row: Ints
     inclusion: Doubles
     stratum: Ints
+
+    def __post_init__(self) -> None:
+        _require_aligned("an audit", self.row, self.inclusion, self.stratum)
+        within = (self.inclusion > 0) & (self.inclusion <= 1)
+        _require(bool(within.all()), "inclusion must lie in (0, 1]")
 
 
 @dataclass(frozen=True)
@@ -249,6 +269,9 @@ class Choice:
     pair: Strings
     inclusion: Doubles
     why: Strings
+
+    def __post_init__(self) -> None:
+        _require_aligned("a choice", self.row, self.role, self.pair, self.inclusion, self.why)
 
     def __len__(self) -> int:
         return len(self.row)

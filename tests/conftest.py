@@ -1,7 +1,7 @@
-"""What tests share: one real Label Studio for the whole session."""
+"""What tests share: one real Label Studio for the whole session, and how to start another."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,21 +13,37 @@ PROGRAM = ROOT / "build/label-studio/bin/label-studio"
 TEMPLATE = ROOT / "build/label-studio-template"
 ADMIN = Admin("admin@crux.example", "crux-admin-password", "c0ffee" * 6 + "c0de")
 
+StartStudio = Callable[..., Server]
+
 
 @pytest.fixture(scope="session")
-def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real Label Studio with empty data; CRUX_LABEL_STUDIO names another program.
+def start_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartStudio]:
+    """start_studio(NAME="value") starts a Label Studio with empty data and these settings.
 
-    The first start takes half a minute of migrations; build/label-studio-template keeps their
-    outcome for the next session, which then starts in four seconds.
+    CRUX_LABEL_STUDIO names another program than the one that `make install` makes. The first
+    start takes half a minute of migrations; build/label-studio-template keeps their outcome, and
+    later starts take four seconds.
     """
-    folder = tmp_path_factory.mktemp("label-studio")
     program = Path(os.environ.get("CRUX_LABEL_STUDIO", PROGRAM))
     if not program.exists():
         pytest.fail(f"Label Studio is missing ({program}); run `make install`.", pytrace=False)
-    pid_file = folder / "pid"
-    server = start_label_studio(
-        folder / "data", program, free_port(), ADMIN, folder / "log", pid_file, TEMPLATE
-    )
-    yield server
-    stop(pid_file)
+    pid_files: list[Path] = []
+
+    def start(**settings: str) -> Server:
+        folder = tmp_path_factory.mktemp("label-studio")
+        pid_files.append(folder / "pid")
+        return start_label_studio(
+            *(folder / "data", program, free_port(), ADMIN, folder / "log", folder / "pid"),
+            template=TEMPLATE,
+            settings=settings,
+        )
+
+    yield start
+    for pid_file in pid_files:
+        stop(pid_file)
+
+
+@pytest.fixture(scope="session")
+def label_studio(start_studio: StartStudio) -> Server:
+    """The Label Studio that most tests share; each makes projects of its own."""
+    return start_studio()

@@ -90,7 +90,12 @@ def test_regions_of_other_tags_are_passed_over() -> None:
 
 @pytest.mark.parametrize(
     ("by", "expert"),
-    [(1, "ann@example.org"), ({"id": 1, "email": "x"}, "ann@example.org"), (9, "9"), (None, "None")],
+    [
+        (1, "ann@example.org"),
+        ({"id": 1, "email": "x"}, "ann@example.org"),
+        (9, "9"),
+        (None, "deleted user"),
+    ],
 )
 def test_an_expert_is_known_by_e_mail_or_else_by_number(by: Any, expert: str) -> None:
     (annotation,) = read(annotations=[answer([], completed_by=by)]).annotations

@@ -1,0 +1,142 @@
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.processes import (
+    Process,
+    free_port,
+    port_taken,
+    running,
+    start_process,
+    stop,
+    wait_until,
+)
+from demo.servers import Admin, clean_environment, start_label_studio
+from selection.errors import CruxError, SettingError
+
+SLEEPER = "print('ready', flush=True); import time; time.sleep(60)"
+
+
+def start(folder: Path, code: str, name: str = "Sleeper") -> Process:
+    return start_process(
+        name, [sys.executable, "-c", code], clean_environment(), folder / "log", folder / "pid"
+    )
+
+
+def wait_for(process: Process, word: str) -> None:
+    wait_until(process, lambda: word in process.last_words(), 20)
+
+
+def test_a_process_runs_until_it_is_stopped(tmp_path: Path) -> None:
+    process = start(tmp_path, SLEEPER)
+    wait_for(process, "ready")
+    assert running(tmp_path / "pid") == process
+    assert stop(tmp_path / "pid") is True
+    assert not process.alive
+    assert running(tmp_path / "pid") is None
+    assert not (tmp_path / "pid").exists()
+    assert stop(tmp_path / "pid") is False
+
+
+def test_its_children_end_with_it(tmp_path: Path) -> None:
+    code = f"""
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", {SLEEPER!r}])
+print("child", child.pid, flush=True)
+time.sleep(60)
+"""
+    process = start(tmp_path, code)
+    wait_for(process, "child")
+    wait_for(process, "ready")
+    child = int(next(w for w in process.last_words().split() if w.isdigit()))
+    assert os.getpgid(child) == process.pid
+    stop(tmp_path / "pid")
+    assert not Path(f"/proc/{child}/cwd").exists() or _is_remains(child)
+
+
+def _is_remains(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_one_that_will_not_end_is_killed(tmp_path: Path) -> None:
+    stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}"
+    process = start(tmp_path, stubborn)
+    wait_for(process, "ready")
+    assert stop(tmp_path / "pid", patience=0.3) is True
+    assert not process.alive
+
+
+def test_another_process_of_the_same_number_is_left_alone(tmp_path: Path) -> None:
+    process = start(tmp_path, SLEEPER)
+    body = json.loads((tmp_path / "pid").read_text())
+    stale = tmp_path / "stale"
+    stale.write_text(json.dumps(body | {"started": "1 ticks after boot"}))
+    assert stop(stale) is False
+    assert process.alive
+    assert not stale.exists()
+    stop(tmp_path / "pid")
+
+
+@pytest.mark.parametrize("content", ["", "17", "[]", '{"pid": 1}', "not json"])
+def test_a_spoilt_pid_file_ends_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / "pid").write_text(content)
+    assert stop(tmp_path / "pid") is False
+
+
+def test_it_is_not_started_twice(tmp_path: Path) -> None:
+    first = start(tmp_path, SLEEPER)
+    with pytest.raises(CruxError, match=f"Sleeper runs already .process {first.pid}.; `make down`"):
+        start(tmp_path, SLEEPER)
+    stop(tmp_path / "pid")
+
+
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"/no/such is missing; run `make install`\."):
+        start_process("x", ["/no/such"], {}, tmp_path / "log", tmp_path / "pid")
+    assert running(tmp_path / "pid") is None
+
+
+def test_one_that_ends_at_its_start_shows_its_log(tmp_path: Path) -> None:
+    process = start(tmp_path, "raise SystemExit('no such setting: x')", name="The server")
+    with pytest.raises(CruxError, match="The server ended at its start:\nno such setting: x"):
+        wait_until(process, lambda: False, 20)
+
+
+def test_one_that_is_not_ready_in_time_is_named(tmp_path: Path) -> None:
+    process = start(tmp_path, SLEEPER)
+    with pytest.raises(CruxError, match="Sleeper is not ready after 0 s"):
+        wait_until(process, lambda: False, 0.0)
+    stop(tmp_path / "pid")
+
+
+def test_its_log_is_nobody_elses_business(tmp_path: Path) -> None:
+    process = start(tmp_path, "import os; print(sorted(os.environ))")
+    wait_for(process, "PATH")
+    assert process.log.stat().st_mode & 0o077 == 0
+    assert process.last_words() == "['LANG', 'PATH', 'PYTHONUNBUFFERED']"
+
+
+def test_label_studio_does_not_move_to_another_port(tmp_path: Path) -> None:
+    admin = Admin("a@example.org", "password", "0" * 40)
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        assert port_taken(port)
+        with pytest.raises(SettingError, match=f"Port {port} is taken"):
+            start_label_studio(
+                tmp_path, Path(sys.executable), port, admin, tmp_path / "log", tmp_path / "pid"
+            )
+    assert not port_taken(free_port())
+
+
+def test_label_studio_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    admin = Admin("a@example.org", "password", "0" * 40)
+    with pytest.raises(SettingError, match=r"Label Studio is missing \(/no/such\); run `make inst"):
+        start_label_studio(tmp_path, Path("/no/such"), 1, admin, tmp_path / "log", tmp_path / "pid")
+
+
+def test_an_admins_secrets_are_in_no_repr() -> None:
+    assert repr(Admin("a@example.org", "pass", "t0ken")) == "Admin(email='a@example.org')"

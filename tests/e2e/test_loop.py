@@ -1,0 +1,321 @@
+"""The whole loop against real servers: Label Studio, gunicorn, the worker, the command `crux`.
+
+One project lives through the module, so the tests stand in the order of the story. The LLM is
+the real offline one; it trains for one epoch on a dozen texts, since nothing here depends on how
+good it becomes.
+"""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from demo.people import AtWork, Person
+from demo.ratings import Rated, load
+from demo.run import CONFIG, LABELS, POLICY
+from demo.servers import Server, free_port, running
+from demo.services import EXPERTS, Services, State
+from selection.client import SECRET_HEADER, Backend
+from selection.collect import Collected, collect
+from selection.errors import StudioDown
+from selection.studio import Project, Studio, Task
+
+ROOT = Path(__file__).parents[2]
+POOL = 240
+ROUND = {"per_round": 8, "audit_per_round": 8, "evaluation_share": 0.5, "read_limit": 60,
+         "max_rounds": 2, "audit_reserve": 0.3}  # fmt: skip
+CRUX = str(Path(sys.executable).parent / "crux")
+
+
+@dataclass
+class Loop:
+    """Everything of one project."""
+
+    services: Services
+    state: State
+    studio: Studio
+    backend: Backend
+    project: Project
+    config: Path
+    people: list[Person]
+
+    def crux(self, *argv: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [CRUX, *argv, "--config", str(self.config)],
+            capture_output=True, text=True, timeout=300, check=False, cwd=self.config.parent,
+        )  # fmt: skip
+        if ok:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def tasks(self) -> list[Task]:
+        return self.studio.tasks(self.project.id, self.project.schema)
+
+    def collected(self) -> Collected:
+        return collect(self.tasks(), self.project.schema)
+
+    def answer_all(self) -> None:
+        """Both experts work until no verdict is missing."""
+        with AtWork(self.state.studio_url, self.project.id, self.people):
+            wait_for(lambda: not self.missing(), 180)
+
+    def missing(self) -> int:
+        found = self.collected()
+        return found.waiting(found.last_round)
+
+    def measured(self, round: int) -> dict[str, Any] | None:
+        rounds = self.backend.project(self.project.id)["rounds"]
+        return next((r for r in rounds if r["round"] == round and r["settled"]), None)
+
+
+def wait_for(ready: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, f"not ready after {seconds} s"
+        time.sleep(0.5)
+
+
+def kill(pid_file: Path) -> None:
+    """kill -9, of the process and its children at once."""
+    process = running(pid_file)
+    assert process is not None
+    os.killpg(process.pid, signal.SIGKILL)
+    wait_for(lambda: running(pid_file) is None, 20)
+
+
+@pytest.fixture(scope="module")
+def loop(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    root = tmp_path_factory.mktemp("loop")
+    services = Services(
+        root, settings={"CRUX_EPOCHS": "2", "CRUX_RESAMPLES": "200"}
+    )
+    admin = label_studio.admin
+    port = int(label_studio.url.rsplit(":", 1)[1])
+    state = State(port, free_port(), admin.email, admin.password, admin.token, "a-test-secret")
+    services.keep(state)
+    services.start_backend(state)
+    services.start_worker(state)
+    rated = load("tweets", ROOT / "build/data/vaderSentiment-3.3.2.tar.gz")[:POOL]
+    studio = Studio(label_studio.url, admin.token)
+    project = studio.create_project("The loop", CONFIG, POLICY)
+    config = _write(root, state, project, rated)
+    people = [
+        Person(email, services.expert(state, email), _answers(rated, third))
+        for third, email in enumerate(EXPERTS)
+    ]
+    backend = Backend(state.backend_url, state.secret)
+    yield Loop(services, state, studio, backend, project, config, people)
+    services.down()
+
+
+def _answers(rated: list[Rated], third: int) -> dict[str, str]:
+    return {r.text: LABELS[0] if r.majority(third) else LABELS[1] for r in rated}
+
+
+def _write(root: Path, state: State, project: Project, rated: list[Rated]) -> Path:
+    with (root / "pool.csv").open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows([("id", "text"), *((r.id, r.text) for r in rated)])
+    values = {
+        "studio_url": state.studio_url, "studio_token": state.token, "project": project.id,
+        "backend_url": state.backend_url, "webhook_secret": state.secret,
+        "home": str(root / "crux"), "pool": str(root / "pool.csv"), **ROUND,
+    }  # fmt: skip
+    config = root / "crux.toml"
+    config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+    return config
+
+
+def test_connect_passes_every_check_and_puts_one_webhook_with_a_secret(loop: Loop) -> None:
+    for _ in range(2):
+        said = loop.crux("connect").stdout
+        assert "not ok" not in said
+    hooks = loop.studio.webhooks(loop.project.id)
+    assert [h.url for h in hooks] == [f"{loop.state.backend_url}/webhook"]
+    assert hooks[0].headers == {SECRET_HEADER: loop.state.secret}
+    assert [b.url for b in loop.studio.backends(loop.project.id)] == [loop.state.backend_url]
+
+
+def test_a_request_without_the_secret_is_refused_and_learns_nothing(loop: Loop) -> None:
+    for path in ("/webhook", "/predict", "/setup", "/score"):
+        answer = httpx.post(f"{loop.state.backend_url}{path}", json={}, timeout=10)
+        assert answer.status_code == 401
+        assert loop.state.secret not in answer.text
+    assert httpx.get(f"{loop.state.backend_url}/health", timeout=10).json()["status"] == "UP"
+
+
+def test_a_round_killed_while_it_pushes_is_completed_by_the_next_call(loop: Loop) -> None:
+    process = subprocess.Popen(
+        [CRUX, "round", "--config", str(loop.config)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    wait_for(lambda: len(loop.tasks()) >= 2 or process.poll() is not None, 240)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    loop.crux("round")
+    order = json.loads(
+        (loop.config.parent / f"crux/rounds/{loop.project.id}/round-0.json").read_text()
+    )
+    tasks = loop.tasks()
+    assert [t.crux["id"] for t in tasks if t.crux] == [card["id"] for card in order["cards"]]
+    assert loop.studio.tabs(loop.project.id)[-1] == "Crux round 0"
+    said = loop.crux("round").stdout
+    assert "still waits for" in said
+    assert [t.id for t in loop.tasks()] == [t.id for t in tasks]
+
+
+def test_training_tasks_carry_the_prompted_models_answer_and_blind_ones_none(loop: Loop) -> None:
+    tasks = loop.tasks()
+    current = loop.backend.project(loop.project.id)["current"]
+    assert current.startswith("prompted-")
+    for task in tasks:
+        opened = loop.studio.task(task.id, loop.project.schema)
+        assert opened.crux is not None
+        if opened.crux["blind"]:
+            assert (opened.predictions, opened.overlap) == ((), 2)
+        else:
+            assert [p.version for p in opened.predictions] == [current]
+            assert opened.predictions[0].label in LABELS
+            assert opened.predictions[0].score == max(opened.crux["belief"].values())
+            assert opened.overlap == 1
+    assert {t.crux["role"] for t in tasks if t.crux} == {"train", "audit"}
+
+
+def test_a_worker_killed_in_training_leaves_no_half_version_and_carries_on(loop: Loop) -> None:
+    loop.answer_all()
+    versions = loop.services.root / f"backend/projects/{loop.project.id}/versions"
+    wait_for(lambda: list(versions.glob(".building-*")) or loop.measured(0), 120)
+    kill(loop.services.pid("worker"))
+    names = [v["version"] for v in loop.backend.project(loop.project.id)["versions"]]
+    loop.services.start_worker(loop.state)
+    wait_for(lambda: loop.measured(0), 240)
+    state = loop.backend.project(loop.project.id)
+    trained = [v for v in state["versions"] if v["kind"] == "trained"]
+    assert [v["round"] for v in trained] == [0]
+    assert not list(versions.glob(".building-*"))
+    assert set(names) <= {v["version"] for v in state["versions"]}
+    record = loop.measured(0)
+    assert record is not None
+    collected = loop.collected()
+    assert record["labels_bought"] == collected.labels_bought
+    assert record["labels"] == len(collected.role("train"))
+    assert record["expert_kappa"]["items"] == len(collected.role("audit"))
+
+
+def test_a_backend_killed_and_started_again_gives_the_same_answers(loop: Loop) -> None:
+    texts = ["what a lovely day", "this is the worst service ever, I hate it"]
+    before = loop.backend.score(loop.project.id, texts)
+    kill(loop.services.pid("backend"))
+    loop.services.start_backend(loop.state)
+    after = loop.backend.score(loop.project.id, texts)
+    assert after.version == before.version
+    assert after.probability == pytest.approx(before.probability, abs=1e-6)
+    assert after.probability.sum(axis=1) == pytest.approx(1.0)
+
+
+def test_the_second_round_buys_nothing_twice_and_sees_rows_added_to_the_pool(loop: Loop) -> None:
+    with (loop.config.parent / "pool.csv").open("a", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerow(["added-later", "a text that was not there in the first round"])
+    first = {t.crux["id"] for t in loop.tasks() if t.crux}
+    outcome = json.loads(loop.crux("round", "--json").stdout.splitlines()[-1])
+    assert (outcome["state"], outcome["round"]) == ("pushed", 1)
+    tasks = [t for t in loop.tasks() if t.crux and t.crux["round"] == 1]
+    assert outcome["tasks"] == len(tasks)
+    assert not first & {t.crux["id"] for t in tasks if t.crux}
+    pairs: dict[str, set[str]] = {}
+    for task in tasks:
+        assert task.crux is not None
+        if "|" in task.crux["pair"]:
+            pairs.setdefault(task.crux["pair"], set()).add(task.crux["role"])
+    assert all(len(roles) == 1 for roles in pairs.values())
+
+
+def test_the_loop_ends_with_a_reason_a_table_and_a_report(loop: Loop) -> None:
+    loop.answer_all()
+    wait_for(lambda: loop.measured(1), 240)
+    outcome = json.loads(loop.crux("round", "--json").stdout.splitlines()[-1])
+    assert outcome["state"] == "stop"
+    table = json.loads(loop.crux("status", "--json").stdout)
+    assert [r["round"] for r in table["rounds"]] == [0, 1]
+    assert table["labels_bought"] == loop.collected().labels_bought
+    assert table["stop"] is True
+    for record in table["rounds"]:
+        for kappa in ("expert_kappa", "boundary_kappa", "production_kappa"):
+            assert set(record[kappa]) >= {"value", "low", "high", "items"}
+    assert "stop" not in loop.crux("status").stderr
+    loop.crux("report", "--to", str(loop.config.parent / "report.html"))
+    assert "The loop" in (loop.config.parent / "report.html").read_text()
+
+
+def test_versions_are_listed_promoted_and_rolled_back(loop: Loop) -> None:
+    state = json.loads(loop.crux("models", "list", "--json").stdout)
+    prompted = next(v["version"] for v in state["versions"] if v["kind"] == "prompted")
+    loop.crux("models", "promote", prompted)
+    assert loop.backend.score(loop.project.id, ["x"]).version == prompted
+    refused = loop.crux("models", "promote", "no-such-version", ok=False)
+    assert refused.returncode == 1
+    assert "no version 'no-such-version'" in " ".join(refused.stderr.split())
+    assert "Traceback" not in refused.stderr
+    loop.crux("models", "promote", state["current"])
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"texts": "one"}, "'texts' must be a list"),
+        ({"texts": [1]}, "texts[0] is 1, not a string"),
+        ({"texts": ["x"] * 1001}, "more than 1000"),
+        ({"texts": ["x"], "version": "../../etc"}, "is not the name of a version"),
+    ],
+)
+def test_a_bad_score_request_names_what_is_wrong(
+    loop: Loop, body: dict[str, Any], says: str
+) -> None:
+    answer = httpx.post(
+        f"{loop.state.backend_url}/score", json={"project": loop.project.id, **body},
+        headers={SECRET_HEADER: loop.state.secret}, timeout=30,
+    )  # fmt: skip
+    assert 400 <= answer.status_code < 500
+    assert says in answer.json()["error"]
+
+
+def test_one_bad_task_never_fails_the_others(loop: Loop) -> None:
+    tasks = [
+        {"id": 1, "data": {"text": "a good one"}},
+        {"id": 2, "data": {}},
+        {"id": 3, "data": {"text": ""}},
+        {"id": 4, "data": {"text": 7}},
+        {"id": 5, "data": {"text": "long " * 200_000}},
+        {"id": 6, "data": {"text": "hidden"}, "meta": {"crux": {"blind": True}}},
+    ]
+    answer = httpx.post(
+        f"{loop.state.backend_url}/predict", json={"project": str(loop.project.id), "tasks": tasks},
+        headers={SECRET_HEADER: loop.state.secret}, timeout=120,
+    )  # fmt: skip
+    results = answer.json()["results"]
+    assert [bool(r) for r in results] == [True, False, False, False, True, False]
+    assert results[0]["model_version"] == answer.json()["model_version"]
+
+
+def test_a_label_studio_that_is_away_gives_one_sentence(loop: Loop) -> None:
+    away = Studio(f"http://127.0.0.1:{free_port()}", loop.state.token)
+    with pytest.raises(StudioDown):
+        away.project(1)
+    text = loop.config.read_text().replace(loop.state.studio_url, "http://127.0.0.1:9")
+    broken = loop.config.with_name("away.toml")
+    broken.write_text(text)
+    done = subprocess.run(
+        [CRUX, "status", "--config", str(broken)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert loop.state.token not in done.stdout + done.stderr

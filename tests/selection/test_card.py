@@ -1,0 +1,96 @@
+from typing import Any
+
+import pytest
+
+from selection.card import ROLES, Card, read_card
+from selection.errors import ProjectError
+
+CARD = Card(
+    id="a7",
+    round=2,
+    order=5,
+    role="boundary",
+    pair="a7|b1",
+    inclusion=None,
+    stratum="yes",
+    experts=2,
+    version="v3",
+    belief={"yes": 0.6, "no": 0.4},
+    why="labelled 'yes', while its neighbour b1 is labelled 'no'",
+)
+META = {
+    "id": "a7",
+    "round": 2,
+    "order": 5,
+    "role": "boundary",
+    "pair": "a7|b1",
+    "inclusion": None,
+    "stratum": "yes",
+    "experts": 2,
+    "version": "v3",
+    "belief": {"yes": 0.6, "no": 0.4},
+    "why": "labelled 'yes', while its neighbour b1 is labelled 'no'",
+    "blind": True,
+}
+
+
+def test_a_card_stands_in_the_tasks_meta_whole() -> None:
+    assert CARD.as_meta() == {"crux": META}
+
+
+def test_people_see_three_columns_and_nothing_that_tells_what_the_model_thinks() -> None:
+    assert CARD.as_columns() == {"crux_round": 2, "crux_order": 5, "crux_id": "a7"}
+
+
+@pytest.mark.parametrize(("role", "blind"), [("train", False), ("boundary", True), ("audit", True)])
+def test_only_training_tasks_show_what_the_model_thinks(role: str, blind: bool) -> None:
+    assert role in ROLES
+    card = read_card(1, {**META, "role": role})
+    assert card is not None
+    assert (card.blind, card.as_meta()["crux"]["blind"]) == (blind, blind)
+
+
+def test_what_was_written_is_read_again() -> None:
+    assert read_card(1, CARD.as_meta()["crux"]) == CARD
+    assert read_card(1, {**META, "inclusion": 1, "role": "audit"}) is not None
+
+
+def test_a_task_of_somebody_else_has_no_card() -> None:
+    assert read_card(1, None) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"role": "test"}, "the role is 'test', not one of train, boundary, audit"),
+        ({"more": 1}, "unexpected keyword argument 'more'"),
+        ({"round": "2"}, "round is '2'"),
+        ({"round": -1}, "round is -1"),
+        ({"order": None}, "order is None"),
+        ({"experts": 0}, "experts is 0"),
+        ({"experts": True}, "experts is True"),
+        ({"id": 7}, "id is 7"),
+        ({"id": ""}, "id is ''"),
+        ({"pair": None}, "pair is None"),
+        ({"stratum": 1}, "stratum is 1"),
+        ({"inclusion": 0}, "inclusion is 0"),
+        ({"inclusion": 1.5}, "inclusion is 1.5"),
+        ({"inclusion": "0.5"}, "inclusion is '0.5'"),
+        ({"inclusion": float("nan")}, "inclusion is nan"),
+        ({"belief": [0.6, 0.4]}, r"belief is \[0.6, 0.4\]"),
+        ({"belief": {}}, "belief is {}"),
+        ({"belief": {"yes": "much"}}, "belief is {'yes': 'much'}"),
+    ],
+)  # fmt: skip
+def test_a_card_that_somebody_changed_is_named_with_what_is_wrong(
+    change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ProjectError, match=f"meta.crux of task 9 is damaged .*{message}"):
+        read_card(9, {**META, **change})
+
+
+@pytest.mark.parametrize("field", [name for name in META if name != "blind"])
+def test_a_card_that_lacks_something_is_named_too(field: str) -> None:
+    lacking = {key: value for key, value in META.items() if key != field}
+    with pytest.raises(ProjectError, match=f"meta.crux of task 9 is damaged .*'{field}'"):
+        read_card(9, lacking)

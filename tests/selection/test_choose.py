@@ -1,0 +1,307 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selection import pool as pools
+from selection.audit import permanent
+from selection.choose import Plan, choose
+from selection.split import side
+from selection.types import Audit, Beliefs, Choice, Pool
+
+RESERVE = 0.25
+LABELS = ("yes", "no", "perhaps", "both", "neither")
+
+
+class World:
+    """A pool in which k labels follow the space, and a model that sees it through some fog."""
+
+    def __init__(self, n: int = 400, k: int = 2, seed: int = 0, fog: float = 0.5) -> None:
+        rng = np.random.default_rng(seed)
+        vectors = rng.normal(size=(n, 8))
+        self.vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("float32")
+        ids = np.array([f"id {i:04d}" for i in range(n)], dtype=object)
+        self.pool = Pool(ids, np.array([f"text {i}" for i in range(n)], dtype=object))
+        score = 4 * self.vectors @ rng.normal(size=(8, k)) + fog * rng.normal(size=(n, k))
+        matrix = np.exp(score.astype(np.float64))
+        self.beliefs = self.believe(matrix / matrix.sum(axis=1, keepdims=True))
+
+    def believe(self, probability: np.ndarray) -> Beliefs:
+        n, k = probability.shape
+        return Beliefs(probability, LABELS[:k], "v1", np.ones(n, dtype=np.bool_))
+
+    def plan(self, round: int = 1, **more: object) -> Plan:
+        n = len(self.pool)
+        first = Plan(
+            round=round,
+            bought=np.zeros(n, dtype=np.bool_),
+            inclusion=np.full(n, np.nan),
+            per_round=40,
+            audit_per_round=12,
+            evaluation_share=0.35,
+            audit_reserve=RESERVE,
+            seed=3,
+        )
+        return replace(first, **more)  # type: ignore[arg-type]
+
+    def choose(self, plan: Plan) -> tuple[Choice, Audit]:
+        return choose(self.pool, self.vectors, self.beliefs, plan)
+
+    def after(self, plan: Plan, choice: Choice, sample: Audit) -> Plan:
+        """The next round's plan, as the project would tell it."""
+        bought, inclusion = plan.bought.copy(), plan.inclusion.copy()
+        bought[choice.row] = True
+        inclusion[sample.row] = sample.inclusion
+        return replace(plan, round=plan.round + 1, bought=bought, inclusion=inclusion)
+
+
+def rows(choice: Choice, *roles: str) -> list[int]:
+    return choice.row[np.isin(choice.role, roles)].tolist()
+
+
+@pytest.mark.parametrize("round", [0, 1])
+@pytest.mark.parametrize("k", [2, 5])
+@pytest.mark.parametrize("per_round", [2, 7, 40])
+def test_as_many_texts_are_chosen_as_asked_for(round: int, k: int, per_round: int) -> None:
+    world = World(k=k)
+    choice, sample = world.choose(world.plan(round, per_round=per_round))
+    assert len(rows(choice, "train", "boundary")) == per_round
+    assert sorted(rows(choice, "audit")) == sorted(sample.row.tolist())
+    assert len(set(choice.row.tolist())) == len(choice)
+
+
+@pytest.mark.parametrize("round", [0, 1])
+def test_the_same_arguments_give_the_same_choice(round: int) -> None:
+    world = World()
+    (one, first), (two, second) = (world.choose(world.plan(round)) for _ in range(2))
+    for name in ("row", "role", "pair", "why"):
+        assert getattr(one, name).tolist() == getattr(two, name).tolist()
+    assert np.array_equal(one.inclusion, two.inclusion, equal_nan=True)
+    assert first.row.tolist() == second.row.tolist()
+
+
+def test_another_seed_draws_other_rows_in_round_0() -> None:
+    world = World()
+    one, two = (world.choose(world.plan(0, seed=seed))[0] for seed in (0, 1))
+    assert set(one.row.tolist()) != set(two.row.tolist())
+
+
+@pytest.mark.parametrize("round", [0, 1, 2])
+def test_nothing_is_taken_from_the_audits_reserve(round: int) -> None:
+    world = World()
+    number = permanent(world.pool.ids, 3)
+    choice, _ = world.choose(world.plan(round))
+    assert (number[rows(choice, "train", "boundary")] >= RESERVE).all()
+    assert (number[rows(choice, "audit")] < RESERVE).all()
+
+
+def test_five_rounds_buy_nothing_twice() -> None:
+    world = World(n=500, k=3)
+    plan, bought, chances = world.plan(0), set(), {}
+    for _ in range(5):
+        choice, sample = world.choose(plan)
+        assert not bought & set(choice.row.tolist())
+        bought |= set(choice.row.tolist())
+        now = dict(zip(sample.row.tolist(), sample.inclusion.tolist(), strict=True))
+        assert all(now[row] >= chance for row, chance in chances.items())
+        chances = now
+        plan = world.after(plan, choice, sample)
+    assert set(chances) <= bought
+
+
+def test_the_two_of_a_pair_are_labelled_differently_and_stay_together() -> None:
+    world = World()
+    choice, _ = world.choose(world.plan(1))
+    pairs: dict[str, list[int]] = {}
+    for i, name in enumerate(choice.pair.tolist()):
+        if choice.role[i] != "audit" and "|" in name:
+            pairs.setdefault(name, []).append(i)
+    assert len(pairs) == 20
+    for name, two in pairs.items():
+        left, right = sorted(choice.row[two].tolist(), key=lambda r: world.beliefs.predicted[r])
+        assert name == f"{world.pool.ids[left]}|{world.pool.ids[right]}"
+        assert world.beliefs.predicted[left] < world.beliefs.predicted[right]
+        assert set(choice.role[two].tolist()) == {side(name, 0.35)}
+    assert {"train", "boundary"} <= set(choice.role.tolist())
+
+
+def test_pairs_stand_at_the_boundary() -> None:
+    world = World(n=2_000)
+    choice, _ = world.choose(world.plan(1))
+    chosen = world.beliefs.margin[rows(choice, "train", "boundary")]
+    assert np.median(chosen) < 0.5 * np.median(world.beliefs.margin)
+
+
+def test_why_says_what_the_model_thinks() -> None:
+    world = World()
+    choice, _ = world.choose(world.plan(1))
+    names, predicted = world.beliefs.labels, world.beliefs.predicted
+    for row, role, pair, why in zip(
+        choice.row.tolist(), choice.role, choice.pair, choice.why, strict=True
+    ):
+        if role == "audit":
+            assert why == "drawn at random to measure the model in production"
+            continue
+        left, right = str(pair).split("|")
+        other = right if left == world.pool.ids[row] else left
+        label, others = names[predicted[row]], names[1 - predicted[row]]
+        assert why == f"labelled '{label}', while its neighbour {other} is labelled '{others}'"
+
+
+def test_round_0_takes_each_predicted_label_equally_often_and_says_the_chance() -> None:
+    world = World(n=600)
+    skewed = world.beliefs.probability * np.array([1.0, 0.02])  # says yes too often
+    world.beliefs = world.believe(skewed / skewed.sum(axis=1, keepdims=True))
+    assert (world.beliefs.predicted == 0).mean() > 0.7
+    choice, _ = world.choose(world.plan(0))
+    why = choice.why[choice.role == "train"].tolist()
+    assert why.count("drawn at random among those labelled 'yes'") == 20
+    assert why.count("drawn at random among those labelled 'no'") == 20
+    chance = choice.inclusion[choice.role == "train"]
+    assert len(set(chance.tolist())) == 2
+    # each chance is 20 of the open rows of its label, which are all the open rows together
+    assert (20 / np.unique(chance)).sum() == pytest.approx(
+        (permanent(world.pool.ids, 3) >= RESERVE).sum()
+    )
+
+
+@pytest.mark.parametrize("round", [0, 1])
+@pytest.mark.parametrize("row", [(0.5, 0.5), (0.9, 0.1), (1.0, 0.0), (0.1, 0.2, 0.3, 0.25, 0.15)])
+def test_a_model_that_thinks_the_same_of_every_text_does_not_stop_the_loop(
+    round: int, row: tuple[float, ...]
+) -> None:
+    world = World()
+    world.beliefs = world.believe(np.tile(row, (400, 1)))
+    choice, sample = world.choose(world.plan(round))
+    train = rows(choice, "train", "boundary")
+    assert len(train) == 40
+    assert len(sample.row) > 0
+    # spread over the space: no coordinate is always on one side
+    above = (world.vectors[train] > 0).mean(axis=0)
+    assert above.min() > 0.15 and above.max() < 0.85
+
+
+def test_single_rows_fill_up_where_pairs_run_out() -> None:
+    world = World()
+    few = np.tile([0.9, 0.1], (400, 1))
+    few[np.flatnonzero(permanent(world.pool.ids, 3) >= RESERVE)[:30]] = [0.4, 0.6]
+    world.beliefs = world.believe(few)
+    choice, _ = world.choose(world.plan(1, per_round=101))
+    assert len(rows(choice, "train", "boundary")) == 101
+    singles = [i for i, name in enumerate(choice.pair) if "|" not in name]
+    singles = [i for i in singles if choice.role[i] != "audit"]
+    assert singles
+    for i in singles:
+        assert choice.pair[i] == world.pool.ids[choice.row[i]]
+        assert choice.role[i] == side(choice.pair[i], 0.35)
+        assert choice.why[i].startswith("close to the boundary, labelled ")
+
+
+@pytest.mark.parametrize("round", [0, 1])
+def test_a_pool_smaller_than_the_budget_is_bought_whole_but_for_the_reserve(round: int) -> None:
+    world = World(n=30)
+    choice, sample = world.choose(world.plan(round, per_round=500, audit_per_round=500))
+    number = permanent(world.pool.ids, 3)
+    assert sorted(rows(choice, "train", "boundary")) == np.flatnonzero(number >= RESERVE).tolist()
+    assert sorted(rows(choice, "audit")) == np.flatnonzero(number < RESERVE).tolist()
+    assert set(sample.inclusion.tolist()) == {RESERVE}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("round", [0, 1])
+def test_a_pool_of_almost_nothing_does_not_crash(n: int, round: int) -> None:
+    world = World(n=n)
+    choice, _ = world.choose(world.plan(round))
+    assert len(set(choice.row.tolist())) == len(choice) <= n
+
+
+@pytest.mark.parametrize("round", [0, 1])
+def test_when_all_is_bought_nothing_is_chosen(round: int) -> None:
+    world = World(n=50)
+    plan = world.plan(round, bought=np.ones(50, dtype=np.bool_), inclusion=np.full(50, 0.25))
+    choice, sample = world.choose(plan)
+    assert len(choice) == 0
+    assert sample.row.tolist() == list(range(50))
+
+
+@pytest.mark.parametrize("round", [0, 1])
+def test_no_audit_is_asked_for_and_none_is_made(round: int) -> None:
+    world = World()
+    choice, sample = world.choose(world.plan(round, audit_per_round=0))
+    assert (rows(choice, "audit"), len(sample.row)) == ([], 0)
+
+
+def test_rotating_the_space_gives_the_same_choice() -> None:
+    world = World()
+    before, _ = world.choose(world.plan(1))
+    rotation, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(8, 8)))
+    world.vectors = np.ascontiguousarray(world.vectors @ rotation, dtype=np.float32)
+    after, _ = world.choose(world.plan(1))
+    assert sorted(after.pair.tolist()) == sorted(before.pair.tolist())
+
+
+def test_swapping_the_labels_gives_the_same_pairs_with_their_ends_swapped() -> None:
+    world = World()
+    before, audited = world.choose(world.plan(1))
+    world.beliefs = world.believe(world.beliefs.probability[:, ::-1].copy())
+    after, again = world.choose(world.plan(1))
+
+    def ends(choice: Choice) -> set[tuple[str, ...]]:
+        return {tuple(str(name).split("|")) for name in choice.pair}
+
+    assert {two[::-1] for two in ends(after)} == ends(before)
+    assert again.row.tolist() == audited.row.tolist()
+
+
+@pytest.mark.parametrize("round", [0, 1])
+def test_the_order_of_the_file_changes_nothing(round: int, tmp_path: Path) -> None:
+    world = World()
+    lines = [f"{i},{t}\n" for i, t in zip(world.pool.ids, world.pool.texts, strict=True)]
+    found = []
+    for name in ("sorted", "shuffled"):
+        file = tmp_path / f"{name}.csv"
+        file.write_text("id,text\n" + "".join(lines))
+        np.random.default_rng(0).shuffle(lines)
+        pool = pools.read(str(file)).pool
+        # what label and embed would say of each text, whatever its row
+        place = [int(text.split()[1]) for text in pool.texts]
+        beliefs = world.believe(world.beliefs.probability[place])
+        choice, _ = choose(pool, world.vectors[place], beliefs, world.plan(round))
+        found.append(list(zip(pool.ids[choice.row], choice.role, choice.pair, strict=True)))
+    assert found[0] == found[1]
+
+
+def test_blind_and_open_tasks_are_mixed() -> None:
+    world = World()
+    choice, _ = world.choose(world.plan(1))
+    place = np.flatnonzero(choice.role == "audit")
+    assert place.min() < len(choice) / 3
+    assert place.max() > 2 * len(choice) / 3
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(1, 120),
+    k=st.integers(2, 5),
+    seed=st.integers(0, 10_000),
+    round=st.integers(0, 3),
+    per_round=st.integers(2, 60),
+    held=st.floats(0, 1),
+)
+def test_whatever_is_bought_already_the_promises_hold(
+    n: int, k: int, seed: int, round: int, per_round: int, held: float
+) -> None:
+    world = World(n, k, seed)
+    bought = np.random.default_rng(seed).random(n) < held
+    number = permanent(world.pool.ids, 3)
+    inclusion = np.where(bought & (number < RESERVE), RESERVE, np.nan)
+    plan = world.plan(round, bought=bought, inclusion=inclusion, per_round=per_round)
+    choice, sample = world.choose(plan)
+    open_rows = ~bought & (number >= RESERVE)
+    assert not bought[choice.row].any()
+    assert len(set(choice.row.tolist())) == len(choice)
+    assert len(rows(choice, "train", "boundary")) == min(per_round, int(open_rows.sum()))
+    assert set(np.flatnonzero(~np.isnan(inclusion)).tolist()) <= set(sample.row.tolist())

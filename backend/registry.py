@@ -11,16 +11,22 @@ replaced atomically. So a kill at any moment leaves either the old state or the 
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from selection.errors import VersionError
+
+log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ADAPTER = "adapter_model.safetensors"
@@ -67,7 +73,8 @@ def write_json(path: Path, body: Any) -> None:
             os.fsync(file.fileno())
         os.replace(unfinished, path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be what is wrong
+            unfinished.unlink(missing_ok=True)
         raise VersionError(
             f"Cannot write {path}: {error.strerror or error}. Free some space; the worker tries "
             f"again by itself and nothing that was there is lost."
@@ -97,13 +104,18 @@ class Registry:
         return self.folder(project) / "versions" / version
 
     def versions(self, project: int) -> list[Manifest]:
-        """All complete versions, oldest first."""
+        """All complete versions, oldest first. A damaged one is named in the log and left out."""
         folder = self.folder(project) / "versions"
         if not folder.is_dir():
             return []
         names = [p for p in folder.iterdir() if NAME.fullmatch(p.name)]
-        names.sort(key=lambda p: p.stat().st_mtime)
-        return [self.get(project, p.name) for p in names]
+        found = []
+        for path in sorted(names, key=lambda p: (p.stat().st_mtime, p.name)):
+            try:
+                found.append(self.get(project, path.name))
+            except VersionError as error:
+                log.error("project %s: %s", project, error)
+        return found
 
     def has(self, project: int, version: str) -> bool:
         """Whether the version is there, whole."""
@@ -160,17 +172,29 @@ class Registry:
                 digest = _digest(building / ADAPTER)
                 manifest = Manifest(**{**asdict(manifest), "digest": digest})
             write_json(building / "manifest.json", asdict(manifest))
-            if not self.has(project, version):
-                shutil.rmtree(final, ignore_errors=True)
-                os.replace(building, final)
-        except OSError as error:
+            self._move(building, final)
+        except (OSError, SafetensorError) as error:
             raise VersionError(
                 f"Version {version!r} could not be saved under {final.parent}: "
-                f"{error.strerror or error}. Free some space; training is tried again."
+                f"{getattr(error, 'strerror', None) or error}. Free some space; training is "
+                f"tried again."
             ) from None
         finally:
             shutil.rmtree(building, ignore_errors=True)
         return self.get(project, version)
+
+    @staticmethod
+    def _move(building: Path, final: Path) -> None:
+        """Take the place, unless another process made the same version meanwhile."""
+        try:
+            os.replace(building, final)
+        except OSError:
+            if (final / "manifest.json").is_file():
+                return
+            if not final.exists():
+                raise
+            shutil.rmtree(final)  # what somebody deleted by half
+            os.replace(building, final)
 
     def sweep(self, project: int) -> None:
         """Remove what killed trainings left behind. Only for the one worker that trains."""
@@ -197,10 +221,10 @@ class Registry:
         return manifest
 
     def records(self, project: int) -> list[dict[str, Any]]:
-        """What fit measured, one record a round, ascending."""
+        """What fit measured, one record a round, ascending. Raises VersionError if one is damaged."""
         folder = self.folder(project) / "rounds"
-        files = sorted(folder.glob("[0-9]*.json"), key=lambda p: int(p.stem))
-        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        files = [file for file in folder.glob("*.json") if file.stem.isdecimal()]
+        return [_record(file) for file in sorted(files, key=lambda p: int(p.stem))]
 
     def save_record(self, project: int, record: dict[str, Any]) -> None:
         """Keep the record of its round."""
@@ -209,11 +233,12 @@ class Registry:
     def training(self, project: int) -> dict[str, Any]:
         """What the worker is doing for the project."""
         path = self.folder(project) / "training.json"
+        idle = {"state": "idle", "message": "", "done": 0, "total": 0}
         try:
-            state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            state = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
-            return {"state": "idle", "message": "", "done": 0, "total": 0}
-        return state
+            return idle
+        return {**idle, **state} if isinstance(state, dict) else idle
 
     def set_training(
         self, project: int, state: str, message: str = "", done: int = 0, total: int = 0
@@ -221,6 +246,19 @@ class Registry:
         """Say what the worker is doing; readers never see half a file."""
         body = {"state": state, "message": message, "done": done, "total": total}
         write_json(self.folder(project) / "training.json", body)
+
+
+def _record(file: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(record, dict) or record["round"] != int(file.stem):
+            raise ValueError("it is not the record of its round")
+        return record
+    except (ValueError, KeyError, OSError) as error:
+        raise VersionError(
+            f"The record {file} is damaged ({error}). Delete it and press Start Training: the "
+            f"round is measured anew."
+        ) from None
 
 
 def _digest(file: Path) -> str:

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     backend_url: str = Field(
         default="http://127.0.0.1:9090", description="address of the ML backend"
     )
+    backend_seen_at: str = Field(
+        default="", description="address at which Label Studio reaches the backend, if another"
+    )
     webhook_secret: SecretStr = Field(
         default=SecretStr(""),
         description="header that our webhook carries; the backend has the same one",

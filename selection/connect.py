@@ -81,18 +81,23 @@ def _connection(settings: Settings, studio: Studio) -> str:
     """Connect the backend in Label Studio, with the secret as basic auth for what LS sends."""
     secret = settings.webhook_secret.get_secret_value()
     made = studio.connect_backend(
-        settings.project, settings.backend_url, TITLE, ("crux", secret) if secret else None
+        settings.project, _seen_at(settings), TITLE, ("crux", secret) if secret else None
     )
     if made.error:
         raise StudioError(f"Label Studio cannot use the backend: {made.error}")
     return f"Label Studio reaches the backend ({made.state.lower()})"
 
 
+def _seen_at(settings: Settings) -> str:
+    """Between containers Label Studio knows the backend by another name than this machine."""
+    return (settings.backend_seen_at or settings.backend_url).rstrip("/")
+
+
 def _webhook(settings: Settings, studio: Studio) -> str:
     """Put a webhook with our secret in place of the bare one that Label Studio makes."""
     secret = settings.webhook_secret.get_secret_value()
     headers = {SECRET_HEADER: secret} if secret else {}
-    url = f"{settings.backend_url.rstrip('/')}/webhook"
+    url = f"{_seen_at(settings)}/webhook"
     kept = None
     for hook in studio.webhooks(settings.project):
         if hook.url.rstrip("/") != url or hook.project != settings.project:

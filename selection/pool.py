@@ -9,6 +9,7 @@ column, not UTF-8, one id with two texts) is an error.
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,7 @@ from selection.types import Pool
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 COMPRESSED = {".gz", ".bz2", ".zst"}
+_UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -133,11 +135,12 @@ def _fault(row: Row, max_characters: int) -> str:
 
 def _unsendable(what: str, text: str) -> str:
     """Why neither UTF-8 nor a PostgreSQL below Label Studio can hold the text, if so."""
-    if "\0" in text:
+    found = _UNSENDABLE.search(text)
+    if found is None:
+        return ""
+    if found.group() == "\0":
         return f"the {what} holds a NUL character"
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return f"the {what} holds half a character (a lone surrogate)"
-    return ""
+    return f"the {what} holds half a character (a lone surrogate)"
 
 
 def _rows(source: str, id_column: str, text_column: str) -> Iterator[Row]:

@@ -153,9 +153,8 @@ def test_why_says_what_the_model_thinks() -> None:
 
 def test_round_0_takes_each_predicted_label_equally_often_and_says_the_chance() -> None:
     world = World(n=600)
-    skewed = world.beliefs.probability * np.array([1.0, 0.02])  # says yes too often
-    world.beliefs = world.believe(skewed / skewed.sum(axis=1, keepdims=True))
-    assert (world.beliefs.predicted == 0).mean() > 0.7
+    world.beliefs = world.believe(0.09 * world.beliefs.probability + np.array([0.91, 0.0]))
+    assert set(world.beliefs.predicted.tolist()) == {0}  # says yes to everything, more or less so
     choice, _ = world.choose(world.plan(0))
     why = choice.why[choice.role == "train"].tolist()
     assert why.count("drawn at random among those labelled 'yes'") == 20
@@ -182,6 +181,57 @@ def test_a_model_that_thinks_the_same_of_every_text_does_not_stop_the_loop(
     # spread over the space: no coordinate is always on one side
     above = (world.vectors[train] > 0).mean(axis=0)
     assert above.min() > 0.15 and above.max() < 0.85
+
+
+def test_the_audit_grows_by_its_share_every_round() -> None:
+    world = World()
+    for round in range(3):
+        _, sample = world.choose(world.plan(round))
+        rate = dict(zip(sample.stratum.tolist(), sample.inclusion.tolist(), strict=True))
+        expected = [rate[name] * (world.beliefs.predicted == name).sum() for name in range(2)]
+        if round:  # round 0 goes by balanced beliefs
+            assert expected == pytest.approx([6 * (round + 1)] * 2)
+
+
+def test_what_is_bought_already_is_covered() -> None:
+    """Buying half of the rows on one side sends the next choice to the other side."""
+    world = World(n=800)
+    side_of = world.vectors[:, 0] > 0
+    bought = side_of & (np.random.default_rng(0).random(800) < 0.5)
+    with_them, _ = world.choose(world.plan(1, bought=bought))
+    world.pool = Pool(world.pool.ids[~bought], world.pool.texts[~bought])
+    world.vectors = world.vectors[~bought]
+    world.beliefs = world.believe(world.beliefs.probability[~bought])
+    without, _ = world.choose(world.plan(1))
+    here = side_of[rows(with_them, "train", "boundary")].mean()
+    there = side_of[~bought][rows(without, "train", "boundary")].mean()
+    assert here < there - 0.1
+
+
+def test_the_unsure_part_of_the_boundary_comes_before_a_larger_sure_one() -> None:
+    world = World(n=300)
+    rng = np.random.default_rng(1)
+    unsure = np.arange(300) < 100
+    place = np.where(unsure[:, None], np.eye(8)[0], np.eye(8)[1])
+    vectors = place + 0.1 * rng.normal(size=(300, 8))
+    world.vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("float32")
+    lead = np.where(unsure, 0.02, 0.9) * np.where(rng.random(300) < 0.5, 1, -1)
+    world.beliefs = world.believe(np.stack([0.5 + lead / 2, 0.5 - lead / 2], axis=1))
+    choice, _ = world.choose(world.plan(1, per_round=2))
+    assert unsure[rows(choice, "train", "boundary")].tolist() == [True, True]
+
+
+def test_a_large_pool_is_first_narrowed_to_what_is_least_sure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("selection.choose.CANDIDATES", 60)
+    world = World()
+    yes = np.random.default_rng(2).uniform(0.5001, 1.0, 400)  # one label: no pairs
+    world.beliefs = world.believe(np.stack([yes, 1 - yes], axis=1))
+    choice, _ = world.choose(world.plan(1))
+    open_rows = np.flatnonzero(permanent(world.pool.ids, 3) >= RESERVE)
+    least = open_rows[np.argsort(yes[open_rows])][:60]
+    assert set(rows(choice, "train", "boundary")) <= set(least.tolist())
 
 
 def test_single_rows_fill_up_where_pairs_run_out() -> None:

@@ -85,6 +85,12 @@ def test_a_training_task_shows_what_the_model_thinks_and_a_blind_one_does_not() 
     assert blind["meta"]["crux"]["blind"] is True
 
 
+def test_a_blind_task_stays_blind_where_one_expert_must_do() -> None:
+    studio = FakeStudio()
+    put(studio, Order(0, (replace(card(1, "boundary"), experts=1),), ("text",), {}))
+    assert [body["predictions"] for body in studio.bodies.values()] == [[]]
+
+
 def test_what_was_pushed_is_collected_again() -> None:
     studio = FakeStudio()
     put(studio, order())

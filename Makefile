@@ -3,6 +3,7 @@
 VENV := .venv#                the environment of Crux
 LS := build/label-studio#     the environment of Label Studio: it pins too much to share one
 TORCH := 2.13.0#              which build of it, CPU or CUDA, is what pip finds: set PIP_INDEX_URL
+KIND := tweets#               of the demo's texts: tweets, products or editorials
 PYTHON :=#                    3.11, 3.12 or 3.13; looked for when empty
 PIP_FLAGS := --quiet --quiet# `make install PIP_FLAGS=` shows all that pip says
 
@@ -29,7 +30,7 @@ install: ## both environments and the demo's data (3 minutes, 3 GB; once)
 	@$(MAKE) -s $(RATINGS)
 
 demo: install ## the whole loop on real data against a real Label Studio
-	$(VENV)/bin/python -m demo run
+	$(VENV)/bin/python -m demo run $(KIND)
 
 up: install ## start Label Studio, the backend and its worker, and leave them running
 	$(VENV)/bin/python -m demo up

@@ -8,6 +8,8 @@ label-studio-ml's own views hide errors and log tokens, so ours take their place
 
 import hmac
 import logging
+import reprlib
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +21,7 @@ from backend.config import Settings, load
 from backend.fit import describe
 from backend.jobs import Jobs, make_scorer
 from backend.model import CruxModel, Hub, hear, predictions, project_number
+from backend.scorer import Scorer
 from backend.serve import Serving
 from selection.client import SECRET_HEADER
 from selection.errors import (
@@ -35,6 +38,8 @@ from selection.studio import Studio
 log = logging.getLogger(__name__)
 
 MOST_TEXTS = 1_000  # in one /score request; more belongs into several
+NUMBER = f"<int(max={10**18 - 1}):project>"
+VIEWS = {"_predict", "_setup", "webhook", "health"}  # of label-studio-ml, that Label Studio asks
 MOST_BYTES = 64 * 1024 * 1024  # Label Studio sends all selected tasks in one /predict
 STATUS: dict[type[CruxError], int] = {
     StudioDown: 503,
@@ -56,11 +61,19 @@ class Refused(CruxError):
 class Process:
     """The state of one serving process: `Answers` for the model class, and the routes' parts."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        studio: Studio | None = None,
+        scorer: Callable[[], Scorer] | None = None,
+    ) -> None:
+        """studio, scorer: made from the settings if None."""
         self.settings = settings
-        self.studio = Studio(settings.studio_url, settings.studio_token.get_secret_value())
+        self.studio = studio or Studio(
+            settings.studio_url, settings.studio_token.get_secret_value()
+        )
         self.jobs = Jobs(settings)
-        self.serving = Serving(settings, self.studio, lambda: make_scorer(settings))
+        self.serving = Serving(settings, self.studio, scorer or (lambda: make_scorer(settings)))
 
     def schema(self, project: int) -> Schema:
         """Where text and label stand in the project's tasks."""
@@ -83,10 +96,9 @@ class Process:
         self.serving.forget(project)
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, process: Process | None = None) -> Flask:
     """The WSGI application. Loads no model: Label Studio waits one second for /health."""
-    settings = settings or load()
-    process = Process(settings)
+    process = process or Process(settings or load())
     Hub.answers = process
     app: Flask = init_app(CruxModel)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
@@ -95,18 +107,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request_funcs[None] = [_authorize]
     app.after_request_funcs[None] = []
     # its handlers answer with traces; ours say what to do
-    app.error_handler_spec.pop(None, None)
-    app.register_error_handler(CruxError, _explained)
-    app.register_error_handler(HTTPException, _http)
+    app.error_handler_spec[None] = defaultdict(
+        dict, {None: {CruxError: _explained, HTTPException: _http}}
+    )
     for name, view in (("_predict", _predict), ("_setup", _setup), ("webhook", _webhook)):
         app.view_functions[name] = view
     app.view_functions["health"] = _health
+    for name in app.view_functions:
+        if name not in VIEWS and not name.startswith("crux/"):
+            app.view_functions[name] = _gone
     _route(app, "/versions", _versions, "GET")
     _route(app, "/score", _score, "POST")
-    _route(app, "/projects/<int:project>", _project, "GET")
-    _route(app, "/projects/<int:project>/check", _check, "POST")
-    _route(app, "/projects/<int:project>/current", _promote, "POST")
-    if not settings.webhook_secret.get_secret_value():
+    _route(app, f"/projects/{NUMBER}", _project, "GET")
+    _route(app, f"/projects/{NUMBER}/check", _check, "POST")
+    _route(app, f"/projects/{NUMBER}/current", _promote, "POST")
+    _route(app, f"/projects/{NUMBER}/sample", _sample, "POST")
+    if not process.settings.webhook_secret.get_secret_value():
         log.warning("CRUX_WEBHOOK_SECRET is empty: everybody who reaches the port is let in")
     return app
 
@@ -125,7 +141,10 @@ def _process() -> Process:
 
 
 def _body() -> dict[str, Any]:
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:  # a thousand brackets
+        body = None
     if not isinstance(body, dict):
         raise Refused("The body must be a JSON object.", 400)
     return body
@@ -134,7 +153,7 @@ def _body() -> dict[str, Any]:
 def _project_of(value: Any) -> int:
     project = project_number(value)
     if project is None:
-        raise Refused(f"'project' must be the number of a project, not {value!r}.")
+        raise Refused(f"'project' must be the number of a project, not {reprlib.repr(value)}.")
     return project
 
 
@@ -170,6 +189,11 @@ def _health() -> Response:
     return jsonify({"status": "UP", "model_class": "CruxModel"})
 
 
+def _gone(**_: Any) -> tuple[Response, int]:
+    """Routes of label-studio-ml that Label Studio no longer asks; its own answer with traces."""
+    return jsonify({"error": f"Crux has no {request.path}."}), 404
+
+
 def _setup() -> Response:
     """Label Studio asks before every /predict, and waits 3 s: no model, nothing kept."""
     body = _body()
@@ -191,12 +215,11 @@ def _predict() -> Response:
     named = body.get("project") or (tasks[0].get("project") if tasks else None)
     project = _project_of(named)
     process = _process()
-    return jsonify(
-        {
-            "results": predictions(process, project, tasks),
-            "model_version": process.serving.manifest(project).version,
-        }
-    )
+    results = predictions(process, project, tasks)
+    # a version may have been promoted meanwhile, or the prompted one have stood in
+    said = next((one["model_version"] for one in results if one), None)
+    version = said or process.serving.manifest(project).version
+    return jsonify({"results": results, "model_version": version})
 
 
 def _webhook() -> tuple[Response, int]:
@@ -239,7 +262,7 @@ def _texts(texts: Any) -> Sequence[str]:
         raise Refused(f"{len(texts)} texts are more than {MOST_TEXTS}: send several requests.", 413)
     for position, text in enumerate(texts):
         if not isinstance(text, str):
-            raise Refused(f"texts[{position}] is {text!r}, not a string.")
+            raise Refused(f"texts[{position}] is {reprlib.repr(text)}, not a string.")
     return texts
 
 
@@ -259,6 +282,12 @@ def _project(project: int) -> Response:
 def _check(project: int) -> tuple[Response, int]:
     _process().look(project, bool(_body().get("forced")))
     return jsonify({"queued": True}), 202
+
+
+def _sample(project: int) -> Response:
+    texts = _texts(_body().get("texts"))
+    _process().serving.registry.save_sample(project, texts)
+    return jsonify({"kept": len(texts)})
 
 
 def _promote(project: int) -> Response:

@@ -12,7 +12,9 @@ from selection.errors import SettingError
 class Settings(BaseSettings):
     """What the backend and its worker need to know; each is an environment variable CRUX_…"""
 
-    model_config = SettingsConfigDict(env_prefix="CRUX_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CRUX_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     studio_url: str = Field(default="http://127.0.0.1:8080", description="address of Label Studio")
     studio_token: SecretStr = Field(

@@ -18,10 +18,11 @@ import numpy as np
 from backend.config import Settings
 from backend.evaluate import Promotion, ground, measure, promotion
 from backend.offline import resolve
+from backend.prior import match
 from backend.registry import Manifest, Registry, named
-from backend.scorer import Scorer
-from backend.serve import Subject, prompted, served
-from backend.train import Recipe, train
+from backend.scorer import Scorer, Served
+from backend.serve import Subject, fits, prompted, served
+from backend.train import Recipe, Trained, train
 from selection.cache import Cache
 from selection.collect import Collected, Item, collect, verdicts_of
 from selection.errors import RoundError
@@ -43,17 +44,27 @@ class Lesson:
     prior: Doubles
     ties: int
 
+    @property
+    def enough(self) -> bool:
+        """Whether there are two labels at least: one alone teaches nothing."""
+        return len(set(self.targets.tolist())) > 1
+
 
 class Fit:
     """Runs the steps for one project at a time. One worker process owns it."""
 
     def __init__(
-        self, settings: Settings, studio: Studio, make_scorer: Callable[[], Scorer]
+        self,
+        settings: Settings,
+        studio: Studio,
+        make_scorer: Callable[[], Scorer],
+        train: Callable[..., Trained] = train,
     ) -> None:
         self.settings = settings
         self.studio = studio
         self.registry = Registry(settings.home)
         self._make_scorer = make_scorer
+        self._train_adapter = train
         self._scorer: Scorer | None = None
 
     @property
@@ -74,7 +85,12 @@ class Fit:
         collected = collect(tasks, project.schema)
         for problem in collected.problems:
             log.warning("project %s: %s", project_id, problem)
-        records = self.registry.records(project_id)
+        # an unsettled record whose version somebody deleted is no record: the round is done again
+        records = [
+            r
+            for r in self.registry.records(project_id)
+            if r["settled"] or self.registry.has(project_id, r["version"])
+        ]
         if records and not records[-1]["settled"]:
             self._settle(project, tasks, records[-1])
         round = self._due(project, collected, records, forced)
@@ -132,11 +148,12 @@ class Fit:
         subject = Subject(project.schema, project.policy)
         start = prompted(self.registry, project.id, self.settings.llm, subject)
         current = self._in_force(project, start)
-        candidate = self._train(project, collected, round)
+        lesson = learn(collected)
+        candidate = self._candidate(project, collected, lesson, round) or current
         self._say(project.id, "evaluating", f"measuring {candidate.version}")
         predict = self._predictor(project.id)
         seed, resamples = self.settings.seed, self.settings.resamples
-        decision = self._compare(collected, predict, candidate, current)
+        decision = self._compare(collected, predict, lesson, candidate, current)
         winner = candidate if decision.promoted else current
         log.info("project %s round %s: %s", project.id, round, decision.reason)
         figures = measure(
@@ -151,14 +168,14 @@ class Fit:
         record = {
             "round": round,
             "complete": collected.complete(round),
-            "labels": len(candidate.examples),
+            "labels": len(lesson.items),
             "labels_bought": collected.labels_bought,
             "version": winner.version,
             "candidate": candidate.version,
             "promoted": decision.promoted,
             "promotion": decision.reason,
-            "ties": candidate.ties,
-            "train_seconds": candidate.seconds,
+            "ties": lesson.ties,
+            "train_seconds": candidate.seconds if lesson.enough else 0.0,
             "settled": False,
             **figures,
         }
@@ -170,7 +187,7 @@ class Fit:
         if name is None or not self.registry.has(project.id, name):
             return start
         manifest = self.registry.get(project.id, name)
-        return manifest if manifest.labels == project.schema.labels else start
+        return manifest if fits(manifest, start.model, start.labels) else start
 
     def _before(
         self,
@@ -185,10 +202,29 @@ class Fit:
         if len(earlier) + 1 < back:
             return None
         version = start.version if len(earlier) < back else str(earlier[-back]["version"])
-        return version if self.registry.has(project, version) else None
+        if not self.registry.has(project, version):
+            return None
+        # one with other labels or another base model cannot be compared with the one of now
+        there = self.registry.get(project, version)
+        return version if fits(there, start.model, start.labels) else None
 
-    def _train(self, project: Project, collected: Collected, round: int) -> Manifest:
-        lesson = learn(collected)
+    def _candidate(
+        self, project: Project, collected: Collected, lesson: Lesson, round: int
+    ) -> Manifest | None:
+        """A trained version; None where a finished round holds one label only.
+
+        That happens where a label is rare. The round is measured all the same, or the next one,
+        which may find the other label, could never be bought. Raises RoundError before that.
+        """
+        if lesson.enough:
+            return self._train(project, collected, lesson, round)
+        if collected.complete(round):
+            return None
+        raise RoundError(f"{_too_little(collected, lesson)} Label more tasks, then train again.")
+
+    def _train(
+        self, project: Project, collected: Collected, lesson: Lesson, round: int
+    ) -> Manifest:
         labels, recipe = collected.labels, self._recipe()
         examples = tuple(
             (item.card.id, labels[target])
@@ -196,9 +232,10 @@ class Fit:
         )
         prior = tuple(round_to(share) for share in lesson.prior.tolist())
         texts = [item.text for item in lesson.items]
+        sample = self.registry.sample(project.id)
         version = named(
             f"round{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
-            prior, sorted(zip(texts, examples, strict=True)),
+            prior, sorted(zip(texts, examples, strict=True)), sample,
         )  # fmt: skip
         manifest = Manifest(
             version, "trained", round, self.settings.llm, project.policy, labels,
@@ -207,7 +244,7 @@ class Fit:
 
         def fill(out: Path) -> Manifest:
             log.info("project %s: training %s on %s labels", project.id, version, len(examples))
-            result = train(
+            result = self._train_adapter(
                 resolve(self.settings.llm, self.settings.home / "models"),
                 project.policy,
                 labels,
@@ -219,9 +256,19 @@ class Fit:
                 threads=self.settings.threads or None,
                 progress=self._progress(project.id, version),
             )
-            return replace(manifest, offsets=result.offsets, seconds=result.seconds)
+            made = replace(manifest, offsets=result.offsets, seconds=result.seconds)
+            return self._matched(project.id, made, out, sample) if sample else made
 
         return self.registry.build(project.id, version, fill)
+
+    def _matched(
+        self, project: int, made: Manifest, out: Path, sample: Sequence[str]
+    ) -> Manifest:
+        """With offsets that fit the pool's balance on random texts of it (backend/prior.py)."""
+        bare = Served(f"{project}/{out.name}", made.policy, made.labels, out)
+        said = self.scorer.score(bare, sample, progress=self._reads(project, made.version))
+        log_probability = np.log(np.maximum(said.astype(np.float64), 1e-30))
+        return replace(made, offsets=match(log_probability, np.array(made.pool_prior)))
 
     def _recipe(self) -> Recipe:
         given = {
@@ -247,9 +294,16 @@ class Fit:
         self,
         collected: Collected,
         predict: Callable[[str, Sequence[str]], Ints],
+        lesson: Lesson,
         candidate: Manifest,
         current: Manifest,
     ) -> Promotion:
+        if not lesson.enough:
+            return Promotion(
+                False, f"{current.version} stays: {_too_little(collected, lesson)}"
+            )
+        if candidate.version == current.version:
+            return Promotion(True, f"{candidate.version} stays: the same labels give the same.")
         gains = []
         for role in ("audit", "boundary"):
             area = ground(collected, role, self.settings.seed, self.settings.resamples)
@@ -258,8 +312,6 @@ class Fit:
                 predict(candidate.version, area.texts),
             )
             gains.append(area.gain(before, after))
-        if candidate.version == current.version:
-            return Promotion(True, f"{candidate.version} stays: the same labels give the same.")
         return promotion(candidate.version, current.version, gains[0], gains[1])
 
     def _predictor(self, project: int) -> Callable[[str, Sequence[str]], Ints]:
@@ -278,26 +330,38 @@ class Fit:
         return predict
 
     def _score(self, project: int, manifest: Manifest, texts: Sequence[str]) -> Floats:
-        def say(done: int, total: int) -> None:
-            self._say(project, "evaluating", f"{manifest.version} reads", done, total)
+        said = self._reads(project, manifest.version)
+        return self.scorer.score(served(self.registry, project, manifest), texts, progress=said)
 
-        return self.scorer.score(served(self.registry, project, manifest), texts, progress=say)
+    def _reads(self, project: int, version: str) -> Callable[[int, int], None]:
+        def say(done: int, total: int) -> None:
+            self._say(project, "evaluating", f"{version} reads", done, total)
+
+        return say
 
     # settle
 
     def _settle(
         self, project: Project, tasks: Sequence[Task], record: dict[str, Any]
     ) -> dict[str, Any]:
-        """Make the record true: the pointer, predictions for open tasks, the project's version."""
-        if record["promoted"]:
+        """Make the record true: the pointer, predictions for open tasks, the project's version.
+
+        The pointer moves once: whoever promotes another version before the rest has succeeded
+        keeps it.
+        """
+        if record["promoted"] and not record.get("pointed"):
             self.registry.promote(project.id, record["version"])
-        self._refresh(project, tasks, record["version"])
+            record = {**record, "pointed": True}
+            self.registry.save_record(project.id, record)
+        self._refresh(project, tasks, self.registry.current(project.id) or record["version"])
         record = {**record, "settled": True}
         self.registry.save_record(project.id, record)
         return record
 
     def _refresh(self, project: Project, tasks: Sequence[Task], version: str) -> None:
         manifest = self.registry.get(project.id, version)
+        if not fits(manifest, self.settings.llm, project.schema.labels):
+            return  # the label config or the base model has changed since it was measured
         waiting = open_tasks(tasks, project.schema.text_field, version)
         if waiting:
             texts = [str(task.data[project.schema.text_field]) for task in waiting]
@@ -339,13 +403,8 @@ def open_tasks(tasks: Sequence[Task], text_field: str, version: str) -> list[Tas
 
 
 def learn(collected: Collected) -> Lesson:
-    """Training tasks -> one label each by majority, and the pool's balance of labels.
-
-    Raises RoundError where there is nothing to learn from.
-    """
+    """Training tasks -> one label each by majority, and the pool's balance of labels."""
     items = [item for item in collected.role("train") if item.verdicts]
-    if not items:
-        raise RoundError("No training task has a verdict yet: label some, then train again.")
     label, ties = majority(verdicts_of(items, len(collected.labels)))
     kept = np.flatnonzero(label != NO_VERDICT)
     chosen = [items[i] for i in kept]
@@ -368,6 +427,13 @@ def pool_prior(items: Sequence[Item], targets: Ints, k: int) -> Doubles:
     share = np.bincount(targets[drawn], weights=weight, minlength=k) + weight.mean() / k
     prior: Doubles = share / share.sum()
     return prior
+
+
+def _too_little(collected: Collected, lesson: Lesson) -> str:
+    """What the training tasks lack."""
+    names = {collected.labels[target] for target in lesson.targets.tolist()}
+    said = f"all {len(lesson.items)} are {names.pop()!r}" if names else "there are none"
+    return f"training needs verdicts of two labels at least, and {said}."
 
 
 def round_to(share: float) -> float:

@@ -5,9 +5,14 @@ the worker's start and every minute, so an event that never came (Label Studio s
 with a second of patience) costs a minute and not a round.
 """
 
+import fcntl
 import logging
+import sqlite3
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from huey import SqliteHuey, crontab
 
@@ -16,7 +21,7 @@ from backend.fit import Fit
 from backend.offline import resolve
 from backend.registry import Registry
 from backend.scorer import Scorer
-from selection.errors import CruxError, StudioDown
+from selection.errors import BackendError, CruxError, StudioDown, VersionError
 from selection.studio import Studio
 
 log = logging.getLogger(__name__)
@@ -27,41 +32,64 @@ GATHER = 2  # seconds in which the events of busy experts make one look
 class Jobs:
     """The queue of one home folder. `look` is all that the serving process needs."""
 
-    def __init__(self, settings: Settings) -> None:
-        settings.home.mkdir(parents=True, exist_ok=True)
+    def __init__(self, settings: Settings, fit: Fit | None = None) -> None:
+        """fit: made from the settings at the first look if None. Raises BackendError."""
         self.settings = settings
-        self.huey = SqliteHuey("crux", filename=str(settings.home / "queue.db"), results=False)
+        file = settings.home / "queue.db"
+        with _written(file):
+            settings.home.mkdir(parents=True, exist_ok=True)
+            self.huey = SqliteHuey("crux", filename=str(file), results=False)
         self._job = self.huey.task(name="look")(self._look)
-        self._made: Fit | None = None
+        self._made = fit
 
     def look(self, project: int, forced: bool = False) -> None:
         """Ask the worker to see whether the project has something to train on. Milliseconds.
 
-        forced: train on what is there (Start Training).
+        forced: train on what is there (Start Training). Raises BackendError on a full disk.
         """
-        Registry(self.settings.home).folder(project).mkdir(parents=True, exist_ok=True)
         storage = self.huey.storage
-        if forced:
-            storage.put_data(_forced(project), uuid.uuid4().bytes)
-        if storage.put_if_empty(_pending(project), b"1"):
-            self._job.schedule((project,), delay=0 if forced else GATHER)
+        with _written(self.settings.home / "queue.db"):
+            Registry(self.settings.home).folder(project).mkdir(parents=True, exist_ok=True)
+            if forced:
+                storage.put_data(_forced(project), uuid.uuid4().bytes)
+            if storage.put_if_empty(_pending(project), b"1"):
+                self._job.schedule((project,), delay=0 if forced else GATHER)
 
     def work(self) -> None:
-        """Run the worker in this process until it is ended."""
-        registry = Registry(self.settings.home)
-        for project in registry.projects():
-            registry.sweep(project)
-            registry.set_training(project, "idle")
-
-        def look_at_all() -> None:
+        """Run the worker in this process until it is ended. Raises BackendError beside another."""
+        with self._alone():
+            registry = Registry(self.settings.home)
             for project in registry.projects():
-                self._look(project)
+                registry.sweep(project)
+                registry.set_training(project, "idle")
+            # one that waited longer than a training took has others behind it
+            self.huey.periodic_task(crontab(minute="*"), name="look-at-all", expires=60)(
+                self._look_at_all
+            )
+            self._look_at_all()
+            log.info("worker is ready; queue %s", self.settings.home / "queue.db")
+            self.huey.create_consumer(
+                workers=1, periodic=True, initial_delay=0.05, max_delay=1.0
+            ).run()
 
-        self.huey.periodic_task(crontab(minute="*"), name="look-at-all")(look_at_all)
-        for project in registry.projects():
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two workers of one home would sweep each other's versions; the lock ends with us."""
+        path = self.settings.home / "worker.lock"
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BackendError(
+                    f"Another worker is at work in {self.settings.home}. End it, or give this one "
+                    f"a folder of its own with CRUX_HOME."
+                ) from None
+            yield
+
+    def _look_at_all(self) -> None:
+        """A job a project: what goes wrong in one does not stop the others."""
+        for project in Registry(self.settings.home).projects():
             self._job(project)
-        log.info("worker is ready; queue %s", self.settings.home / "queue.db")
-        self.huey.create_consumer(workers=1, periodic=True, initial_delay=0.05, max_delay=1.0).run()
 
     def _look(self, project: int) -> None:
         storage = self.huey.storage
@@ -70,16 +98,21 @@ class Jobs:
         forced = storage.peek_data(_forced(project))
         wanted = isinstance(forced, bytes)
         registry = Registry(self.settings.home)
+        before = registry.training(project)["message"]
+        state, message = "failed", "The worker met an unexpected error; its log has the details."
         try:
             self._fit().run(project, forced=wanted)
-            registry.set_training(project, "idle")
+            state, message = "idle", ""
         except StudioDown as error:
             log.warning("project %s: %s The worker looks again within a minute.", project, error)
-            registry.set_training(project, "waiting", str(error))
-            return
+            state, message, wanted = "waiting", str(error), False
         except CruxError as error:
-            log.error("project %s: %s", project, error)
-            registry.set_training(project, "failed", str(error))
+            message = str(error)
+            if message != before:  # once, and not every minute that it lasts
+                log.error("project %s: %s", project, message)
+            wanted = wanted and not isinstance(error, VersionError)  # a disk can be made free
+        finally:
+            registry.set_training(project, state, message)
         if wanted and storage.peek_data(_forced(project)) == forced:
             storage.pop_data(_forced(project))  # unless the button was pressed again meanwhile
 
@@ -102,6 +135,17 @@ def make_scorer(settings: Settings) -> Scorer:
         threads=settings.threads or None,
         max_tokens=settings.max_tokens,
     )
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise BackendError(
+            f"Cannot write the queue {file}: {error}. Free some space, or choose another folder "
+            f"with CRUX_HOME."
+        ) from None
 
 
 def _pending(project: int) -> str:

@@ -65,8 +65,9 @@ def project_number(value: Any) -> int | None:
     """Label Studio names a project as 7, "7" or "7.1700000000", or sends a whole object."""
     if isinstance(value, dict):
         value = value.get("id")
-    found = re.match(r"\d+", str(value)) if value is not None else None
-    return int(found.group()) if found else None
+    # no more digits than any database has: the number becomes the name of a folder
+    found = re.fullmatch(r"(\d{1,18})(\.\d*)?", str(value), re.ASCII)
+    return int(found.group(1)) if found else None
 
 
 class CruxModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml carries no types

@@ -3,6 +3,7 @@
     home/projects/7/versions/round2-9c41d2aa01f3/   manifest.json, adapter_model.safetensors, …
     home/projects/7/current                         the name of a version
     home/projects/7/rounds/2.json                   what fit measured after round 2
+    home/projects/7/sample.json                     random texts of the pool
     home/projects/7/training.json                   what the worker is doing now
 
 A version is built in a folder of its own and moved to its place whole; pointer and records are
@@ -16,7 +17,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -220,8 +221,20 @@ class Registry:
         write_json(self.folder(project) / "current", {"version": version})
         return manifest
 
+    def sample(self, project: int) -> list[str]:
+        """Random texts of the pool, as crux round sent them; none before that."""
+        path = self.folder(project) / "sample.json"
+        try:
+            return [str(text) for text in json.loads(path.read_text(encoding="utf-8"))]
+        except (FileNotFoundError, ValueError):
+            return []  # the next crux round sends it again
+
+    def save_sample(self, project: int, texts: Sequence[str]) -> None:
+        """Keep random texts of the pool, by which a new version is fitted to it."""
+        write_json(self.folder(project) / "sample.json", list(texts))
+
     def records(self, project: int) -> list[dict[str, Any]]:
-        """What fit measured, one record a round, ascending. Raises VersionError if one is damaged."""
+        """What fit measured, one record a round, ascending. Raises VersionError if damaged."""
         folder = self.folder(project) / "rounds"
         files = [file for file in folder.glob("*.json") if file.stem.isdecimal()]
         return [_record(file) for file in sorted(files, key=lambda p: int(p.stem))]

@@ -82,15 +82,15 @@ class Serving:
     def manifest(self, project: int) -> Manifest:
         """The version that serves: the current one, or the prompted model.
 
-        The prompted model serves before the first promotion, when the labels of the config are
-        no longer those of the current version, and when the current version is damaged.
+        The prompted model serves before the first promotion, when the labels of the config or the
+        base model are no longer those of the current version, and when that version is damaged.
         """
         subject = self.subject(project)
         try:
             current = self.registry.current(project)
             if current is not None:
                 manifest = self.registry.get(project, current)
-                if manifest.labels == subject.schema.labels:
+                if fits(manifest, self.settings.llm, subject.schema.labels):
                     return manifest
         except VersionError as error:
             log.error("%s The prompted model serves meanwhile.", error)
@@ -106,6 +106,11 @@ class Serving:
         """(n, k) probabilities, and the version that gave them: the current one unless named."""
         if version is not None:
             manifest = self.registry.get(project, version)
+            if manifest.model != self.settings.llm:
+                raise VersionError(
+                    f"Version {version!r} was made from the base model {manifest.model!r}; "
+                    f"{self.settings.llm!r} is loaded. Name another version, or set CRUX_LLM."
+                )
             return manifest, self.scorer.score(served(self.registry, project, manifest), texts)
         manifest = self.manifest(project)
         try:
@@ -116,6 +121,11 @@ class Serving:
             log.error("%s The prompted model serves meanwhile.", error)
             manifest = self.prompted(project, self.subject(project))
             return manifest, self.scorer.score(served(self.registry, project, manifest), texts)
+
+
+def fits(manifest: Manifest, model: str, labels: tuple[str, ...]) -> bool:
+    """Whether a version still answers the project's question: same base model, same labels."""
+    return manifest.model == model and manifest.labels == labels
 
 
 def prompted(registry: Registry, project: int, model: str, subject: Subject) -> Manifest:

@@ -34,7 +34,7 @@ _FLOOR = 1e-4  # of a label's share in the pool, whose logarithm is taken
 class Recipe:
     """How an adapter is trained. The defaults were measured (docs/decisions.md).
 
-    rank, alpha: of LoRA, on all linear layers, in the upper `layers` share of the model.
+    rank, alpha: of LoRA, on all linear layers.
     epochs: passes over the examples, fewer if max_steps (batches) are reached first.
     class_balance: a label weighs the inverse of its frequency, at most this many times the
     weight of the commonest; 1 switches it off. smoothing: of the labels, 0 to 1.
@@ -42,16 +42,15 @@ class Recipe:
 
     rank: int = 16
     alpha: int = 32
-    layers: float = 1.0
     learning_rate: float = 1e-3
     epochs: int = 6
-    max_steps: int = 150
+    max_steps: int = 115
     batch_size: int = 8
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0
-    class_balance: float = 10.0
-    smoothing: float = 0.0
+    class_balance: float = 1.0
+    smoothing: float = 0.1
     max_tokens: int = 256
     seed: int = 0
 
@@ -113,7 +112,7 @@ def train(
     asked = base.ask(policy, labels, recipe.max_tokens)  # before the adapter: see llm.py
     with torch.random.fork_rng():  # peft draws its first weights from the global generator
         torch.manual_seed(recipe.seed)
-        adapted = PeftModel(base.causal, _lora(base, recipe))
+        adapted = PeftModel(base.causal, _lora(recipe))
     steps, loss = _fit(base, asked, examples, recipe, progress)
     _save(adapted, out)
     offsets = prior_offsets(pool_prior, counts * weight)
@@ -156,15 +155,12 @@ def _counts(labels: Sequence[str], texts: Sequence[str], targets: Ints) -> Ints:
     return counts
 
 
-def _lora(base: Llm, recipe: Recipe) -> LoraConfig:
-    depth = int(base.causal.config.num_hidden_layers)
-    upper = list(range(depth - max(1, round(depth * recipe.layers)), depth))
+def _lora(recipe: Recipe) -> LoraConfig:
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         target_modules="all-linear",
-        layers_to_transform=None if len(upper) == depth else upper,
     )
 
 

@@ -1,4 +1,4 @@
-"""python -m demo run | up | down: what `make demo`, `make up` and `make down` call."""
+"""python -m demo run [KIND] | up | down: what `make demo`, `make up` and `make down` call."""
 
 import sys
 
@@ -10,10 +10,10 @@ def main(argv: list[str]) -> int:
     """The exit code. Errors are one message."""
     services = Services()
     try:
-        if argv == ["run"]:
+        if argv[:1] == ["run"] and len(argv) < 3:
             from demo.run import run
 
-            run(services)
+            run(services, *argv[1:])
         elif argv == ["up"]:
             state = services.up()
             print(f"Label Studio: {state.studio_url}  ({state.email} / {state.password})")

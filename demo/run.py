@@ -25,16 +25,13 @@ from demo.services import EXPERTS, Services, State
 from selection.client import Backend
 from selection.config import Settings
 from selection.config import load as load_settings
+from selection.errors import SettingError
 from selection.rounds import Rounds
 from selection.show import Steps, rounds_table
 from selection.studio import Studio
 
 LABELS = ("harsh", "fine")
-POLICY = (
-    "Is this tweet harshly negative? Answer 'harsh' if the writer expresses strongly negative "
-    "feeling: anger, disgust, despair, contempt, a harsh complaint. Answer 'fine' if it is "
-    "positive, neutral or only mildly negative."
-)
+NOUNS = {"tweets": "tweet", "products": "product review", "editorials": "editorial sentence"}
 CONFIG = """<View>
   <Text name="text" value="$text"/>
   <Choices name="verdict" toName="text" choice="single" showInLine="true">
@@ -54,14 +51,29 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def run(services: Services) -> None:
-    """Start everything, run the loop until it stops, print where to look and what came out."""
+def policy(kind: str) -> str:
+    """What experts and model are told."""
+    return (
+        f"Is this {NOUNS[kind]} harshly negative? Answer 'harsh' if the writer expresses strongly "
+        f"negative feeling: anger, disgust, despair, contempt, a harsh complaint. Answer 'fine' "
+        f"if it is positive, neutral or only mildly negative."
+    )
+
+
+def run(services: Services, kind: str = "tweets") -> None:
+    """Start everything, run the loop until it stops, print where to look and what came out.
+
+    kind: of texts, one of NOUNS. Raises SettingError for another one.
+    """
+    if kind not in NOUNS:
+        raise SettingError(f"There are no ratings of {kind!r}; take one of {', '.join(NOUNS)}.")
     began = time.monotonic()
-    rated = sorted(load(), key=lambda r: hashlib.sha256(r.text.encode()).digest())
+    rated = sorted(load(kind), key=lambda r: hashlib.sha256(r.text.encode()).digest())
     held_back, pool = rated[:HELD_BACK], rated[HELD_BACK:]
     state = services.up()
     studio = Studio(state.studio_url, state.token)
-    project = studio.create_project("Harshly negative tweets", CONFIG, POLICY).id
+    title = f"Harshly negative {kind}"
+    project = studio.create_project(title, CONFIG, policy(kind)).id
     config = _settings(services.root, state, project, pool)
     print(f"-- Label Studio: {state.studio_url}/projects/{project}/data", flush=True)
     print(f"   log in as {state.email} with the password {state.password}", flush=True)

@@ -20,7 +20,8 @@ class Card:
     role: 'train' (pre-annotated, answered once), 'boundary' or 'audit' (blind, answered by
     `experts` experts). pair: its name, the id where it stands alone. inclusion: probability with
     which it was drawn, None where it was not drawn at random. stratum: label predicted when drawn.
-    belief: what `version` thought of each label. why: one sentence.
+    belief: what `version` thought of each label. why: one sentence. seed, reserve: of the audit's
+    draw, which may not change between rounds.
     """
 
     id: str
@@ -34,6 +35,8 @@ class Card:
     version: str
     belief: dict[str, float]
     why: str
+    seed: int
+    reserve: float
 
     @property
     def blind(self) -> bool:
@@ -83,6 +86,8 @@ def _fault(card: dict[str, Any]) -> str:
         "round": _is_whole(card["round"], 0),
         "order": _is_whole(card["order"], 0),
         "experts": _is_whole(card["experts"], 1),
+        "seed": _is_whole(card["seed"], 0),
+        "reserve": isinstance(card["reserve"], float),
         "inclusion": chance is None or (isinstance(chance, (int, float)) and 0 < chance <= 1),
         "belief": isinstance(belief, dict)
         and len(belief) > 0

@@ -74,6 +74,14 @@ def choose(pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan) -> tuple[C
     return _shuffled(_joined(bought, _audited(pool, sample, plan)), rng), sample
 
 
+def unlabelled(pool: Pool, plan: Plan, most: int) -> Ints:
+    """At most `most` random rows that are neither bought nor in the audit's reserve."""
+    reserved = permanent(pool.ids, plan.seed) < plan.audit_reserve
+    open_rows = np.flatnonzero(~plan.bought & ~reserved)
+    rng = np.random.default_rng([plan.seed, plan.round, 1])
+    return rng.permutation(open_rows)[:most].astype(np.int64)
+
+
 def _boundary(
     pool: Pool, vectors: Floats, beliefs: Beliefs, open_rows: Bools, plan: Plan
 ) -> Choice:

@@ -3,11 +3,13 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +17,7 @@ from rich.markup import escape
 from selection import connect as connecting
 from selection.client import Backend
 from selection.config import Settings, load
-from selection.errors import BackendError, CruxError
+from selection.errors import BackendError, CruxError, SettingError
 from selection.report import render, save
 from selection.rounds import Outcome, Rounds
 from selection.show import Steps, rounds_table, versions_table
@@ -74,11 +76,21 @@ def round_(
     settings = load(
         config, project=project, pool=pool, per_round=per_round, audit_per_round=audit_per_round
     )
-    with Steps(err) as steps:
+    with Steps(err) as steps, _interruptible():
         rounds = Rounds(settings, _studio(settings), _backend(settings), steps.say)
         outcome = _told(rounds.round(anyway=anyway), as_json)
         while auto and outcome.state != "stop":
             outcome = _next(rounds, outcome, steps, as_json)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C says how to go on, which click's own 'Aborted' does not."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print("Ended. Run the same command again to go on.")
+        raise typer.Exit(130) from None
 
 
 def _next(rounds: Rounds, last: Outcome, steps: Steps, as_json: bool) -> Outcome:
@@ -139,7 +151,7 @@ def report(
         generated=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
     save(html, to)
-    out.print(f"The report is in {to}")
+    out.print(f"The report is in {escape(str(to))}", highlight=False, soft_wrap=True)
 
 
 @models.command(name="list")
@@ -190,7 +202,15 @@ def _studio(settings: Settings) -> Studio:
 
 
 def _backend(settings: Settings) -> Backend:
-    return Backend(settings.backend_url, settings.webhook_secret.get_secret_value())
+    url, secret = settings.backend_url, settings.webhook_secret.get_secret_value()
+    try:
+        return Backend(url, secret)
+    except httpx.InvalidURL as error:
+        raise SettingError(f"Setting 'backend_url' is {url!r}: {error}.") from None
+    except UnicodeEncodeError:
+        raise SettingError(
+            "Setting 'webhook_secret' must be ASCII: it travels in a header."
+        ) from None
 
 
 def _rounds(settings: Settings) -> Rounds:
@@ -203,11 +223,8 @@ def main() -> None:
     try:
         run()
     except CruxError as error:
-        err.print(f"[red]Error:[/] {escape(str(error))}", highlight=False)
+        err.print(f"[red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        err.print("Ended. Run the same command again to go on.")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,10 @@ class Backend:
         """Make a version the current one."""
         return self._ask("POST", f"/projects/{project}/current", {"version": version})
 
+    def sample(self, project: int, texts: Sequence[str]) -> dict[str, Any]:
+        """Give the backend random texts of the pool, to fit new versions to the pool's balance."""
+        return self._ask("POST", f"/projects/{project}/sample", {"texts": list(texts)})
+
     def check(self, project: int) -> dict[str, Any]:
         """Ask the worker to look whether the project has a round to train on."""
         return self._ask("POST", f"/projects/{project}/check", {})
@@ -83,6 +87,17 @@ class Backend:
         for wait in (0.5, 2.0, 8.0, None):
             try:
                 return self._http.request(method, path, json=body)
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+                raise BackendError(
+                    f"{self.url!r} is no address of a backend. It looks like "
+                    f"http://127.0.0.1:9090; correct the setting backend_url."
+                ) from None
+            except httpx.TimeoutException:
+                # it works on it; asking again would only make it work twice
+                raise BackendError(
+                    f"The backend at {self.url} did not answer {path} in time. Look at its log, "
+                    f"and run the command again: what it has answered is kept."
+                ) from None
             except httpx.TransportError as error:
                 if wait is None:
                     raise BackendError(

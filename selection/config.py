@@ -21,7 +21,9 @@ from selection.errors import SettingError
 class Settings(BaseSettings):
     """What `crux` needs to know. Every field is a line in docs/settings.md."""
 
-    model_config = SettingsConfigDict(env_prefix="CRUX_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CRUX_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     studio_url: str = Field(default="http://127.0.0.1:8080", description="address of Label Studio")
     studio_token: SecretStr = Field(
@@ -120,7 +122,7 @@ def explain(error: ValidationError, source: str) -> str:
     for one in error.errors():
         key = ".".join(str(part) for part in one["loc"])
         if one["type"] == "extra_forbidden":
-            lines.append(f"{source} has a setting '{key}' that Crux does not know.")
+            lines.append(f"There is no setting '{key}' (in {source} or a flag).")
             continue
         shown = "" if "token" in key or "secret" in key else f" is {one['input']!r}"
         lines.append(f"Setting '{key}' (CRUX_{key.upper()}){shown}: {one['msg']}.")

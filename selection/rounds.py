@@ -7,7 +7,7 @@ file, pushed tasks in Label Studio. So a round that was killed is simply run aga
 """
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,13 @@ import numpy as np
 
 from selection import pool as pools
 from selection.card import Card
-from selection.choose import Plan, choose
+from selection.choose import Plan, choose, unlabelled
 from selection.client import Backend
 from selection.collect import Collected, collect
 from selection.config import Settings
 from selection.embed import embed
 from selection.errors import PoolError, ProjectError, RoundError, SettingError
-from selection.label import label
+from selection.label import BATCH, label
 from selection.push import Order, push, tab_title
 from selection.status import Status, status
 from selection.stop import Decision
@@ -31,6 +31,7 @@ from selection.studio import Project, Studio
 from selection.types import Audit, Beliefs, Choice, Ints, Pool
 
 Progress = Callable[[str, int, int], None]
+SAMPLE = 300  # random texts by which the backend fits a new version to the pool's balance
 State = Literal["pushed", "resumed", "waiting", "training", "stop"]
 
 
@@ -117,8 +118,15 @@ class Rounds:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One `crux round` at a time on this machine; the lock ends with the process."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as file:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / "lock").open("w")
+        except OSError as error:
+            raise SettingError(
+                f"Cannot write to {self.folder}: {error.strerror or error}. Choose another folder "
+                f"with the setting home."
+            ) from None
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -147,24 +155,37 @@ class Rounds:
         for round in (last + 1, last):
             if round < 0 or tab_title(round) in tabs:
                 continue
-            if self._file(round).is_file():
-                order = Order.load(self._file(round))
-            elif round == last:
-                order = _rebuilt(collected, round)
-            else:
+            order = self._kept(project, round)
+            if order is None and round != last:
                 continue
-            new = push(self.studio, project, order, self._pushing)
+            order = order or _rebuilt(collected, round)
+            new = self._push(project, order)
+            self._show(project, order)
             message = f"Round {round} was cut off; its last {new} tasks are pushed now."
             return Outcome("resumed", round, message, new)
         return None
 
-    def _pushing(self, done: int, total: int) -> None:
-        self.say("pushing tasks", done, total)
+    def _kept(self, project: Project, round: int) -> Order | None:
+        """The round's file, if there is one and its labels are still those of the project."""
+        if not self._file(round).is_file():
+            return None
+        order = Order.load(self._file(round))
+        fit = all(set(card.belief) == set(project.schema.labels) for card in order.cards)
+        return order if fit else None
+
+    def _push(self, project: Project, order: Order) -> int:
+        new = push(
+            self.studio, project, order, lambda done, total: self.say("pushing tasks", done, total)
+        )
+        # the last verdict may have come before the push was complete, and makes no event again
+        self.backend.check(project.id)
+        return new
 
     # next
 
     def _next(self, project: Project, collected: Collected, now: Status) -> Outcome:
         round = collected.last_round + 1
+        _same_draw(self.settings, collected)
         pool = self._pool(project)
         bought = collected.bought.rows(pool)
         if bought.all():
@@ -205,6 +226,7 @@ class Rounds:
             self.settings.audit_reserve,
             self.settings.seed,
         )
+        self.backend.sample(project.id, pool.texts[unlabelled(pool, plan, SAMPLE)].tolist())
         choice, sample = choose(pool, vectors, beliefs, plan)
         if not len(choice):
             raise PoolError(
@@ -213,8 +235,8 @@ class Rounds:
             )
         order = self._order(pool, choice, sample, beliefs, round)
         order.save(self._file(round))
-        new = push(self.studio, project, order, self._pushing)
-        self._show(project, beliefs.version)
+        new = self._push(project, order)
+        self._show(project, order)
         return Outcome(
             "pushed",
             round,
@@ -237,7 +259,13 @@ class Rounds:
                 text_column=self.settings.text_column,
                 max_characters=self.settings.max_characters,
             )
-        pools.keep_aside(reading, self.folder / "aside.jsonl")
+        try:
+            pools.keep_aside(reading, self.folder / "aside.jsonl")
+        except OSError as error:
+            raise PoolError(
+                f"Cannot write {self.folder / 'aside.jsonl'}: {error.strerror or error}. Free "
+                f"some space and run crux round again; nothing was pushed."
+            ) from None
         if reading.aside:
             first = reading.aside[0]
             self.say(
@@ -249,7 +277,7 @@ class Rounds:
         return reading.pool
 
     def _project_pool(self, project: Project, number: str) -> pools.Reading:
-        if not number.isdigit() or int(number) == project.id:
+        if not number.isdecimal() or int(number) == project.id:
             raise SettingError(
                 f"The pool 'project:{number}' must name another project than {project.id}, "
                 f"which experts label: give its number, as in project:12."
@@ -269,7 +297,7 @@ class Rounds:
     ) -> Order:
         """Cards for the chosen rows. The model reads each of them, so no belief is the probe's."""
         texts = [str(text) for text in pool.texts[choice.row]]
-        scores = self.backend.score(self.settings.project, texts)
+        scores = list(self._read(texts))
         stratum = dict(zip(sample.row.tolist(), sample.stratum.tolist(), strict=True))
         cards = []
         for i, row in enumerate(choice.row.tolist()):
@@ -285,11 +313,11 @@ class Rounds:
                     inclusion=None if np.isnan(chance) else chance,
                     stratum=beliefs.labels[predicted],
                     experts=1 if role == "train" else self.settings.experts,
-                    version=scores.version,
-                    belief=dict(
-                        zip(scores.labels, np.round(scores.probability[i], 4).tolist(), strict=True)
-                    ),
+                    version=scores[i][0],
+                    belief=scores[i][1],
                     why=str(choice.why[i]),
+                    seed=self.settings.seed,
+                    reserve=self.settings.audit_reserve,
                 )
             )
         new = {card.id for card in cards}
@@ -297,8 +325,17 @@ class Rounds:
         moved = {str(i): p for i, p in chances if str(i) not in new}
         return Order(round, tuple(cards), tuple(texts), moved)
 
-    def _show(self, project: Project, version: str) -> None:
-        """Let experts see this version's pre-annotations, if the round has any."""
+    def _read(self, texts: Sequence[str]) -> Iterator[tuple[str, dict[str, float]]]:
+        """(version, belief) of each text; in parts, since the backend takes no more at once."""
+        for start in range(0, len(texts), BATCH):
+            scores = self.backend.score(self.settings.project, texts[start : start + BATCH])
+            for row in np.round(scores.probability, 4).tolist():
+                yield scores.version, dict(zip(scores.labels, row, strict=True))
+            self.say("reading the chosen", min(start + BATCH, len(texts)), len(texts))
+
+    def _show(self, project: Project, order: Order) -> None:
+        """Let experts see the pre-annotations that the round was pushed with, if it has any."""
+        version = order.cards[-1].version if order.cards else ""
         tasks = self.studio.tasks(project.id, project.schema)
         if any(p.version == version for task in tasks for p in task.predictions):
             self.studio.set_model_version(project.id, version)
@@ -321,6 +358,18 @@ def _held(now: Status, anyway: bool) -> Outcome | None:
     if now.decision.stop and not anyway:
         return Outcome("stop", last.round, now.decision.reason, decision=now.decision)
     return None
+
+
+def _same_draw(settings: Settings, collected: Collected) -> None:
+    """The audit's chances are those of one seed and one reserve, for all rounds."""
+    for item in collected.items:
+        drawn = (item.card.seed, item.card.reserve)
+        if drawn != (settings.seed, settings.audit_reserve):
+            raise SettingError(
+                f"seed = {settings.seed} and audit_reserve = {settings.audit_reserve} differ from "
+                f"round {item.card.round}'s {drawn[0]} and {drawn[1]}. With others the audit's "
+                f"chances, and so production kappa, would be wrong: set them back."
+            )
 
 
 def _rebuilt(collected: Collected, round: int) -> Order:

@@ -4,13 +4,17 @@ They keep to what was seen on the real ones: Label Studio numbers tasks in order
 what arrived before a request was cut off, and takes two tasks with the same data without a word.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from selection import project as projects
 from selection.client import Scores
-from selection.errors import StudioDown
+from selection.errors import BackendError, ProjectError, StudioDown
+from selection.project import Person, Project, Webhook
 from selection.schema import Schema
 from selection.task import Json, Task, read_task, result
 
@@ -18,8 +22,8 @@ SCHEMA = Schema(labels=("yes", "no"), from_name="verdict", to_name="text", text_
 
 
 class FakeStudio:
-    """Label Studio with one project, in memory, with the methods of selection.studio.Studio that
-    `push` and `collect` need.
+    """Label Studio in memory, with the methods of selection.studio.Studio that the loop needs. All
+    project numbers are the same project, except those in `gone`.
 
     bodies: task id -> its JSON as the API tells it. down_after: so many calls are answered and
     every later one raises StudioDown, until `up()`. cut: tasks of an import that arrive although
@@ -35,14 +39,90 @@ class FakeStudio:
         self.cut = 0
         self.before_import: Callable[[], object] | None = None
         self.calls: list[str] = []
+        self.policy = "Is the text good?"
+        self.model_version = ""
+        self.settings: dict[str, Any] = {}
+        self.gone: set[int] = set()
+        self.hooks: dict[int, Webhook] = {}
+        self.connected: dict[str, tuple[str, str] | None] = {}
+        self.connect_error = ""
+        self.makes_webhooks = True
         self._next = 1
+
+    def me(self) -> Person:
+        self._call("me")
+        return Person(1, "admin@example.org")
+
+    def project(self, project_id: int) -> Project:
+        self._call("project")
+        if project_id in self.gone:
+            raise ProjectError(f"Label Studio does not have project {project_id}: not found")
+        return Project(
+            project_id, "The project", self.policy, self.schema, "<View/>", self.model_version,
+            len(self.bodies), 0, 1, "Sequential sampling", True,
+        )  # fmt: skip
+
+    def update_project(self, project_id: int, **settings: Any) -> Project:
+        self._call("update_project")
+        self.settings |= settings
+        return self.project(project_id)
+
+    def set_model_version(self, project_id: int, version: str) -> None:
+        self._call("set_model_version")
+        known = (p["model_version"] for body in self.bodies.values() for p in body["predictions"])
+        if version not in known:
+            raise ProjectError(f"there is no prediction of {version}")
+        self.model_version = version
+
+    def import_predictions(self, project_id: int, predictions: Sequence[Json]) -> int:
+        for done, one in enumerate(predictions):
+            if self.down_after is not None and done == self.cut:
+                self._call("import_predictions")  # some have arrived when the server goes down
+            told = {key: value for key, value in one.items() if key != "task"}
+            self.bodies[one["task"]]["predictions"].append(told)
+        self._call("import_predictions")
+        return len(predictions)
+
+    def webhooks(self, project_id: int) -> list[Webhook]:
+        self._call("webhooks")
+        return [h for h in self.hooks.values() if h.project in (project_id, None)]
+
+    def create_webhook(self, project_id: int, url: str, headers: Mapping[str, str]) -> int:
+        self._call("create_webhook")
+        number = max(self.hooks, default=0) + 1
+        if self.makes_webhooks:
+            actions = ("ANNOTATION_CREATED",)
+            self.hooks[number] = Webhook(number, url, project_id, True, actions, headers)
+        return number
+
+    def delete_webhook(self, webhook_id: int) -> None:
+        self._call("delete_webhook")
+        del self.hooks[webhook_id]
+
+    def connect_backend(
+        self, project_id: int, url: str, title: str, basic_auth: tuple[str, str] | None = None
+    ) -> projects.Backend:
+        self._call("connect_backend")
+        if url not in self.connected and not self.connect_error:  # as it does: one without headers
+            number = max(self.hooks, default=0) + 1
+            self.hooks[number] = Webhook(number, f"{url}/webhook", project_id, True, (), {})
+        self.connected[url] = basic_auth
+        state = "Error" if self.connect_error else "Connected"
+        return projects.Backend(1, url, title, state, "v1", self.connect_error)
 
     def up(self) -> None:
         """Answer again."""
         self.down_after = None
 
-    def tasks(self, project_id: int, schema: Schema | None = None) -> list[Task]:
+    def tasks(
+        self,
+        project_id: int,
+        schema: Schema | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Task]:
         self._call("tasks")
+        if progress:
+            progress(len(self.bodies), len(self.bodies))
         return [read_task(body, schema or self.schema, {}) for body in self.bodies.values()]
 
     def import_tasks(self, project_id: int, tasks: Sequence[Json]) -> list[int]:
@@ -132,6 +212,32 @@ class FakeBackend:
         self.versions = tuple(versions)
         self.moves = moves
         self.asked: list[list[str]] = []
+        self.records: list[dict[str, Any]] = []
+        self.training: dict[str, Any] = {"state": "idle", "message": "", "done": 0, "total": 0}
+        self.listed: list[dict[str, Any]] = []
+        self.down = False
+        self.checked: list[int] = []
+        self.sampled: list[str] = []
+
+    def health(self) -> dict[str, Any]:
+        if self.down:
+            raise BackendError("The backend does not answer.")
+        return {"status": "UP"}
+
+    def project(self, project: int) -> dict[str, Any]:
+        self.health()
+        return {
+            "project": project, "current": self.version, "versions": self.listed,
+            "rounds": self.records, "training": self.training,
+        }  # fmt: skip
+
+    def check(self, project: int) -> dict[str, Any]:
+        self.checked.append(project)
+        return {"queued": True}
+
+    def sample(self, project: int, texts: Sequence[str]) -> dict[str, Any]:
+        self.sampled = list(texts)
+        return {"kept": len(self.sampled)}
 
     @property
     def read(self) -> int:
@@ -149,3 +255,52 @@ class FakeBackend:
         self.asked.append(list(texts))
         matrix = np.array([self.rule(text) for text in texts], dtype=np.float64)
         return Scores(version, self.labels, matrix.reshape(len(texts), len(self.labels)))
+
+
+class FakeScorer:
+    """An LLM that has learned words: label of a text = the label of most of its known words.
+
+    An adapter is the file that `fake_train` wrote. Without one it says the first label of every
+    text with an odd number of letters, so that a starting model is wrong about half of them.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []  # (version, text)
+
+    def score(
+        self, served: Any, texts: Sequence[str], progress: Callable[[int, int], None] | None = None
+    ) -> Any:
+        known: dict[str, int] = {}
+        if served.adapter is not None:
+            known = json.loads((served.adapter / "adapter_model.safetensors").read_text())
+        rows = []
+        for text in texts:
+            self.asked.append((served.version, text))
+            votes = [0.5] * len(served.labels)
+            for word in text.split():
+                if word in known:
+                    votes[known[word]] += 4.0
+            if served.adapter is None:
+                votes[0 if len(text) % 2 else 1] += 1.0
+            rows.append(np.array(votes) / sum(votes))
+        if progress:
+            progress(len(texts), len(texts))
+        return np.array(rows, dtype=np.float32).reshape(len(texts), len(served.labels))
+
+
+def fake_train(
+    model: str, policy: str, labels: Sequence[str], texts: Sequence[str], targets: Any,
+    prior: Any, recipe: Any, out: Path, *, threads: Any = None, progress: Any = None,
+) -> Any:  # fmt: skip
+    """Writes down which label each word stood with last; what FakeScorer reads."""
+    from backend.train import Trained
+
+    words = {
+        word: int(target)
+        for text, target in zip(texts, targets.tolist(), strict=True)
+        for word in text.split()
+    }
+    (out / "adapter_model.safetensors").write_text(json.dumps(words))
+    if progress:
+        progress(1, 1, 0.5)
+    return Trained((0.0,) * len(labels), 1, 2.0, 0.5)

@@ -22,7 +22,7 @@ import pytest
 
 from demo.people import AtWork, Person
 from demo.ratings import Rated, load
-from demo.run import CONFIG, LABELS, POLICY
+from demo.run import CONFIG, LABELS, policy
 from demo.servers import Server, free_port, running
 from demo.services import EXPERTS, Services, State
 from selection.client import SECRET_HEADER, Backend
@@ -107,7 +107,7 @@ def loop(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
     services.start_worker(state)
     rated = load("tweets", ROOT / "build/data/vaderSentiment-3.3.2.tar.gz")[:POOL]
     studio = Studio(label_studio.url, admin.token)
-    project = studio.create_project("The loop", CONFIG, POLICY)
+    project = studio.create_project("The loop", CONFIG, policy("tweets"))
     config = _write(root, state, project, rated)
     people = [
         Person(email, services.expert(state, email), _answers(rated, third))

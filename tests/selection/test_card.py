@@ -17,6 +17,8 @@ CARD = Card(
     version="v3",
     belief={"yes": 0.6, "no": 0.4},
     why="labelled 'yes', while its neighbour b1 is labelled 'no'",
+    seed=0,
+    reserve=0.25,
 )
 META = {
     "id": "a7",
@@ -29,6 +31,8 @@ META = {
     "experts": 2,
     "version": "v3",
     "belief": {"yes": 0.6, "no": 0.4},
+    "seed": 0,
+    "reserve": 0.25,
     "why": "labelled 'yes', while its neighbour b1 is labelled 'no'",
     "blind": True,
 }

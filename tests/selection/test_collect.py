@@ -10,7 +10,7 @@ from selection.errors import ProjectError
 from selection.task import read_task
 from tests.fakes import SCHEMA
 
-CARD = Card("a", 0, 0, "train", "a", None, "yes", 1, "v1", {"yes": 0.6, "no": 0.4}, "why")
+CARD = Card("a", 0, 0, "train", "a", None, "yes", 1, "v1", {"yes": 0.6, "no": 0.4}, "why", 0, 0.25)
 EMAILS = {1: "ann@example.org", 2: "bob@example.org"}
 
 

@@ -32,6 +32,8 @@ def card(i: int, role: str, round: int = 0) -> Card:
         version="v1",
         belief=belief,
         why=f"because {i}",
+        seed=0,
+        reserve=0.25,
     )
 
 

@@ -146,6 +146,8 @@ def item(
         version="round1-77d0b2aa",
         belief={"clickbait": belief, "news": 1.0 - belief},
         why=why,
+        seed=0,
+        reserve=0.25,
     )
     verdicts = {
         expert: 0 if letter == "c" else 1
@@ -267,7 +269,8 @@ EVIL = "<script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;</style>
 
 def hostile() -> str:
     """A page on which everything that somebody else can name has that name."""
-    card = Card(EVIL, 2, 0, "train", EVIL, None, EVIL, 1, EVIL, {EVIL: 0.9, "news": 0.1}, EVIL)
+    belief = {EVIL: 0.9, "news": 0.1}
+    card = Card(EVIL, 2, 0, "train", EVIL, None, EVIL, 1, EVIL, belief, EVIL, 0, 0.25)
     items = (Item(1, EVIL, card, {EVIL: 1}, 1), Item(2, EVIL, card, {EVIL: 0}, 1))
     rounds = (
         record(

@@ -1,0 +1,57 @@
+"""What a model says of random texts of the pool -> offsets with which its answers fit the pool.
+
+Training labels are bought where it matters, so their balance is not the pool's; and a model of a
+few dozen labels is never sure of a rare one, so that its best guess is the common label for every
+text, with kappa 0 however well it ranks. Both are mended by one choice of offsets: each label is
+predicted for as many texts of a random sample as there should be by its share in the pool. No
+label of the sample is needed, and no text of it measures a model.
+"""
+
+import numpy as np
+
+from selection.types import Doubles, Ints
+
+SWEEPS = 50
+
+
+def match(log_probability: Doubles, share: Doubles) -> tuple[float, ...]:
+    """(k,) offsets under which label l is the most probable one for about share[l] of n texts.
+
+    log_probability: (n, k). share: (k,) positive, sums to 1. Each label's offset is set in turn
+    to the quantile that gives its share, the others held; with two labels that is exact.
+    """
+    n, k = log_probability.shape
+    if len(share) != k or not np.isclose(float(np.sum(share)), 1.0, atol=1e-3):
+        raise ValueError(f"{len(share)} shares that sum to {np.sum(share):g} for {k} labels")
+    offsets = np.log(np.asarray(share, dtype=np.float64))
+    wanted = wanted_counts(n, share)
+    for _ in range(SWEEPS):
+        before = offsets.copy()
+        for name in range(k):
+            shifted = log_probability + offsets
+            shifted[:, name] = -np.inf
+            # how much this label lacks to win each text
+            lack = np.sort(shifted.max(axis=1) - log_probability[:, name])
+            offsets[name] = _between(lack, int(wanted[name]))
+        offsets -= offsets.mean()
+        if np.abs(offsets - before).max() < 1e-6:
+            break
+    return tuple(float(value) for value in offsets)
+
+
+def wanted_counts(n: int, share: Doubles) -> Ints:
+    """(k,) whole numbers of texts that sum to n, nearest to the shares."""
+    exact = np.asarray(share, dtype=np.float64) * n
+    counts = np.floor(exact).astype(np.int64)
+    short = n - int(counts.sum())
+    counts[np.argsort(counts - exact, kind="stable")[:short]] += 1
+    return counts
+
+
+def _between(lack: Doubles, wins: int) -> float:
+    """An offset with which exactly `wins` texts are won, halfway to the next one."""
+    if wins <= 0:
+        return float(lack[0]) - 1.0
+    if wins >= len(lack):
+        return float(lack[-1]) + 1.0
+    return float(lack[wins - 1] + lack[wins]) / 2

@@ -1,0 +1,574 @@
+"""Rounds of six training tasks, two boundary and four audit ones; the answer is the colour."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.config import Settings
+from backend.fit import Fit, describe, learn, open_tasks, pool_prior
+from backend.registry import Manifest
+from selection.card import Card
+from selection.collect import collect
+from selection.errors import ModelError, ProjectError, RoundError, StudioDown, VersionError
+from selection.push import tab_title
+from selection.schema import Schema
+from tests.fakes import SCHEMA, FakeScorer, FakeStudio, fake_train
+
+ROLES = ["train"] * 6 + ["boundary"] * 2 + ["audit"] * 4
+TRUTH = {"green": "yes", "red": "no"}
+
+
+class Killed(BaseException):
+    """kill -9 at this very moment."""
+
+
+class Loop:
+    """A project with pushed rounds, its experts, and workers that come and go."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = Settings(home=home, llm="tiny", resamples=100)
+        self.studio = FakeStudio()
+        self.scorer = FakeScorer()
+        self.trained: list[int] = []
+        self.fit = self.worker()
+
+    def worker(self, **changes: Any) -> Fit:
+        """A new worker process; what it knows is on disk."""
+        self.settings = self.settings.model_copy(update=changes)
+        self.fit = Fit(self.settings, self.studio, lambda: self.scorer, self.train)  # type: ignore[arg-type]
+        return self.fit
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        self.trained.append(len(args[3]))
+        return fake_train(*args, **kwargs)
+
+    def push(self, round: int, tab: bool = True) -> list[int]:
+        ids = []
+        for i, role in enumerate(ROLES):
+            name = f"{round}-{i}"
+            card = Card(
+                name, round, i, role, name, 0.5 if role == "audit" else None, "no",
+                1 if role == "train" else 2, "v", {"yes": 0.5, "no": 0.5}, "why", 0, 0.25,
+            )  # fmt: skip
+            text = f"{('green', 'red')[i % 2]} {'x' * i} {round}"
+            body = {"data": {"text": text}, "meta": card.as_meta()}
+            ids += self.studio.import_tasks(7, [body])
+        if tab:
+            self.studio.titles.append(tab_title(round))
+        return ids
+
+    def answer(self, ids: Sequence[int], only: str | None = None) -> None:
+        """Experts 1 and 2 answer what they are asked; `only`: always the same."""
+        for task in ids:
+            body = self.studio.bodies[task]
+            label = only or TRUTH[body["data"]["text"].split()[0]]
+            for expert in (1, 2)[: body["meta"]["crux"]["experts"]]:
+                self.studio.answer(task, label, expert)
+
+    @property
+    def current(self) -> str | None:
+        return self.fit.registry.current(7)
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return self.fit.registry.records(7)
+
+    def predictions(self) -> dict[int, list[str]]:
+        return {
+            number: [p["model_version"] for p in body["predictions"]]
+            for number, body in self.studio.bodies.items()
+            if body["predictions"]
+        }
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Loop:
+    return Loop(tmp_path)
+
+
+def trained(loop: Loop, round: int = 0) -> dict[str, Any]:
+    loop.answer(loop.push(round))
+    record = loop.fit.run(7)
+    assert record is not None
+    return record
+
+
+# when
+
+
+def test_nothing_is_done_before_the_last_verdict_of_the_round(loop: Loop) -> None:
+    ids = loop.push(0)
+    loop.answer(ids[:-1])
+    assert loop.fit.run(7) is None
+    loop.answer(ids[-1:])
+    record = loop.fit.run(7)
+    assert record is not None
+    assert (record["round"], record["complete"], record["promoted"]) == (0, True, True)
+    assert (record["labels"], record["labels_bought"]) == (6, 6 + 12)
+    assert (loop.current, loop.trained) == (record["version"], [6])
+
+
+def test_looking_again_does_nothing_again(loop: Loop) -> None:
+    record = trained(loop)
+    before = len(loop.scorer.asked)
+    assert loop.fit.run(7) is None
+    assert loop.worker().run(7) is None
+    assert (loop.records, loop.trained, len(loop.scorer.asked)) == ([record], [6], before)
+
+
+def test_a_round_whose_push_is_not_finished_is_not_trained_on(loop: Loop) -> None:
+    loop.answer(loop.push(0, tab=False))
+    assert loop.fit.run(7) is None
+    loop.studio.titles.append(tab_title(0))
+    assert loop.fit.run(7) is not None
+
+
+def test_start_training_trains_early_and_completion_trains_again(loop: Loop) -> None:
+    ids = loop.push(0)
+    loop.answer(ids[:4])
+    early = loop.fit.run(7, forced=True)
+    assert early is not None
+    assert (early["complete"], early["labels"], early["labels_bought"]) == (False, 4, 4)
+    assert loop.fit.run(7) is None
+    loop.answer(ids[4:])
+    late = loop.fit.run(7)
+    assert late is not None
+    assert (late["complete"], late["labels"]) == (True, 6)
+    assert loop.records == [late]
+    assert loop.trained == [4, 6]
+    assert loop.fit.run(7) is None
+
+
+def test_training_starts_by_itself_after_so_many_new_verdicts(loop: Loop) -> None:
+    loop.worker(train_after=3)
+    ids = loop.push(0)
+    loop.answer(ids[:2])
+    assert loop.fit.run(7) is None
+    loop.answer(ids[2:4])
+    assert (loop.fit.run(7) or {})["labels_bought"] == 4
+    assert loop.fit.run(7) is None
+    loop.answer(ids[4:])
+    assert (loop.fit.run(7) or {})["complete"] is True
+    assert loop.fit.run(7) is None
+
+
+def test_a_deleted_task_does_not_hold_up_its_round(loop: Loop) -> None:
+    ids = loop.push(0)
+    loop.answer(ids[:-1])
+    loop.studio.delete_tasks(7, ids[-1:])
+    assert (loop.fit.run(7) or {})["labels_bought"] == 16
+
+
+def test_a_skipped_task_is_answered_and_teaches_nothing(loop: Loop) -> None:
+    ids = loop.push(0)
+    loop.answer(ids[1:])
+    loop.studio.answer(ids[0], None, 1)
+    assert (loop.fit.run(7) or {})["labels"] == 5
+
+
+def test_start_training_without_any_pushed_task_says_so(loop: Loop) -> None:
+    assert loop.fit.run(7) is None
+    with pytest.raises(RoundError, match="Run crux round first"):
+        loop.fit.run(7, forced=True)
+
+
+# one label only
+
+
+def test_start_training_on_one_label_says_what_is_missing(loop: Loop) -> None:
+    ids = loop.push(0)
+    with pytest.raises(RoundError, match="two labels at least, and there are none. Label more"):
+        loop.fit.run(7, forced=True)
+    loop.answer(ids[:3], only="no")
+    with pytest.raises(RoundError, match="two labels at least, and all 3 are 'no'. Label more"):
+        loop.fit.run(7, forced=True)
+    assert loop.records == []
+
+
+@pytest.mark.parametrize("only", ["no", None])
+def test_a_finished_round_of_one_label_is_measured_so_that_the_next_one_can_be_bought(
+    loop: Loop, only: str | None
+) -> None:
+    ids = loop.push(0)
+    if only:
+        loop.answer(ids, only=only)
+    else:
+        for task in ids:
+            for expert in (1, 2):
+                loop.studio.answer(task, None, expert)
+    record = loop.fit.run(7)
+    assert record is not None
+    assert (record["settled"], record["promoted"], record["complete"]) == (True, False, True)
+    assert record["version"].startswith("prompted-")
+    assert "two labels at least" in record["promotion"]
+    assert (loop.trained, loop.current) == ([], None)
+    assert loop.fit.run(7) is None
+    assert trained(loop, 1)["promoted"] is True
+
+
+# kill -9
+
+
+STEPS = [
+    "trained", "built", "measured", "record", "pointer", "pointed", "imported", "model version",
+    "settled",
+]  # fmt: skip
+
+
+def killing(loop: Loop, fit: Fit, step: str) -> None:
+    """The worker dies right after `step`."""
+
+    def after(
+        thing: Any, name: str, when: Callable[..., bool] = lambda *a: True, once: bool = False
+    ) -> None:
+        real = getattr(thing, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            done = real(*args, **kwargs)
+            if when(*args):
+                if thing is loop.studio:
+                    setattr(thing, name, real)
+                raise Killed
+            return done
+
+        setattr(thing, name, call)
+
+    def saved(stage: str) -> Callable[..., bool]:
+        def is_it(project: int, record: dict[str, Any]) -> bool:
+            now = (bool(record.get("pointed")), record["settled"])
+            return now == {"record": (False, False), "pointed": (True, False),
+                           "settled": (True, True)}[stage]  # fmt: skip
+
+        return is_it
+
+    if step == "trained":
+        after(fit, "_train_adapter")
+    elif step == "built":
+        after(fit.registry, "build", lambda project, version, fill: version.startswith("round"))
+    elif step == "measured":
+        after(fit, "_compare")
+    elif step in ("record", "pointed", "settled"):
+        after(fit.registry, "save_record", saved(step))
+    elif step == "pointer":
+        after(fit.registry, "promote")
+    elif step == "imported":
+        after(loop.studio, "import_predictions")
+    else:
+        after(loop.studio, "set_model_version")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_worker_killed_after_any_step_carries_on_and_does_nothing_twice(
+    tmp_path: Path, step: str
+) -> None:
+    def state(loop: Loop) -> Any:
+        registry = loop.fit.registry
+        registry.sweep(7)
+        return (
+            [{k: v for k, v in r.items()} for r in loop.records],
+            loop.current,
+            loop.predictions(),
+            loop.studio.model_version,
+            [m.version for m in registry.versions(7)],
+        )
+
+    def story(home: Path, step: str | None) -> Loop:
+        loop = Loop(home)
+        loop.answer(loop.push(0))
+        # a task of somebody else, still open
+        loop.studio.import_tasks(7, [{"data": {"text": "green other"}}])
+        if step is not None:
+            killing(loop, loop.fit, step)
+            with pytest.raises(Killed):
+                loop.fit.run(7)
+            loop.worker()
+        loop.fit.run(7)
+        assert loop.fit.run(7) is None
+        return loop
+
+    calm, killed = story(tmp_path / "calm", None), story(tmp_path / "killed", step)
+    assert state(killed) == state(calm)
+    assert len(killed.trained) == (2 if step == "trained" else 1)
+    assert killed.predictions() == {13: [killed.current]}
+
+
+def test_an_import_that_is_cut_off_leaves_the_record_unsettled(loop: Loop) -> None:
+    loop.answer(loop.push(0))
+    loop.studio.import_tasks(7, [{"data": {"text": f"red {i}"}} for i in range(4)])
+    loop.studio.cut, loop.studio.down_after = 2, 3
+    with pytest.raises(StudioDown):
+        loop.fit.run(7)
+    assert list(loop.predictions()) == [13, 14]
+    assert [r["settled"] for r in loop.records] == [False]
+    loop.studio.up()
+    assert loop.worker().run(7) is None
+    assert loop.predictions() == {n: [loop.current] for n in (13, 14, 15, 16)}
+    assert (loop.records[-1]["settled"], loop.trained) == (True, [6])
+
+
+# who is in force
+
+
+def test_a_rollback_between_two_looks_is_not_undone(loop: Loop) -> None:
+    start = trained(loop)["version"]
+    prompted = next(m.version for m in loop.fit.registry.versions(7) if m.kind == "prompted")
+    loop.fit.registry.promote(7, prompted)
+    assert loop.fit.run(7) is None
+    assert loop.worker().run(7) is None
+    assert loop.current == prompted != start
+
+
+def test_a_rollback_while_the_record_is_not_settled_is_not_undone_either(loop: Loop) -> None:
+    loop.answer(loop.push(0))
+    loop.studio.import_tasks(7, [{"data": {"text": "red"}}])
+    loop.studio.down_after = 3
+    with pytest.raises(StudioDown):
+        loop.fit.run(7)
+    prompted = next(m.version for m in loop.fit.registry.versions(7) if m.kind == "prompted")
+    loop.fit.registry.promote(7, prompted)
+    loop.studio.bodies[13]["predictions"].clear()
+    loop.studio.up()
+    loop.fit.run(7)
+    assert loop.current == prompted
+    assert loop.predictions() == {13: [prompted]}
+    assert loop.records[-1]["settled"] is True
+
+
+def test_the_next_round_is_compared_with_what_was_promoted_by_hand(loop: Loop) -> None:
+    trained(loop)
+    prompted = next(m.version for m in loop.fit.registry.versions(7) if m.kind == "prompted")
+    loop.fit.registry.promote(7, prompted)
+    assert f"against {prompted}" in trained(loop, 1)["promotion"]
+
+
+def test_a_significantly_worse_version_is_refused_and_the_old_one_stays(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = trained(loop)["version"]
+
+    def backwards(*args: Any, **kwargs: Any) -> Any:
+        return fake_train(*args[:4], 1 - args[4], *args[5:], **kwargs)
+
+    loop.fit = Fit(loop.settings, loop.studio, lambda: loop.scorer, backwards)  # type: ignore[arg-type]
+    record = trained(loop, 1)
+    assert (record["promoted"], record["version"], loop.current) == (False, good, good)
+    assert "refused: it is worse than" in record["promotion"]
+    assert record["candidate"] != good
+    assert record["production_kappa"]["value"] == 1.0
+
+
+def test_the_record_has_the_figures_of_the_version_in_force(loop: Loop) -> None:
+    record = trained(loop)
+    assert record["expert_kappa"]["value"] == 1.0
+    assert record["production_kappa"]["value"] == 1.0
+    assert record["production_kappa"]["items"] == 4
+    assert record["boundary_kappa"]["items"] == 2
+    assert record["prevalence"] == {"yes": 0.5, "no": 0.5}
+    assert record["gain"] is None
+    second = trained(loop, 1)
+    assert second["gain"]["items"] == 8
+    assert json.loads(json.dumps(second, allow_nan=False)) == second
+
+
+def test_blind_tasks_teach_nothing_and_get_no_prediction(loop: Loop) -> None:
+    record = trained(loop)
+    examples = loop.fit.registry.get(7, record["version"]).examples
+    assert examples == tuple((f"0-{i}", ("yes", "no")[i % 2]) for i in range(6))
+    ids = loop.push(1)
+    loop.fit.run(7, forced=True)
+    assert sorted(loop.predictions()) == ids[:6]
+
+
+def test_experts_of_one_training_task_are_one_example_by_majority_and_ties_are_counted(
+    loop: Loop,
+) -> None:
+    ids = loop.push(0)
+    loop.answer(ids)
+    loop.studio.answer(ids[0], "no", 2)  # tie
+    loop.studio.answer(ids[1], "no", 2)
+    record = loop.fit.run(7)
+    assert record is not None
+    assert (record["ties"], record["labels"], record["labels_bought"]) == (1, 5, 20)
+
+
+# projects that change
+
+
+def test_a_label_added_to_the_config_starts_from_the_prompted_model_again(loop: Loop) -> None:
+    old = trained(loop)["version"]
+    loop.studio.schema = Schema(("yes", "no", "maybe"), "verdict", "text", "text")
+    record = trained(loop, 1)
+    assert record["promoted"] is True
+    assert record["version"] != old
+    assert loop.fit.registry.get(7, record["version"]).labels == ("yes", "no", "maybe")
+    assert "against prompted-" in record["promotion"]
+    assert record["labels"] == 12
+
+
+def test_versions_of_other_labels_are_never_compared_with_those_of_now(loop: Loop) -> None:
+    trained(loop)
+    trained(loop, 1)
+    loop.studio.schema = Schema(("no", "yes"), "verdict", "text", "text")
+    third = trained(loop, 2)  # round 0's version is `patience` rounds back and says 0 for yes
+    assert third["gain"] is None
+    assert third["production_kappa"]["value"] == 1.0
+
+
+def test_a_renamed_label_leaves_old_verdicts_out_and_the_loop_alive(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(loop)
+    loop.studio.schema = Schema(("good", "no"), "verdict", "text", "text")
+    ids = loop.push(1)
+    for task in ids:
+        colour = loop.studio.bodies[task]["data"]["text"].split()[0]
+        for expert in (1, 2):
+            loop.studio.answer(task, {"green": "good", "red": "no"}[colour], expert)
+    record = loop.fit.run(7)
+    assert record is not None
+    assert record["labels"] == 3 + 6  # the old "yes" are none of the labels
+    assert "is none of the labels (good, no)" in caplog.text
+
+
+def test_a_config_that_changes_before_the_record_is_settled_does_not_block_the_loop(
+    loop: Loop,
+) -> None:
+    loop.answer(loop.push(0))
+    loop.studio.import_tasks(7, [{"data": {"text": "red"}}])
+    loop.studio.down_after = 3
+    with pytest.raises(StudioDown):
+        loop.fit.run(7)
+    loop.studio.up()
+    loop.studio.bodies[13]["predictions"].clear()
+    loop.studio.schema = Schema(("good", "bad"), "verdict", "text", "text")
+    loop.fit.run(7)
+    assert loop.records[-1]["settled"] is True
+    assert loop.predictions() == {}
+
+
+def test_a_changed_policy_makes_new_versions_and_keeps_the_current_one_in_force(
+    loop: Loop,
+) -> None:
+    old = trained(loop)["version"]
+    loop.studio.policy = "Is the text really good?"
+    record = trained(loop, 1)
+    assert f"against {old}" in record["promotion"]
+    assert loop.fit.registry.get(7, record["version"]).policy == "Is the text really good?"
+
+
+def test_another_base_model_starts_from_its_own_prompted_version(loop: Loop) -> None:
+    trained(loop)
+    trained(loop, 1)
+    loop.worker(llm="larger")
+    record = trained(loop, 2)
+    assert loop.fit.registry.get(7, record["version"]).model == "larger"
+    assert "against prompted-" in record["promotion"]
+    assert record["gain"] is None
+
+
+def test_without_a_policy_training_says_where_to_write_one(loop: Loop) -> None:
+    loop.answer(loop.push(0))
+    loop.studio.policy = " "
+    with pytest.raises(ProjectError, match="has no policy. Write it into"):
+        loop.fit.run(7)
+    assert loop.trained == []
+
+
+# damage
+
+
+def test_a_version_deleted_before_its_record_is_settled_is_trained_again(loop: Loop) -> None:
+    loop.answer(loop.push(0))
+    killing(loop, loop.fit, "record")
+    with pytest.raises(Killed):
+        loop.fit.run(7)
+    version = loop.records[0]["version"]
+    shutil.rmtree(loop.worker().registry.path(7, version))
+    record = loop.fit.run(7)
+    assert record is not None
+    assert (record["version"], record["settled"], loop.current) == (version, True, version)
+    assert loop.trained == [6, 6]
+
+
+def test_a_damaged_adapter_is_named_and_heals_as_the_message_says(loop: Loop) -> None:
+    version = trained(loop)["version"]
+    folder = loop.fit.registry.path(7, version)
+    (folder / "adapter_model.safetensors").write_text("{}")
+    ids = loop.push(1)
+    loop.answer(ids)
+    with pytest.raises(VersionError, match=f"delete {folder} and press Start Training"):
+        loop.fit.run(7)
+    shutil.rmtree(folder)
+    record = loop.fit.run(7, forced=True)
+    assert record is not None
+    assert (record["round"], record["settled"]) == (1, True)
+
+
+def test_training_that_fails_leaves_everything_as_it_was(loop: Loop) -> None:
+    before = trained(loop)
+
+    def fails(*args: Any, **kwargs: Any) -> Any:
+        raise ModelError("The loss is no longer a number.")
+
+    loop.answer(loop.push(1))
+    broken = Fit(loop.settings, loop.studio, lambda: loop.scorer, fails)  # type: ignore[arg-type]
+    with pytest.raises(ModelError):
+        broken.run(7)
+    assert (loop.records, loop.current) == ([before], before["version"])
+    assert (loop.fit.run(7) or {})["round"] == 1
+
+
+# parts
+
+
+def test_open_tasks_are_those_that_an_expert_may_still_see_a_suggestion_for() -> None:
+    studio = FakeStudio()
+    said = {"result": [], "score": 0.5, "model_version": "v1"}
+    bodies: list[dict[str, Any]] = [
+        {"data": {"text": "open"}},
+        {"data": {"text": "has it"}, "predictions": [said]},
+        {"data": {"text": "blind"}, "meta": {"crux": {"blind": True}}},
+        {"data": {"text": " "}},
+        {"data": {"text": 7}},
+        {"data": {}},
+        {"data": {"text": "older one"}, "predictions": [{**said, "model_version": "v0"}]},
+        {"data": {"text": "answered"}},
+    ]
+    studio.import_tasks(7, bodies)
+    studio.answer(8, "yes", 1)
+    assert [t.id for t in open_tasks(studio.tasks(7), "text", "v1")] == [1, 7]
+
+
+def test_the_pools_balance_comes_from_the_tasks_drawn_at_random() -> None:
+    studio = FakeStudio()
+    drawn = [("a", "yes", 0.5), ("b", "no", 0.05), ("c", "no", 0.05), ("d", "yes", None)]
+    for i, (name, label, chance) in enumerate(drawn):
+        card = Card(name, 0, i, "train", name, chance, "no", 1, "v", {"yes": 1.0}, "", 0, 0.25)
+        studio.import_tasks(7, [{"data": {"text": name}, "meta": card.as_meta()}])
+        studio.answer(i + 1, label, 1)
+    lesson = learn(collect(studio.tasks(7), SCHEMA))
+    # weights 2, 20, 20; their mean 14 is spread over both labels
+    assert lesson.prior == pytest.approx([(2 + 7) / 56, (40 + 7) / 56])
+    only = [replace(item, card=replace(item.card, inclusion=None)) for item in lesson.items]
+    assert pool_prior(only, lesson.targets, 2) == pytest.approx([3 / 6, 3 / 6])
+    assert pool_prior([], np.zeros(0, dtype=np.int64), 2) == pytest.approx([0.5, 0.5])
+
+
+def test_a_version_is_described_without_its_examples() -> None:
+    manifest = Manifest("v", "trained", 0, "m", "p", ("a", "b"), examples=(("x", "a"), ("y", "b")))
+    assert describe(manifest)["examples"] == 2
+    assert describe(manifest)["labels"] == ("a", "b")
+
+
+def test_no_text_and_no_token_is_logged(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    trained(loop)
+    assert "green" not in caplog.text
+    assert "promoted" in caplog.text

@@ -1,0 +1,157 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend import serve
+from backend.config import Settings
+from backend.registry import Manifest
+from backend.serve import Serving
+from selection.errors import ProjectError, StudioDown, VersionError
+from selection.schema import Schema
+from tests.fakes import FakeScorer, FakeStudio, fake_train
+
+
+class Served:
+    """A serving process, with the Label Studio and the model behind it."""
+
+    def __init__(self, home: Path) -> None:
+        self.studio = FakeStudio()
+        self.scorer = FakeScorer()
+        self.loaded = 0
+        settings = Settings(home=home, llm="tiny")
+        self.serving = Serving(settings, self.studio, self.load)  # type: ignore[arg-type]
+
+    def load(self) -> FakeScorer:
+        self.loaded += 1
+        return self.scorer
+
+    def train(self, version: str, labels: tuple[str, ...] = ("yes", "no"), **more: str) -> str:
+        """A version that knows 'green' as the first label and 'red' as the second; promoted."""
+        manifest = Manifest(
+            version, "trained", 0, more.get("model", "tiny"), "policy", labels
+        )
+
+        def fill(out: Path) -> Manifest:
+            texts, targets = ["green", "red"], np.array([0, 1])
+            fake_train("", "", labels, texts, targets, None, None, out)
+            return manifest
+
+        self.serving.registry.build(7, version, fill)
+        self.serving.registry.promote(7, version)
+        return version
+
+    def says(self, text: str = "green") -> tuple[str, str]:
+        manifest, matrix = self.serving.score(7, [text])
+        return manifest.version, manifest.labels[int(matrix[0].argmax())]
+
+
+@pytest.fixture
+def it(tmp_path: Path) -> Served:
+    return Served(tmp_path)
+
+
+def test_the_model_is_loaded_at_the_first_text_and_once(it: Served) -> None:
+    assert it.serving.manifest(7).version.startswith("prompted-")
+    assert it.loaded == 0
+    it.says()
+    it.says()
+    assert it.loaded == 1
+
+
+def test_the_prompted_model_serves_until_a_version_is_promoted(it: Served) -> None:
+    assert it.says("green!")[0].startswith("prompted-")
+    assert it.says("green!")[1] == "no"  # six letters
+    it.train("round0-a")
+    assert it.says("green") == ("round0-a", "yes")
+
+
+def test_a_promotion_by_another_process_counts_at_once(it: Served, tmp_path: Path) -> None:
+    it.says()
+    other = Served(tmp_path)
+    other.train("round0-a")
+    other.train("round1-b")
+    assert it.says()[0] == "round1-b"
+    other.serving.registry.promote(7, "round0-a")
+    assert it.says()[0] == "round0-a"
+
+
+def test_every_probability_sums_to_one_and_keeps_the_order_of_the_texts(it: Served) -> None:
+    it.train("round0-a")
+    manifest, matrix = it.serving.score(7, ["red", "green", "red"])
+    assert [manifest.labels[i] for i in matrix.argmax(axis=1)] == ["no", "yes", "no"]
+    assert matrix.sum(axis=1) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("change", ["label config", "base model", "manifest", "adapter", "pointer"])
+def test_the_prompted_model_stands_in_for_a_version_that_cannot_serve(
+    it: Served, change: str
+) -> None:
+    version = it.train("round0-a", model="another" if change == "base model" else "tiny")
+    folder = it.serving.registry.path(7, version)
+    if change == "label config":
+        it.studio.schema = Schema(("yes", "no", "maybe"), "verdict", "text", "text")
+    elif change == "manifest":
+        (folder / "manifest.json").write_text("{")
+    elif change == "adapter":
+        (folder / "adapter_model.safetensors").write_text("{}")
+    elif change == "pointer":
+        (it.serving.registry.folder(7) / "current").write_text("")
+    assert it.says()[0].startswith("prompted-")
+
+
+def test_a_current_version_that_was_deleted_does_not_stop_the_service(it: Served) -> None:
+    version = it.train("round0-a")
+    shutil.rmtree(it.serving.registry.path(7, version))
+    assert it.says()[0].startswith("prompted-")
+
+
+def test_an_old_version_answers_when_it_is_named(it: Served) -> None:
+    it.train("round0-a")
+    it.train("round1-b", labels=("no", "yes"))
+    manifest, matrix = it.serving.score(7, ["green"], "round1-b")
+    assert manifest.labels[int(matrix[0].argmax())] == "no"
+    with pytest.raises(VersionError, match="no version 'round2-c'"):
+        it.serving.score(7, ["green"], "round2-c")
+    it.train("round3-d", model="another")
+    with pytest.raises(VersionError, match="base model 'another'; 'tiny' is loaded"):
+        it.serving.score(7, ["green"], "round3-d")
+
+
+def test_config_and_policy_are_asked_once_in_a_while(
+    it: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = it.serving.manifest(7).version
+    it.studio.policy = "Is it bad?"
+    assert it.serving.manifest(7).version == first
+    assert it.studio.calls == ["project"]
+    it.serving.forget(7)
+    assert it.serving.manifest(7).version != first
+    monkeypatch.setattr(serve, "FRESH", 0.0)
+    it.studio.policy = "Is the text good?"
+    assert it.serving.manifest(7).version == first
+
+
+def test_while_label_studio_is_down_the_last_known_policy_holds(
+    it: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "FRESH", 0.0)
+    first = it.serving.manifest(7).version
+    it.studio.down_after = 0
+    assert it.serving.manifest(7).version == first
+    with pytest.raises(StudioDown):
+        it.serving.manifest(8)
+
+
+def test_a_project_without_a_policy_has_no_version(it: Served) -> None:
+    it.studio.policy = ""
+    with pytest.raises(ProjectError, match="Project 7 has no policy"):
+        it.serving.manifest(7)
+
+
+def test_versions_of_two_projects_never_meet_in_the_model(it: Served) -> None:
+    it.serving.score(7, ["x"])
+    it.serving.score(8, ["x"])
+    versions = [version for version, _ in it.scorer.asked]
+    assert [v.split("/")[0] for v in versions] == ["7", "8"]

@@ -295,4 +295,5 @@ def _promote(project: int) -> Response:
     if not isinstance(version, str):
         raise Refused("'version' must be the name of a version.")
     manifest = _process().serving.registry.promote(project, version)
+    _process().look(project, False)  # the open tasks' predictions follow
     return jsonify({"current": manifest.version})

@@ -91,10 +91,13 @@ class Fit:
             for r in self.registry.records(project_id)
             if r["settled"] or self.registry.has(project_id, r["version"])
         ]
-        if records and not records[-1]["settled"]:
+        unsettled = bool(records) and not records[-1]["settled"]
+        if unsettled:
             self._settle(project, tasks, records[-1])
         round = self._due(project, collected, records, forced)
         if round is None:
+            if not unsettled:  # else the tasks are older than their predictions
+                self._follow(project, tasks)
             return None
         record = self._round(project, collected.until(round), round, records)
         return self._settle(project, tasks, record)
@@ -357,6 +360,12 @@ class Fit:
         record = {**record, "settled": True}
         self.registry.save_record(project.id, record)
         return record
+
+    def _follow(self, project: Project, tasks: Sequence[Task]) -> None:
+        """Pre-annotate what waits by the current version: after a rollback, or new imports."""
+        current = self.registry.current(project.id)
+        if current is not None and open_tasks(tasks, project.schema.text_field, current):
+            self._refresh(project, tasks, current)
 
     def _refresh(self, project: Project, tasks: Sequence[Task], version: str) -> None:
         manifest = self.registry.get(project.id, version)

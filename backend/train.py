@@ -37,7 +37,8 @@ class Recipe:
     rank, alpha: of LoRA, on all linear layers.
     epochs: passes over the examples, fewer if max_steps (batches) are reached first.
     class_balance: a label weighs the inverse of its frequency, at most this many times the
-    weight of the commonest; 1 switches it off. smoothing: of the labels, 0 to 1.
+    weight of the commonest; 1 switches it off (1 and 10 did equally well on 7 of 56). smoothing:
+    of the labels, 0 to 1.
     """
 
     rank: int = 16
@@ -49,7 +50,7 @@ class Recipe:
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0
-    class_balance: float = 1.0
+    class_balance: float = 3.0
     smoothing: float = 0.1
     max_tokens: int = 256
     seed: int = 0

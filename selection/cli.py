@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -202,11 +201,8 @@ def _studio(settings: Settings) -> Studio:
 
 
 def _backend(settings: Settings) -> Backend:
-    url, secret = settings.backend_url, settings.webhook_secret.get_secret_value()
     try:
-        return Backend(url, secret)
-    except httpx.InvalidURL as error:
-        raise SettingError(f"Setting 'backend_url' is {url!r}: {error}.") from None
+        return Backend(settings.backend_url, settings.webhook_secret.get_secret_value())
     except UnicodeEncodeError:
         raise SettingError(
             "Setting 'webhook_secret' must be ASCII: it travels in a header."

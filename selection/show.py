@@ -67,19 +67,22 @@ class Steps:
 
 
 def kappa(body: dict[str, Any] | None) -> str:
-    """'0.61 [0.48, 0.72] n=96', or why there is none."""
+    """Value, interval and number of items, in three lines that fit a terminal."""
     if body is None:
         return "–"
+    items = f"n={body['items']}"
     if body["value"] is None:
-        return f"undefined n={body['items']}"
+        return f"undefined\n{items}"
     if body["low"] is None:
-        return f"{body['value']:.2f} n={body['items']}"
-    return f"{body['value']:.2f} [{body['low']:.2f}, {body['high']:.2f}] n={body['items']}"
+        return f"{body['value']:.2f}\n{items}"
+    return f"{body['value']:.2f}\n[{body['low']:.2f}, {body['high']:.2f}]\n{items}"
 
 
 def rounds_table(status: Status) -> Table:
     """The table of the rounds."""
-    table = Table(title=f"Project {status.project}: {status.labels_bought} verdicts bought")
+    table = Table(
+        title=f"Project {status.project}: {status.labels_bought} verdicts bought", show_lines=True
+    )
     for name in ("round", "verdicts", "trained on", "experts", "boundary", "production", "start"):
         table.add_column(name)
     table.add_column("version")

@@ -341,6 +341,21 @@ def test_a_rollback_while_the_record_is_not_settled_is_not_undone_either(loop: L
     assert loop.records[-1]["settled"] is True
 
 
+def test_open_tasks_follow_the_version_that_somebody_promotes_and_new_imports_too(
+    loop: Loop,
+) -> None:
+    record = trained(loop)
+    ids = loop.studio.import_tasks(7, [{"data": {"text": "green other"}}])
+    loop.fit.run(7)
+    assert loop.predictions()[ids[0]] == [record["version"]]
+    prompted = next(m.version for m in loop.fit.registry.versions(7) if m.kind == "prompted")
+    loop.fit.registry.promote(7, prompted)
+    loop.fit.run(7)
+    loop.fit.run(7)
+    assert loop.predictions()[ids[0]] == [record["version"], prompted]
+    assert loop.studio.model_version == prompted
+
+
 def test_the_next_round_is_compared_with_what_was_promoted_by_hand(loop: Loop) -> None:
     trained(loop)
     prompted = next(m.version for m in loop.fit.registry.versions(7) if m.kind == "prompted")

@@ -247,7 +247,7 @@ def _raise() -> None:
 
 
 def test_a_cut_off_round_whose_file_is_lost_is_what_has_arrived(loop: Loop) -> None:
-    loop.studio.down_after, loop.studio.cut = 3, 5
+    loop.studio.down_after, loop.studio.cut = 4, 5
     with pytest.raises(StudioDown):
         loop.round()
     loop.studio.up()

@@ -139,5 +139,6 @@ def test_the_forecast_follows_one_over_the_root_of_the_items() -> None:
 
 
 def test_an_estimate_comes_back_as_it_was_written() -> None:
-    for one in (Estimate(0.5, 0.4, 0.6, 9), Estimate.undefined(3, "why"), Estimate(1, None, None, 2, "few")):
+    whole, unknown = Estimate(0.5, 0.4, 0.6, 9), Estimate.undefined(3, "why")
+    for one in (whole, unknown, Estimate(1.0, None, None, 2, "few")):
         assert estimate(one.as_json()) == one

@@ -16,7 +16,7 @@ from rich.markup import escape
 from selection import connect as connecting
 from selection.client import Backend
 from selection.config import Settings, load
-from selection.errors import BackendError, CruxError, SettingError
+from selection.errors import BackendError, CruxError, SettingError, StudioDown
 from selection.report import render, save
 from selection.rounds import Outcome, Rounds
 from selection.show import Steps, rounds_table, versions_table
@@ -95,7 +95,12 @@ def _interruptible() -> Iterator[None]:
 def _next(rounds: Rounds, last: Outcome, steps: Steps, as_json: bool) -> Outcome:
     """Wait for experts and training, then the next outcome that is neither."""
     while True:
-        seen = rounds.progress()
+        try:
+            seen = rounds.progress()
+        except StudioDown as error:  # it may be back in a moment; nothing is lost meanwhile
+            steps.say(f"{error} Waiting for it.", 0, 0)
+            time.sleep(WAIT)
+            continue
         if seen.failed:
             raise BackendError(seen.message)
         if seen.finished:

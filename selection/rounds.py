@@ -7,6 +7,7 @@ file, pushed tasks in Label Studio. So a round that was killed is simply run aga
 """
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from selection.client import Backend
 from selection.collect import Collected, collect
 from selection.config import Settings
 from selection.embed import embed
-from selection.errors import PoolError, ProjectError, RoundError, SettingError
+from selection.errors import PoolError, ProjectError, RoundError, SettingError, StudioDown
 from selection.label import BATCH, label
 from selection.push import Order, push, tab_title
 from selection.status import Status, status
@@ -31,6 +32,7 @@ from selection.studio import Project, Studio
 from selection.types import Audit, Beliefs, Choice, Ints, Pool
 
 Progress = Callable[[str, int, int], None]
+PAUSES = (1.0, 5.0, 15.0)  # seconds before a push that Label Studio cut off is taken up again
 SAMPLE = 300  # random texts by which the backend fits a new version to the pool's balance
 State = Literal["pushed", "resumed", "waiting", "training", "stop"]
 
@@ -61,13 +63,21 @@ class Waiting:
 class Rounds:
     """A project's loop, seen from the side that chooses."""
 
-    def __init__(self, settings: Settings, studio: Studio, backend: Backend, say: Progress) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        studio: Studio,
+        backend: Backend,
+        say: Progress,
+        pauses: Sequence[float] = PAUSES,
+    ) -> None:
         if not settings.project:
             raise SettingError("No project is set. Give its number: --project N or CRUX_PROJECT.")
         self.settings = settings
         self.studio = studio
         self.backend = backend
         self.say = say
+        self.pauses = pauses
         self.folder = settings.home / "rounds" / str(settings.project)
 
     def status(self) -> Status:
@@ -173,10 +183,23 @@ class Rounds:
         fit = all(set(card.belief) == set(project.schema.labels) for card in order.cards)
         return order if fit else None
 
+    def _pushing(self, done: int, total: int) -> None:
+        self.say("pushing tasks", done, total)
+
     def _push(self, project: Project, order: Order) -> int:
-        new = push(
-            self.studio, project, order, lambda done, total: self.say("pushing tasks", done, total)
-        )
+        new = 0
+        for pause in (*self.pauses, None):
+            try:
+                new += push(self.studio, project, order, self._pushing)
+                break
+            except StudioDown as error:
+                # pushing again pushes what is missing: a busy SQLite answers 500 now and then
+                if pause is None:
+                    raise StudioDown(
+                        f"{error} What is pushed stays; run crux round again to go on."
+                    ) from None
+                self.say(f"{error} Trying again in {pause:.0f} s.", 0, 0)
+                time.sleep(pause)
         # the last verdict may have come before the push was complete, and makes no event again
         self.backend.check(project.id)
         return new

@@ -52,6 +52,7 @@ class Loop:
         self.pool = home / "pool.csv"
         self.write(range(SIZE))
         self.changes: dict[str, Any] = {}
+        self.pauses: tuple[float, ...] = ()
 
     def write(self, rows: Sequence[int]) -> None:
         with self.pool.open("w", newline="") as out:
@@ -67,7 +68,9 @@ class Loop:
             **{"project": 7, "home": self.home, "pool": str(self.pool), "per_round": 8,
                "audit_per_round": 6, "max_rounds": 9, **self.changes}
         )  # fmt: skip
-        return Rounds(settings, self.studio, self.backend, self.say)  # type: ignore[arg-type]
+        return Rounds(
+            settings, self.studio, self.backend, self.say, self.pauses  # type: ignore[arg-type]
+        )
 
     def say(self, step: str, done: int, total: int) -> None:
         self.said.append((step, done, total))
@@ -244,6 +247,18 @@ def test_a_round_killed_at_any_step_is_the_same_round_in_the_end(tmp_path: Path,
 
 def _raise() -> None:
     raise Killed
+
+
+def test_a_label_studio_that_fails_once_during_a_push_is_asked_again(loop: Loop) -> None:
+    def fail() -> None:
+        raise StudioDown("Label Studio answered 500.")
+
+    loop.pauses = (0.0,)
+    loop.studio.before_import = fail
+    outcome = loop.round()
+    assert (outcome.state, outcome.tasks) == ("pushed", len(loop.cards()))
+    assert loop.studio.titles == ["Crux round 0"]
+    assert any("Trying again" in step for step, _, _ in loop.said)
 
 
 def test_a_cut_off_round_whose_file_is_lost_is_what_has_arrived(loop: Loop) -> None:

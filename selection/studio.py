@@ -36,6 +36,16 @@ __all__ = [
 
 PAGE = 200
 IMPORT_CHUNK = 1000
+TAB_HIDES = (
+    "inner_id", "completed_at", "cancelled_annotations", "annotations_results", "annotations_ids",
+    "predictions_results", "file_upload", "storage_filename", "created_at", "updated_at",
+    "updated_by", "avg_lead_time", "draft_exists", "comment_count", "unresolved_comment_count",
+    "comment_authors", "last_comment_updated_at", "reviewed", "reviewers", "data.crux_id",
+)  # fmt: skip
+LABELING_HIDES = (
+    "annotators", "total_predictions", "predictions_score", "predictions_model_versions",
+    "data.crux_round", "data.crux_order",
+)  # fmt: skip
 HOOK_ACTIONS = (
     "ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED",
     "PROJECT_UPDATED",
@@ -237,6 +247,11 @@ class Studio(Caller):
             "ordering": [columns[1]],
             # Without the display type Label Studio sorts as text: 10 before 2.
             "columnsDisplayType": dict.fromkeys(columns, "Number"),
+            # What is left fits a screen: progress, who answered, the model's answer, the text.
+            "hiddenColumns": {
+                "explore": [f"tasks:{name}" for name in TAB_HIDES],
+                "labeling": [f"tasks:{name}" for name in (*TAB_HIDES, *LABELING_HIDES)],
+            },
         }
         made = self._ask(
             f"the tab {title!r}", lambda: self._sdk.views.create(project=project_id, data=data)

@@ -9,7 +9,7 @@ predictions by their version. So running it twice does nothing twice.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from backend.config import Settings
 from backend.evaluate import Promotion, ground, measure, promotion
+from backend.lesson import Lesson, learn, too_little
 from backend.offline import resolve
 from backend.prior import match
 from backend.registry import Manifest, Registry, named
@@ -24,30 +25,13 @@ from backend.scorer import Scorer, Served
 from backend.serve import Subject, fits, prompted, served
 from backend.train import Recipe, Trained, train
 from selection.cache import Cache
-from selection.collect import Collected, Item, collect, verdicts_of
+from selection.collect import Collected, collect
 from selection.errors import RoundError
-from selection.majority import majority
 from selection.push import tab_title
 from selection.studio import Project, Studio, Task, prediction
-from selection.types import NO_VERDICT, Doubles, Floats, Ints
+from selection.types import Floats, Ints
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a round teaches. texts, targets: of m training tasks. prior: (k,) labels' shares in
-    the pool, estimated from the first round's random sample. ties: tasks left out as tied."""
-
-    items: list[Item]
-    targets: Ints
-    prior: Doubles
-    ties: int
-
-    @property
-    def enough(self) -> bool:
-        """Whether there are two labels at least: one alone teaches nothing."""
-        return len(set(self.targets.tolist())) > 1
 
 
 class Fit:
@@ -223,7 +207,7 @@ class Fit:
             return self._train(project, collected, lesson, round)
         if collected.complete(round):
             return None
-        raise RoundError(f"{_too_little(collected, lesson)} Label more tasks, then train again.")
+        raise RoundError(f"{too_little(collected, lesson)} Label more tasks, then train again.")
 
     def _train(
         self, project: Project, collected: Collected, lesson: Lesson, round: int
@@ -303,7 +287,7 @@ class Fit:
     ) -> Promotion:
         if not lesson.enough:
             return Promotion(
-                False, f"{current.version} stays: {_too_little(collected, lesson)}"
+                False, f"{current.version} stays: {too_little(collected, lesson)}"
             )
         if candidate.version == current.version:
             return Promotion(True, f"{candidate.version} stays: the same labels give the same.")
@@ -411,47 +395,6 @@ def open_tasks(tasks: Sequence[Task], text_field: str, version: str) -> list[Tas
     ]
 
 
-def learn(collected: Collected) -> Lesson:
-    """Training tasks -> one label each by majority, and the pool's balance of labels."""
-    items = [item for item in collected.role("train") if item.verdicts]
-    label, ties = majority(verdicts_of(items, len(collected.labels)))
-    kept = np.flatnonzero(label != NO_VERDICT)
-    chosen = [items[i] for i in kept]
-    targets = label[kept]
-    return Lesson(chosen, targets, pool_prior(chosen, targets, len(collected.labels)), ties)
-
-
-def pool_prior(items: Sequence[Item], targets: Ints, k: int) -> Doubles:
-    """(k,) share of each label in the pool, from the tasks that were drawn with known chances.
-
-    Those are the first round's (selection/stratify.py), so no item that measures a model is
-    touched. Weighted by 1 / inclusion, with one item's weight spread over all labels, so that a
-    label which was not seen is rare and not impossible. Where no task was drawn at random, the
-    balance of the training labels themselves.
-    """
-    drawn = [i for i, item in enumerate(items) if item.card.inclusion is not None]
-    if not drawn:
-        return (np.bincount(targets, minlength=k) + 1.0) / (len(targets) + k)
-    weight = np.array([1.0 / (items[i].card.inclusion or 1.0) for i in drawn])
-    share = np.bincount(targets[drawn], weights=weight, minlength=k) + weight.mean() / k
-    prior: Doubles = share / share.sum()
-    return prior
-
-
-def _too_little(collected: Collected, lesson: Lesson) -> str:
-    """What the training tasks lack."""
-    names = {collected.labels[target] for target in lesson.targets.tolist()}
-    said = f"all {len(lesson.items)} are {names.pop()!r}" if names else "there are none"
-    return f"training needs verdicts of two labels at least, and {said}."
-
-
 def round_to(share: float) -> float:
     """A share as it enters a version's name: noise in the last digits makes no new version."""
     return float(f"{share:.6g}")
-
-
-def describe(manifest: Manifest) -> dict[str, Any]:
-    """A version as `crux models` lists it."""
-    body = asdict(manifest)
-    body["examples"] = len(manifest.examples)
-    return body

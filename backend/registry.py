@@ -274,6 +274,13 @@ def _record(file: Path) -> dict[str, Any]:
         ) from None
 
 
+def describe(manifest: Manifest) -> dict[str, Any]:
+    """A version as `crux models` lists it."""
+    body = asdict(manifest)
+    body["examples"] = len(manifest.examples)
+    return body
+
+
 def _digest(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from backend.config import Settings
-from backend.fit import Fit, describe, learn, open_tasks, pool_prior
-from backend.registry import Manifest
+from backend.fit import Fit, open_tasks
+from backend.lesson import learn, pool_prior
+from backend.registry import Manifest, describe
 from selection.card import Card
 from selection.collect import collect
 from selection.errors import ModelError, ProjectError, RoundError, StudioDown, VersionError

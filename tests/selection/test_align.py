@@ -13,11 +13,10 @@ from selection.align import (
     expert_alignment,
     gap,
     items_needed,
-    kappas,
     model_alignment,
-    multiplicities,
     weakest_expert,
 )
+from selection.kappa import kappas, multiplicities
 from selection.stop import RoundResult, decide
 from selection.types import NO_VERDICT, Bools, Doubles, Estimate, Ints, Sample, Verdicts
 

@@ -100,7 +100,7 @@ def run(services: Services, kind: str = "tweets") -> None:
     }
     file = services.root / "result.json"
     file.write_text(json.dumps(result, indent=1, ensure_ascii=False))
-    console = Console(width=150)
+    console = Console(width=110)
     console.print(rounds_table(status))
     console.print(status.decision.reason, highlight=False)
     console.print(

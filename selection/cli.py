@@ -127,7 +127,7 @@ def status(config: Config = None, project: Project = None, as_json: Json = False
     if as_json:
         print(json.dumps(now.as_json(), ensure_ascii=False))
         return
-    out.print(rounds_table(now))
+    out.print(rounds_table(now, wide=out.width >= 100))
     if now.open_round is not None and now.open_round.missing:
         out.print(f"Round {now.open_round.round} waits for {now.open_round.missing} verdicts.")
     elif now.open_round is not None and not now.open_round.measured:

@@ -4,6 +4,7 @@ import time
 from types import TracebackType
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -78,26 +79,34 @@ def kappa(body: dict[str, Any] | None) -> str:
     return f"{body['value']:.2f}\n[{body['low']:.2f}, {body['high']:.2f}]\n{items}"
 
 
-def rounds_table(status: Status) -> Table:
-    """The table of the rounds."""
+def rounds_table(status: Status, wide: bool = True) -> Table:
+    """The table of the rounds. wide: with what it was trained on and the version; else 80 columns.
+
+    production and start: kappa of the version in force and of the starting model on the same
+    audited texts of all rounds so far.
+    """
     table = Table(
-        title=f"Project {status.project}: {status.labels_bought} verdicts bought", show_lines=True
+        title=f"Project {status.project}: {status.labels_bought} verdicts bought",
+        box=box.SIMPLE_HEAD,
+        leading=1,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
-    for name in ("round", "verdicts", "trained on", "experts", "boundary", "production", "start"):
+    for name in ("round", "labels", "experts", "boundary", "production", "start", "decision"):
         table.add_column(name)
-    table.add_column("version")
-    table.add_column("decision")
+    for name in ("trained on", "version") if wide else ():
+        table.add_column(name)
     for record in status.rounds:
+        version = record["version"] + ("" if record["promoted"] else " (kept)")
         table.add_row(
             str(record["round"]),
             str(record["labels_bought"]),
-            str(record["labels"]),
             kappa(record["expert_kappa"]),
             kappa(record["boundary_kappa"]),
             kappa(record["production_kappa"]),
             kappa(record["start_kappa"]),
-            record["version"] + ("" if record["promoted"] else " (kept)"),
             record["decision"],
+            *((str(record["labels"]), version) if wide else ()),
         )
     return table
 

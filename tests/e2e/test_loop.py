@@ -24,7 +24,7 @@ from demo.people import AtWork, Person
 from demo.ratings import Rated, load
 from demo.run import CONFIG, LABELS, policy
 from demo.servers import Server, free_port, running
-from demo.services import EXPERTS, Services, State
+from demo.services import Services, State
 from selection.client import SECRET_HEADER, Backend
 from selection.collect import Collected, collect
 from selection.errors import StudioDown
@@ -111,7 +111,7 @@ def loop(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
     config = _write(root, state, project, rated)
     people = [
         Person(email, services.expert(state, email), _answers(rated, third))
-        for third, email in enumerate(EXPERTS)
+        for third, email in enumerate(("one@loop.example", "two@loop.example"))
     ]
     backend = Backend(state.backend_url, state.secret)
     yield Loop(services, state, studio, backend, project, config, people)

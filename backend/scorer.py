@@ -76,7 +76,7 @@ class Scorer:
         device: str | None = None,
         dtype: str = "auto",
         max_tokens: int = 256,
-        batch_tokens: int = 2048,
+        batch_tokens: int = 1024,
     ) -> None:
         self._model = model
         self._threads = threads

@@ -148,6 +148,7 @@ class Services:
     def _environment(self, state: State) -> dict[str, str]:
         own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         given = {
+            "MALLOC_ARENA_MAX": "2",  # else every thread keeps its own freed memory
             "HOME": str(Path.home()),
             "CRUX_STUDIO_URL": state.studio_url,
             "CRUX_STUDIO_TOKEN": state.token,

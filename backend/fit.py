@@ -264,7 +264,8 @@ class Fit:
             "rank": self.settings.rank,
         }
         changed: dict[str, Any] = {key: value for key, value in given.items() if value}
-        return replace(Recipe(seed=self.settings.seed), **changed)
+        recipe = Recipe(seed=self.settings.seed, max_tokens=self.settings.max_tokens)
+        return replace(recipe, **changed)
 
     def _progress(self, project: int, version: str) -> Callable[[int, int, float], None]:
         def say(done: int, total: int, loss: float) -> None:

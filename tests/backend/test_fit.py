@@ -577,6 +577,12 @@ def test_the_pools_balance_comes_from_the_tasks_drawn_at_random() -> None:
     assert pool_prior([], np.zeros(0, dtype=np.int64), 2) == pytest.approx([0.5, 0.5])
 
 
+def test_training_reads_as_much_of_a_text_as_scoring_does(loop: Loop) -> None:
+    loop.worker(max_tokens=17)
+    version = trained(loop)["version"]
+    assert loop.fit.registry.get(7, version).recipe["max_tokens"] == 17
+
+
 def test_a_version_is_described_without_its_examples() -> None:
     manifest = Manifest("v", "trained", 0, "m", "p", ("a", "b"), examples=(("x", "a"), ("y", "b")))
     assert describe(manifest)["examples"] == 2

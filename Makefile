@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up down test lint data pins clean
+.PHONY: help install demo up down test lint data peers pins clean
 
 CRUX_STAMP := $(VENV)/.installed
 LS_STAMP := $(LS)/.installed
@@ -38,7 +38,7 @@ up: install ## start Label Studio, the backend and its worker, and leave them ru
 down: ## stop what `make up` started
 	@[ ! -e $(CRUX_STAMP) ] || $(VENV)/bin/python -m demo down
 
-test: install ## ruff, mypy and every test; fails if any of them does, but runs them all
+test: install peers ## ruff, mypy and every test; fails if any of them does, but runs them all
 	@worst=0; \
 	check() { echo "-- $$*"; local rc=0; "$$@" || rc=$$?; [ $$rc -le $$worst ] || worst=$$rc; }; \
 	check $(VENV)/bin/ruff check .; \
@@ -52,6 +52,8 @@ lint: $(CRUX_STAMP) ## ruff and mypy only
 
 data: $(RATINGS) ## the texts and the human ratings of demo and benchmarks (2.4 MB, MIT)
 
+peers: $(VENV)/.peers ## the libraries of active learning that benchmarks/ compares with (2 MB)
+
 pins: ## write both requirement files anew from pyproject.toml; UPGRADE=1 moves every pin
 	@UPGRADE=$(UPGRADE) PYTHON="$(PYTHON)" scripts/pins.sh $(TORCH)
 
@@ -62,6 +64,10 @@ clean: down ## remove build/ and .venv/, and nothing else
 # is there but older than the pins, pip only changes what differs.
 $(CRUX_STAMP): $(VENV)/.pinned pyproject.toml
 	@$(VENV)/bin/pip $(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.peers: requirements-benchmarks.txt $(VENV)/.pinned
+	@$(VENV)/bin/pip $(INSTALL) --no-deps -r requirements-benchmarks.txt
 	@touch $@
 
 $(VENV)/.pinned: requirements.txt Makefile

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from selection.align import difference, expert_alignment, gap, model_alignment, weakest_expert
+from selection.align import (
+    STOP_CONFIDENCE,
+    difference,
+    expert_alignment,
+    gap,
+    model_alignment,
+    weakest_expert,
+)
 from selection.collect import Collected, Item, sample_of, verdicts_of
 from selection.types import Estimate, Ints
 
@@ -38,10 +45,10 @@ class Ground:
     def texts(self) -> list[str]:
         return [item.text for item in self.items]
 
-    def _measured(self, statistic: Callable[..., Any], *predicted: Ints) -> Any:
-        rng = np.random.default_rng(self.seed)  # the same resamples for all that is compared
+    def _measured(self, statistic: Callable[..., Any], *predicted: Ints, **options: float) -> Any:
+        rng = np.random.default_rng(self.seed)  # the same draws for all that is compared
         table = verdicts_of(self.items, self.k), sample_of(self.items)
-        return statistic(*predicted, *table, rng=rng, resamples=self.resamples)
+        return statistic(*predicted, *table, rng=rng, resamples=self.resamples, **options)
 
     def experts(self) -> Any:
         """Alignment of the experts with each other."""
@@ -61,9 +68,9 @@ class Ground:
         estimate: Estimate = self._measured(gap, predicted)
         return estimate
 
-    def gain(self, before: Ints, after: Ints) -> Estimate:
+    def gain(self, before: Ints, after: Ints, confidence: float = 0.95) -> Estimate:
         """Kappa of `after` less kappa of `before`."""
-        estimate: Estimate = self._measured(difference, before, after)
+        estimate: Estimate = self._measured(difference, before, after, confidence=confidence)
         return estimate
 
 
@@ -132,7 +139,8 @@ def measure(
         "gain": None,
     }
     if before is not None:
-        figures["gain"] = audit.gain(predict(before, audit.texts), now).as_json()
+        gain = audit.gain(predict(before, audit.texts), now, STOP_CONFIDENCE)
+        figures["gain"] = gain.as_json()
     weakest = audit.weakest()
     if weakest is not None:
         figures["weakest_expert"] = {

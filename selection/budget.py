@@ -37,19 +37,33 @@ def budget(
     cover = np.zeros(len(points), dtype=np.float32)  # (m,) how well each point is covered
     if covered is not None and len(covered) and len(points):
         cover = np.exp((points @ covered.T - 1.0) / WIDTH).max(axis=1)
+    cost = 2 - (members[:, 0] == members[:, 1]).astype(np.int64)  # (m,) rows that it buys
+    heavy = weight.astype(np.float32)
+    # what each candidate gains a row bought; never more than this later on, since a point that
+    # is covered once more gains less (Minoux 1978): only those in front are computed again
+    bound = heavy @ np.maximum(kernel - cover[:, None], 0.0) / cost
     free = np.ones(len(points), dtype=np.bool_)
     chosen: list[int] = []
     left = most
-    cost = np.where(members[:, 0] == members[:, 1], 1, 2) if len(members) else np.zeros(0)
-    heavy = weight.astype(np.float32)
     while free.any():
-        gain = np.maximum(kernel - cover[:, None], 0.0).T @ heavy / cost  # (m,) a row bought
-        gain[~free] = -np.inf
-        best = int(gain.argmax())
+        best = _largest(bound, kernel, cover, heavy, cost)
         if cost[best] > left:
             break  # not the next one that fits: a larger budget must begin with the same choice
         chosen.append(best)
         left -= int(cost[best])
-        cover = np.maximum(cover, kernel[:, best])
-        free &= ~np.isin(members, members[best]).any(axis=1)
+        cover = np.maximum(cover, kernel[best])  # symmetric
+        taken = np.isin(members, members[best]).any(axis=1)
+        free &= ~taken
+        bound[taken] = -np.inf
     return np.array(chosen, dtype=np.int64)
+
+
+def _largest(bound: Floats, kernel: Floats, cover: Floats, heavy: Floats, cost: Ints) -> int:
+    """The candidate with the largest gain; renews the bounds that it had to look behind."""
+    renewed = set()
+    while True:
+        best = int(bound.argmax())
+        if best in renewed:
+            return best
+        bound[best] = heavy @ np.maximum(kernel[best] - cover, 0.0) / cost[best]
+        renewed.add(best)

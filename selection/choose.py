@@ -1,7 +1,7 @@
 """The choice of one round, from beliefs to the tasks that experts will see: pure and repeatable.
 
-    round 0:  stratify                                    + audit
-    later:    cluster -> overlap -> pair -> budget -> split + audit
+    round 0:  stratify, budget (within each label)  + audit
+    later:    boundary -> pair -> budget -> split    + audit
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from selection.audit import audit, permanent
+from selection.boundary import boundary
 from selection.budget import budget
-from selection.cluster import cluster
 from selection.label import balance
-from selection.neighbour import neighbours
-from selection.overlap import OWN, overlap
-from selection.pair import ISOLATION, pair
+from selection.pair import pair
 from selection.split import side
-from selection.stratify import stratify
+from selection.stratify import fair_shares, stratify
 from selection.types import (
     Audit,
     Beliefs,
@@ -30,7 +28,7 @@ from selection.types import (
     Strings,
 )
 
-CANDIDATES = 2_000  # pairs that the budget weighs against each other: its work grows as the square
+CANDIDATES = 2_000  # that the budget weighs against each other: its work grows as the square
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,10 @@ def choose(pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan) -> tuple[C
     vectors: (n, d) unit. The choice depends on nothing but its arguments.
     """
     rng = np.random.default_rng([plan.seed, plan.round])
-    believed = balance(beliefs) if plan.round == 0 else beliefs
     k = len(beliefs.labels)
+    believed = beliefs
+    if plan.round == 0 and _rarest(beliefs) < plan.per_round:
+        believed = balance(beliefs)  # a prompted model that prefers one label whatever it reads
     chance = permanent(pool.ids, plan.seed)
     sample = audit(
         believed.predicted,
@@ -67,11 +67,15 @@ def choose(pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan) -> tuple[C
     )
     open_rows = ~plan.bought & (chance >= plan.audit_reserve)
     if plan.round == 0:
-        rows, share = stratify(believed.predicted, open_rows, plan.per_round, k, rng=rng)
-        bought = _singles(pool, rows, share, believed, "drawn at random among those labelled")
+        bought = _start(pool, vectors, believed, open_rows, plan.per_round, rng)
     else:
         bought = _boundary(pool, vectors, believed, open_rows, plan)
     return _shuffled(_joined(bought, _audited(pool, sample, plan)), rng), sample
+
+
+def _rarest(beliefs: Beliefs) -> int:
+    """Texts for which the label that is predicted least is predicted."""
+    return int(np.bincount(beliefs.predicted, minlength=len(beliefs.labels)).min())
 
 
 def unlabelled(pool: Pool, plan: Plan, most: int) -> Ints:
@@ -82,18 +86,58 @@ def unlabelled(pool: Pool, plan: Plan, most: int) -> Ints:
     return rng.permutation(open_rows)[:most].astype(np.int64)
 
 
+def _start(
+    pool: Pool,
+    vectors: Floats,
+    beliefs: Beliefs,
+    open_rows: Bools,
+    most: int,
+    rng: np.random.Generator,
+) -> Choice:
+    """Half at random with known chances, half the texts that stand for most others.
+
+    The random half tells the pool's balance of labels and keeps the lesson like the pool; the
+    other half makes it cover the pool. Either alone taught less (docs/results.md).
+    """
+    predicted, k = beliefs.predicted, len(beliefs.labels)
+    drawn, chance = stratify(predicted, open_rows, most - most // 2, k, rng=rng)
+    free = open_rows.copy()
+    free[drawn] = False
+    groups = [np.flatnonzero(free & (predicted == name)) for name in range(k)]
+    typical = [
+        _typical(vectors, rng.permutation(rows)[:CANDIDATES], drawn[predicted[drawn] == name], size)
+        for name, (rows, size) in enumerate(
+            zip(groups, fair_shares([len(rows) for rows in groups], most // 2), strict=True)
+        )
+    ]
+    rows = np.concatenate(typical)
+    unknown = np.full(len(rows), np.nan)
+    return _joined(
+        _singles(pool, drawn, chance, beliefs, "drawn at random among those labelled"),
+        _singles(pool, rows, unknown, beliefs, "like many others labelled"),
+    )
+
+
+def _typical(vectors: Floats, rows: Ints, drawn: Ints, size: int) -> Ints:
+    """`size` of the rows that cover the rows best, beside what is drawn."""
+    rows = np.sort(rows)
+    alone = np.stack([rows, rows], axis=1)
+    chosen = budget(vectors[rows], np.ones(len(rows)), alone, most=size, covered=vectors[drawn])
+    return rows[chosen]
+
+
 def _boundary(
     pool: Pool, vectors: Floats, beliefs: Beliefs, open_rows: Bools, plan: Plan
 ) -> Choice:
     """Pairs that cover the boundary; single unsure rows where pairs run out or one is left."""
     covered = vectors[plan.bought]
     margin = beliefs.margin
-    pairs = _pairs(vectors, beliefs, open_rows, plan.seed)
-    members = np.stack([pairs.left, pairs.right], axis=1)
+    rows = boundary(margin, open_rows, CANDIDATES)
+    pairs = pair(vectors, beliefs.predicted, rows, open_rows)
     chosen = budget(
         _midpoints(vectors, pairs),
         _unsure((margin[pairs.left] + margin[pairs.right]) / 2),
-        members,
+        np.stack([pairs.left, pairs.right], axis=1),
         most=plan.per_round,
         covered=covered,
     )
@@ -101,10 +145,9 @@ def _boundary(
     left = plan.per_round - len(taken)
     rest = open_rows.copy()
     rest[taken.row] = False
-    rows = np.flatnonzero(rest)
-    if left < 1 or not len(rows):
+    if left < 1 or not rest.any():
         return taken
-    rows = rows[np.argsort(margin[rows], kind="stable")][:CANDIDATES]
+    rows = boundary(margin, rest, CANDIDATES)
     more = budget(
         vectors[rows],
         _unsure(margin[rows]),
@@ -116,18 +159,6 @@ def _boundary(
     single = _singles(pool, rows[more], nothing, beliefs, "close to the boundary, labelled")
     roles = np.array([side(name, plan.evaluation_share) for name in single.pair], dtype=object)
     return _joined(taken, Choice(single.row, roles, single.pair, single.inclusion, single.why))
-
-
-def _pairs(vectors: Floats, beliefs: Beliefs, open_rows: Bools, seed: int) -> Pairs:
-    """The CANDIDATES pairs that stand nearest to the boundary."""
-    predicted, margin = beliefs.predicted, beliefs.margin
-    clusters = cluster(vectors, predicted, open_rows, seed=seed)
-    near = neighbours(
-        vectors, predicted, open_rows, k=len(beliefs.labels), t=max(OWN, ISOLATION)
-    )
-    pairs = pair(near, clusters, overlap(near, clusters, predicted), predicted)
-    unsure = np.argsort(margin[pairs.left] + margin[pairs.right], kind="stable")
-    return pairs.take(unsure[:CANDIDATES])
 
 
 def _midpoints(vectors: Floats, pairs: Pairs) -> Floats:

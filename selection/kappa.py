@@ -1,29 +1,37 @@
 """Tables of agreement -> kappa and its interval: what every alignment is computed with.
 
-Cohen, "A coefficient of agreement for nominal scales" (1960); intervals by the BCa bootstrap
-of Efron, "Better bootstrap confidence intervals" (1987), over groups of items inside strata.
+Cohen, "A coefficient of agreement for nominal scales" (1960); for several experts Conger,
+"Integration and generalization of kappas for multiple raters" (1980). Intervals by the Bayesian
+bootstrap of Rubin (1981) over groups of items, with a few imagined items in the manner of
+Jeffreys' prior, so that what was not seen yet is not taken for impossible.
 
-Shapes: n items, g groups, e experts, k labels, b resamples. A kappa needs no more than a table
-of k * k weights, and tables add up over groups, so that b resamples are one matrix product of
-(b, g) multiplicities with (g, k * k) cells.
+Shapes: n items, g groups of t kinds, m imagined groups, e experts, k labels, b draws. A kappa needs
+no more than a table of k * k weights, and tables add up over groups, so that b draws are one matrix
+product of (b, t) counts with (t, k * k) cells.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import NormalDist
 
 import numpy as np
 
-from selection.types import NO_VERDICT, Doubles, Estimate, Ints, Sample, Verdicts
+from selection.types import NO_VERDICT, Bools, Doubles, Estimate, Ints, Sample, Verdicts
 
-_NORMAL = NormalDist()
 ONE_LABEL = "all answers that can be compared are the same label, so that kappa says nothing"
 
-# Two raters: (n,) labels of each, NO_VERDICT where it gave none.
-Raters = tuple[Ints, Ints]
-# (g, k * k) cells -> (b, k * k) tables: how often each group counts in each of b resamples.
-Draw = Callable[[Doubles], Doubles]
+# How often each kind of imagined group counts, in groups (docs/results/statistics.json).
+ALONE = 0.25  # one expert, or one of two models, differs from the others
+TOGETHER = 0.25  # all experts differ from the model
+TOGETHER_IN_GAP = 0.5  # the same where it moves both kappas: the model's down, the experts' up
+LABEL = 0.5  # all agree on this label
+# Gamma's shape of a seen group: below 1 for wider intervals, which at 1 cover 92 to 95 %.
+SHAPE = 0.9
+
+# Two raters: their positions in Items.answers.
+Raters = tuple[int, int]
+# Raters -> (b, k * k) tables of their answers.
+Draw = Callable[[Raters], Doubles]
 # What is estimated: a draw -> (b,) values, NaN where undefined.
 Statistic = Callable[[Draw], Doubles]
 
@@ -33,42 +41,56 @@ def kappas(tables: Doubles, k: int) -> Doubles:
 
     NaN where a table is empty, or holds one label only on both sides: chance agreement is 1.
     """
-    square = tables.reshape(-1, k, k)
-    total = square.sum(axis=(1, 2))
-    share = square / np.where(total > 0, total, np.nan)[:, None, None]
-    seen = np.trace(share, axis1=1, axis2=2)
-    chance = (share.sum(axis=1) * share.sum(axis=2)).sum(axis=1)
-    room = np.where(1 - chance > 1e-12, 1 - chance, np.nan)
-    kappa: Doubles = 1 - (1 - seen) / room
-    return kappa
+    return mean_kappa([(0, 1)], k)(lambda _: tables)
 
 
-def multiplicities(stratum: Ints, rng: np.random.Generator, resamples: int) -> Doubles:
-    """How often each group counts in each resample: (b, g), drawn with return in each stratum.
+def mean_kappa(pairs: Sequence[Raters], k: int) -> Statistic:
+    """Conger's kappa: disagreement over pairs of raters, by what chance gives the same pairs.
 
-    stratum: (g,) of each group. Every resample has as many groups of a stratum as there are.
+    For one pair Cohen's kappa; for several close to the mean of theirs, and equal to it where their
+    chances are alike. Chance follows from what each rater said in all of its pairs together
+    (Gwet, "Handbook of inter-rater reliability", on missing ratings): where five experts judge two
+    of five each, two of them share 6 of 60 items, and a kappa of its own on those is half noise.
     """
-    counts = np.zeros((resamples, len(stratum)))
-    for one in np.unique(stratum):
-        members = np.flatnonzero(stratum == one)
-        even = np.full(len(members), 1 / len(members))
-        counts[:, members] = rng.multinomial(len(members), even, size=resamples)
-    return counts
+
+    def statistic(draw: Draw) -> Doubles:
+        tables = [draw(raters).reshape(-1, k, k) for raters in pairs]
+        said: dict[int, Doubles] = {}  # rater -> (b, k)
+        for (left, right), table in zip(pairs, tables, strict=True):
+            said[left] = said.get(left, 0.0) + table.sum(axis=2)
+            said[right] = said.get(right, 0.0) + table.sum(axis=1)
+        share = {rater: _shares(labels) for rater, labels in said.items()}
+        differ, room, total = np.zeros(1), np.zeros(1), np.zeros(1)
+        for (left, right), table in zip(pairs, tables, strict=True):
+            weight = table.sum(axis=(1, 2))
+            differ = differ + weight - np.trace(table, axis1=1, axis2=2)
+            room = room + weight * (1 - (share[left] * share[right]).sum(axis=1))
+            total = total + weight
+        kappa: Doubles = 1 - differ / np.where(room > 1e-12 * total, room, np.nan)
+        return kappa
+
+    return statistic
+
+
+def _shares(weight: Doubles) -> Doubles:
+    total = weight.sum(axis=1, keepdims=True)
+    share: Doubles = weight / np.where(total > 0, total, 1.0)
+    return share
 
 
 @dataclass(frozen=True)
 class Items:
     """The items that enough experts judged, ready to be counted.
 
-    columns: one (n,) array an expert. predictions: (n,) each. weight: (n,). group: (n,) from 0
-    to g - 1. stratum: (g,). k: number of labels. experts: names.
+    answers: one (n,) array a rater: the experts first, then the models. weight: (n,). group: (n,)
+    from 0 to g - 1. kind: (g,) from 0 to t - 1, the same for groups that nothing tells apart.
+    k: number of labels. experts: names.
     """
 
-    columns: tuple[Ints, ...]
-    predictions: tuple[Ints, ...]
+    answers: tuple[Ints, ...]
     weight: Doubles
     group: Ints
-    stratum: Ints
+    kind: Ints
     k: int
     experts: tuple[str, ...]
     at_least: int
@@ -84,69 +106,68 @@ class Items:
         if any(p.size and not 0 <= p.min() <= p.max() < verdicts.k for p in predictions):
             raise ValueError(f"predictions must be labels from 0 to {verdicts.k - 1}")
         kept = (verdicts.table != NO_VERDICT).sum(axis=1) >= at_least
-        names, group = np.unique(sample.group[kept], return_inverse=True)
-        # a group in two strata stays whole, and belongs to the lower of them
-        stratum = np.full(len(names), np.iinfo(np.int64).max)
-        np.minimum.at(stratum, group, sample.stratum[kept])
-        columns = tuple(verdicts.table[kept].T)
-        predicted = tuple(p[kept] for p in predictions)
+        _, group = np.unique(sample.group[kept], return_inverse=True)
+        answers = (*verdicts.table[kept].T, *(p[kept] for p in predictions))
         weight = sample.weight[kept]
-        return cls(
-            columns, predicted, weight, group, stratum, verdicts.k, verdicts.experts, at_least
-        )
+        kind = _kinds(np.column_stack([*answers, weight]), group)
+        return cls(answers, weight, group, kind, verdicts.k, verdicts.experts, at_least)
 
     def __len__(self) -> int:
         return len(self.weight)
 
+    @property
+    def groups(self) -> int:
+        """g, the number of groups."""
+        return len(self.kind)
+
+    @property
+    def among_experts(self) -> list[Raters]:
+        """Every two experts."""
+        return list(combinations(range(len(self.experts)), 2))
+
+    def with_model(self, model: int = 0) -> list[Raters]:
+        """This model (a position in the predictions) and every expert."""
+        e = len(self.experts)
+        return [(e + model, expert) for expert in range(e)]
+
+    def both(self, raters: Raters) -> Bools:
+        """(n,) where both answered."""
+        left, right = (self.answers[rater] for rater in raters)
+        both: Bools = (left != NO_VERDICT) & (right != NO_VERDICT)
+        return both
+
     def cells(self, raters: Raters) -> Doubles:
-        """(g, k * k) weights by group, row label and column label, where both raters answered."""
-        left, right = raters
-        both = (left != NO_VERDICT) & (right != NO_VERDICT)
-        size = self.k * self.k
-        cell = self.group[both] * size + left[both] * self.k + right[both]
-        counted = np.bincount(cell, self.weight[both], minlength=len(self.stratum) * size)
+        """(t, k * k) weights by kind, row label and column label, where both raters answered."""
+        left, right = (self.answers[rater] for rater in raters)
+        both, size = self.both(raters), self.k * self.k
+        kinds = int(self.kind.max(initial=-1)) + 1
+        cell = self.kind[self.group[both]] * size + left[both] * self.k + right[both]
+        counted = np.bincount(cell, self.weight[both], minlength=kinds * size)
         # a count of no items at all comes as whole numbers
-        return counted.reshape(len(self.stratum), size).astype(np.float64)
+        return counted.reshape(kinds, size).astype(np.float64)
+
+    def once(self, raters: Raters) -> Doubles:
+        """The draw that counts every group once: (1, k * k)."""
+        total: Doubles = self.cells(raters).sum(axis=0, keepdims=True)
+        return total
 
 
-def between(columns: Sequence[Ints]) -> list[Raters]:
-    return list(combinations(columns, 2))
+def _kinds(rows: Doubles, group: Ints) -> Ints:
+    """(g,) kind of each group, numbered as they first come: what its items are, in any order.
 
-
-def against(predicted: Ints, columns: Sequence[Ints]) -> list[Raters]:
-    return [(predicted, column) for column in columns]
-
-
-def mean_kappa(items: Items, pairs: Sequence[Raters]) -> Statistic:
-    """Mean kappa over pairs of raters by the weight they share; pairs without a kappa are out."""
-
-    def statistic(draw: Draw) -> Doubles:
-        total, weight = np.zeros(1), np.zeros(1)
-        for raters in pairs:
-            tables = draw(items.cells(raters))
-            kappa, shared = kappas(tables, items.k), tables.sum(axis=1)
-            defined = ~np.isnan(kappa)
-            total = total + np.where(defined, kappa * shared, 0.0)
-            weight = weight + np.where(defined, shared, 0.0)
-        mean: Doubles = total / np.where(weight > 0, weight, np.nan)
-        return mean
-
-    return statistic
-
-
-def _without_each(stratum: Ints) -> Draw:
-    """The g draws that leave one group out, and let the others of its stratum count for it."""
-    _, of, size = np.unique(stratum, return_inverse=True, return_counts=True)
-
-    def draw(cells: Doubles) -> Doubles:
-        mean = np.zeros((len(size), cells.shape[1]))
-        np.add.at(mean, of, cells)
-        mean /= size[:, None]
-        change = (mean[of] - cells) * (size / np.maximum(size - 1, 1))[of, None]
-        left: Doubles = np.maximum(cells.sum(axis=0) + change, 0.0)  # rounding, not weight
-        return left
-
-    return draw
+    rows: (n, any) all that is known of an item. Hundreds of items are a dozen kinds, and a sum of
+    Gamma variables is one: draws cost a dozen columns. Named by what comes first, kinds depend
+    neither on the order of items nor on the names of labels.
+    """
+    _, code = np.unique(rows, axis=0, return_inverse=True)
+    order = np.lexsort((code, group))
+    size = np.bincount(group)
+    within = np.arange(len(group)) - np.repeat(size.cumsum() - size, size)
+    members = np.full((len(size), size.max(initial=0)), -1)
+    members[group[order], within] = code[order]
+    _, first, kind = np.unique(members, axis=0, return_index=True, return_inverse=True)
+    found: Ints = first.argsort().argsort()[kind]
+    return found
 
 
 def estimated(
@@ -155,83 +176,92 @@ def estimated(
     rng: np.random.Generator,
     resamples: int,
     confidence: float = 0.95,
+    together: float = TOGETHER,
 ) -> Estimate:
-    """The value on all items and its interval, or why there is none."""
+    """The value on all items and its interval, or why there is none.
+
+    The interval holds the middle `confidence` of the draws, and the value. Groups count
+    independently of each other, as an audit draws them: the size of a stratum is chance too.
+    """
     n = len(items)
     if n == 0:
         who = "an expert" if items.at_least == 1 else "two experts"
         return Estimate.undefined(0, f"no item was judged by {who}")
-    value = float(statistic(once)[0])
+    value = float(statistic(items.once)[0])
     if np.isnan(value):
         return Estimate.undefined(n, ONE_LABEL)
-    counts = multiplicities(items.stratum, rng, resamples)
-    drawn = statistic(lambda cells: counts @ cells)
-    drawn = drawn[~np.isnan(drawn)]
-    if len(np.unique(items.stratum)) == len(items.stratum):
-        reason = "an interval needs at least two groups of items in a stratum"
-    elif len(drawn) < resamples / 2:
-        reason = f"{ONE_LABEL} in {resamples - len(drawn)} of {resamples} resamples"
-    else:
-        low, high = _interval(statistic, value, drawn, items, confidence)
-        return Estimate(value, low, high, n, confidence=confidence)
-    return Estimate(value, None, None, n, reason, confidence)
-
-
-def _interval(
-    statistic: Statistic, value: float, drawn: Doubles, items: Items, confidence: float
-) -> tuple[float, float]:
-    """The bounds; where all resamples are alike, what some unseen disagreements would change.
-
-    Sixty items that all agree are likely where kappa is .9, and any bootstrap says [1, 1].
-    """
-    if np.ptp(drawn) > 1e-12:
-        each = statistic(_without_each(items.stratum))
-        return _bounds(value, drawn, each[~np.isnan(each)], confidence)
-    weight = np.bincount(items.group, items.weight)
-    groups = weight.sum() ** 2 / (weight**2).sum()  # Kish: as many, were they equal
-    unseen = 1 - ((1 - confidence) / 2) ** (1 / groups)  # Clopper and Pearson, none seen
-    other = float(statistic(_with_disagreement(unseen, items.k))[0])
-    return min(value, other), max(value, other)
-
-
-def _bounds(value: float, drawn: Doubles, each: Doubles, confidence: float) -> tuple[float, float]:
-    """The wider of BCa and plain percentiles at either end.
-
-    drawn: (b,) resamples. each: (<= g,) values with one group left out. Of 95 % promised,
-    percentiles alone cover 91 for a model at 60 items with 10 % positive (both: 94); BCa alone
-    covers 82 for the gap where model and experts all but never err (both: 92).
-    """
-    pull = each.mean() - each if len(each) else np.zeros(1)
-    spread = float((pull**2).sum())
-    skew = float((pull**3).sum()) / (6 * spread**1.5) if spread > 1e-18 else 0.0
-    tied = np.abs(drawn - value) < 1e-12
-    below = float((~tied & (drawn < value)).mean() + 0.5 * tied.mean())
-    bias = _NORMAL.inv_cdf(min(max(below, 1 / len(drawn)), 1 - 1 / len(drawn)))
-
-    def level(share: float) -> float:
-        z = bias + _NORMAL.inv_cdf(share)
-        return _NORMAL.cdf(bias + z / max(1 - skew * z, 0.05))
-
+    if items.groups < 2:
+        reason = "an interval needs at least two groups of items"
+        return Estimate(value, None, None, n, reason, confidence)
+    drawn = statistic(_draw(items, rng, resamples, together))
     tail = (1 - confidence) / 2
-    ends = np.quantile(drawn, [tail, level(tail), 1 - tail, level(1 - tail)]).tolist()
-    return min(ends[:2]), max(ends[2:])
+    low, high = np.quantile(drawn, [tail, 1 - tail]).tolist()
+    return Estimate(value, min(low, value), max(high, value), n, confidence=confidence)
 
 
-def once(cells: Doubles) -> Doubles:
-    """The draw that counts every group once: (g, k * k) -> (1, k * k)."""
-    total: Doubles = cells.sum(axis=0, keepdims=True)
-    return total
+def _draw(items: Items, rng: np.random.Generator, resamples: int, together: float) -> Draw:
+    """Draws in which seen and imagined groups count as often as Gamma variables say."""
+    often = _often(items, together)
+    shape = SHAPE * np.bincount(items.kind)
+    seen = rng.standard_gamma(shape, (resamples, len(shape))) / shape
+    unseen = rng.standard_gamma(often, (resamples, len(often)))
 
-
-def _with_disagreement(share: float, k: int) -> Draw:
-    """The draw in which this share of the weight disagrees, as it would by chance."""
-
-    def draw(cells: Doubles) -> Doubles:
-        square: Doubles = cells.sum(axis=0).reshape(k, k)
-        chance = np.outer(square.sum(axis=1), square.sum(axis=0))
-        np.fill_diagonal(chance, 0.0)
-        if chance.sum() > 0:
-            square = (1 - share) * square + share * square.sum() * chance / chance.sum()
-        return square.reshape(1, k * k)
+    def draw(raters: Raters) -> Doubles:
+        tables: Doubles = seen @ items.cells(raters) + unseen @ _imagined(items, raters)
+        return tables
 
     return draw
+
+
+def _often(items: Items, together: float) -> Doubles:
+    """(m,) how many groups each imagined one stands for: raters alone, together, labels.
+
+    Of a single model "it differs alone" is no other event than "the experts do together".
+    """
+    e, models = len(items.experts), len(items.answers) - len(items.experts)
+    alone = [ALONE] * e + [ALONE if models > 1 else 0.0] * models
+    return np.array([*alone, together, *[LABEL] * items.k])
+
+
+def _imagined(items: Items, raters: Raters) -> Doubles:
+    """(m, k * k) cells of the imagined groups.
+
+    One in which a rater differs is the mean of all groups, less that rater's answers, each
+    replaced by the other labels alike. Its weight is W / g', with g' = W ** 2 / sum(w ** 2) of
+    Kish: the weight that the unseen is likely to have, since most texts are in heavy groups. One
+    in which all agree on a label weighs what the mean group has of items that somebody gave it.
+    """
+    e, k = len(items.experts), items.k
+    of_group = np.bincount(items.group, items.weight)
+    share = float((of_group**2).sum() / of_group.sum() ** 2)
+    table = items.once(raters).reshape(k, k) * share / (k - 1)
+    left = table.sum(axis=0, keepdims=True) - table  # (k, k) the rater of the rows differs
+    right = table.sum(axis=1, keepdims=True) - table
+    alone = np.zeros((len(items.answers), k, k))
+    alone[raters[0]], alone[raters[1]] = left, right
+    if raters[0] < e:  # two experts: what they say together becomes another label
+        said = (table.sum(axis=0) + table.sum(axis=1)) / 2
+        together = np.diag(said.sum() - said)
+    else:
+        together = right
+    imagined = [*alone, together, *_agreements(items, raters)]
+    return np.stack(imagined).reshape(len(imagined), k * k)
+
+
+def _agreements(items: Items, raters: Raters) -> Doubles:
+    """(k, k, k) for each label the cells of a group in which both gave it, rarest label first.
+
+    The order makes nothing depend on the names of labels. Empty for what nobody said.
+    """
+    both, k = items.both(raters), items.k
+    weight = items.weight[both]
+    said = [items.answers[rater][both] for rater in raters]
+    found = np.zeros((k, k, k))
+    for label in range(k):
+        where = (said[0] == label) | (said[1] == label)
+        if where.any():
+            groups = len(np.unique(items.group[both][where]))
+            found[label, label, label] = weight[where].sum() / groups * both.mean()
+    heard = [np.bincount(a[a != NO_VERDICT], minlength=k) for a in items.answers]
+    ordered: Doubles = found[np.argsort(np.sum(heard, axis=0), kind="stable")]
+    return ordered

@@ -7,10 +7,12 @@ from typing import Any
 from selection.align import items_needed
 from selection.collect import Collected
 from selection.config import Settings
+from selection.cost import LARGEST, texts_needed
 from selection.stop import Decision, RoundResult, decide
 from selection.types import Estimate
 
 HALF_WIDTH = 0.1  # of the interval that the forecast aims at
+USUAL_KAPPA = 0.6  # of a model with experts, to plan with while there is none
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def status(settings: Settings, collected: Collected, backend: dict[str, Any]) ->
         open_round=_open(collected, backend["rounds"]),
         decision=_decide(settings, history, collected.labels_bought),
         training=dict(backend["training"]),
-        forecast=_forecast(history, collected),
+        forecast=_forecast(history, rounds),
         problems=collected.problems,
     )
 
@@ -140,12 +142,26 @@ def _open(collected: Collected, records: Sequence[dict[str, Any]]) -> OpenRound 
     return OpenRound(last, asked, collected.waiting(last), measured)
 
 
-def _forecast(history: Sequence[RoundResult], collected: Collected) -> str:
+def _forecast(history: Sequence[RoundResult], rounds: Sequence[dict[str, Any]]) -> str:
+    """How many more audited texts production kappa takes.
+
+    From its interval and the 1 / sqrt(n) law where it has one; else the plan of cost.py, less
+    what is audited already.
+    """
     if not history:
         return ""
-    needed = items_needed(history[-1].production, HALF_WIDTH)
-    if needed is None:
+    production = history[-1].production
+    aim = f"to know production kappa to within {HALF_WIDTH:g}."
+    needed = items_needed(production, HALF_WIDTH)
+    if needed is not None:
+        if needed == 0:
+            return f"Production kappa is known to within {HALF_WIDTH:g}."
+        return f"About {needed} more audited texts {aim}"
+    shares = rounds[-1]["prevalence"].values()
+    if not shares:
         return ""
-    if needed == 0:
-        return f"Production kappa is known to within {HALF_WIDTH:g}."
-    return f"About {needed} more audited texts to know production kappa to within {HALF_WIDTH:g}."
+    kappa = USUAL_KAPPA if production.value is None else production.value
+    planned = texts_needed(1 - max(shares), kappa, HALF_WIDTH)
+    if planned is None:
+        return f"More than {LARGEST - production.items} more audited texts {aim}"
+    return f"About {max(planned - production.items, 1)} more audited texts {aim}"

@@ -100,61 +100,25 @@ class Beliefs:
 
 
 @dataclass(frozen=True)
-class Clusters:
-    """A partition of the rows in which every cluster holds rows of one predicted label.
-
-    of_row: (n,) cluster of each row, -1 for rows that were left out.
-    label: (c,) predicted label of each cluster.
-    """
-
-    of_row: Ints
-    label: Ints
-
-    def __post_init__(self) -> None:
-        highest = int(self.of_row.max(initial=-1))
-        _require(highest < len(self.label), f"a row has cluster {highest} of {len(self.label)}")
-
-
-@dataclass(frozen=True)
-class Overlaps:
-    """Pairs of clusters of different labels that reach into each other, strongest first.
-
-    first, second: (m,) clusters, label[first] < label[second].
-    strength: (m,) share of the two clusters' members that stand at the common border, 0 to 1.
-    """
-
-    first: Ints
-    second: Ints
-    strength: Doubles
-
-    def __post_init__(self) -> None:
-        _require_aligned("overlaps", self.first, self.second, self.strength)
-
-
-@dataclass(frozen=True)
 class Pairs:
     """Neighbouring rows with different predicted labels, best first.
 
-    left, right: (m,) rows. distance: (m,) 1 - cosine, from 0 to 2. overlap: (m,) position in
-    Overlaps of the two clusters that they connect.
+    left, right: (m,) rows. distance: (m,) 1 - cosine, from 0 to 2.
     """
 
     left: Ints
     right: Ints
     distance: Doubles
-    overlap: Ints
 
     def __post_init__(self) -> None:
-        _require_aligned("pairs", self.left, self.right, self.distance, self.overlap)
+        _require_aligned("pairs", self.left, self.right, self.distance)
 
     def __len__(self) -> int:
         return len(self.left)
 
     def take(self, which: Ints) -> "Pairs":
         """The pairs at these positions, in that order."""
-        return Pairs(
-            self.left[which], self.right[which], self.distance[which], self.overlap[which]
-        )
+        return Pairs(self.left[which], self.right[which], self.distance[which])
 
 
 @dataclass(frozen=True)

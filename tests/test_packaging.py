@@ -18,12 +18,21 @@ from backend.config import Settings
 ROOT = Path(__file__).parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PINS, STUDIO_PINS = "requirements.txt", "requirements-label-studio.txt"
+PEER_PINS = "requirements-benchmarks.txt"
 
 # Imports whose distribution has another name.
-DISTRIBUTIONS = {"faiss": "faiss-cpu", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "faiss": "faiss-cpu",
+    "hnswlib": "chroma-hnswlib",
+    "modAL": "modal-python",
+    "skactiveml": "scikit-activeml",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 # Declared although nothing here imports them.
 NOT_IMPORTED = {
     "gguf": "transformers reads GGUF files with it",
+    "makefun": "scikit-activeml imports it",
     "gunicorn": "the command that serves the backend",
     "mypy": "a command",
     "redis": "label-studio-ml imports it without declaring it",
@@ -138,7 +147,8 @@ def test_corrected_metadata_belongs_to_the_versions_that_are_installed() -> None
 def test_what_the_code_imports_is_declared() -> None:
     assert imported("backend", "selection") - declared("offline").keys() == set()
     assert (
-        imported("demo", "tests", "benchmarks", "scripts") - declared("offline", "dev").keys()
+        imported("demo", "tests", "benchmarks", "scripts")
+        - declared("offline", "dev", "benchmarks").keys()
         == set()
     )
 
@@ -146,6 +156,15 @@ def test_what_the_code_imports_is_declared() -> None:
 def test_what_is_declared_is_imported_or_has_a_reason() -> None:
     used = imported("backend", "selection", "tests", "scripts") | NOT_IMPORTED.keys()
     assert declared("offline", "dev").keys() - used == set()
+    assert declared("benchmarks").keys() - imported("benchmarks") - used <= declared().keys()
+
+
+def test_the_peers_are_pinned_as_declared() -> None:
+    wanted = declared("benchmarks").keys() - declared().keys()
+    have = pins(PEER_PINS)
+    assert have.keys() == wanted
+    for name in wanted:
+        assert str(declared("benchmarks")[name].specifier) == f"=={have[name]}"
 
 
 def test_the_image_is_installed_as_the_makefile_installs() -> None:
@@ -159,7 +178,8 @@ def test_the_image_is_installed_as_the_makefile_installs() -> None:
         "--no-deps -r requirements.txt",
         "--no-deps --no-build-isolation .",
     ]
-    assert {recipe.replace("-e .", ".") for recipe in recipes} == set(in_order)
+    peers = f"--no-deps -r {PEER_PINS}"  # nothing that serves needs them
+    assert {recipe.replace("-e .", ".") for recipe in recipes} - {peers} == set(in_order)
 
 
 def test_the_image_gets_every_file_that_it_copies_and_no_other() -> None:

@@ -157,14 +157,42 @@ def test_round_0_takes_each_predicted_label_equally_often_and_says_the_chance() 
     assert set(world.beliefs.predicted.tolist()) == {0}  # says yes to everything, more or less so
     choice, _ = world.choose(world.plan(0))
     why = choice.why[choice.role == "train"].tolist()
-    assert why.count("drawn at random among those labelled 'yes'") == 20
-    assert why.count("drawn at random among those labelled 'no'") == 20
+    for label in ("yes", "no"):
+        assert why.count(f"drawn at random among those labelled '{label}'") == 10
+        assert why.count(f"like many others labelled '{label}'") == 10
+    drawn = np.array([reason.startswith("drawn") for reason in why])
     chance = choice.inclusion[choice.role == "train"]
-    assert len(set(chance.tolist())) == 2
-    # each chance is 20 of the open rows of its label, which are all the open rows together
-    assert (20 / np.unique(chance)).sum() == pytest.approx(
+    assert np.isnan(chance[~drawn]).all()  # what was not drawn had no chance that could be told
+    assert len(set(chance[drawn].tolist())) == 2
+    # each chance is 10 of the open rows of its label, which are all the open rows together
+    assert (10 / np.unique(chance[drawn])).sum() == pytest.approx(
         (permanent(world.pool.ids, 3) >= RESERVE).sum()
     )
+
+
+def test_round_0_believes_a_model_that_sees_a_rare_label_rarely() -> None:
+    world = World(n=2_000)
+    lead = world.beliefs.probability[:, 0]
+    rare = lead > np.quantile(lead, 0.95)
+    world.beliefs = world.believe(np.where(rare[:, None], [0.8, 0.2], [0.1, 0.9]))
+    choice, _ = world.choose(world.plan(0))
+    assert rare[rows(choice, "train")].sum() == 20
+    world.beliefs = world.believe(np.where(rare[:, None], [0.45, 0.55], [0.1, 0.9]))
+    choice, _ = world.choose(world.plan(0))  # never says yes: then what speaks for it most
+    assert rare[rows(choice, "train")].sum() == 20
+
+
+def test_the_typical_half_of_round_0_stands_for_more_than_a_random_one() -> None:
+    world = World(n=2_000)
+    choice, _ = world.choose(world.plan(0))
+    typical = [i for i, why in enumerate(choice.why) if why.startswith("like many")]
+
+    def covered(chosen: list[int]) -> float:
+        return float(np.exp((world.vectors @ world.vectors[chosen].T - 1) / 0.2).max(axis=1).mean())
+
+    rng = np.random.default_rng(0)
+    by_chance = [covered(rng.choice(2_000, 20, replace=False).tolist()) for _ in range(50)]
+    assert covered(choice.row[typical].tolist()) > max(by_chance)
 
 
 @pytest.mark.parametrize("round", [0, 1])

@@ -5,6 +5,7 @@ import pytest
 from selection.card import Card
 from selection.collect import Collected, Item
 from selection.config import Settings
+from selection.cost import texts_needed
 from selection.status import OpenRound, Status, estimate, status
 from selection.types import Estimate
 
@@ -134,8 +135,18 @@ def test_the_forecast_follows_one_over_the_root_of_the_items() -> None:
     assert "About 192 more audited texts" in look(rounds=(record(0),)).forecast
     sure = record(0, production_kappa=kappa(0.4, 0.35, 0.45))
     assert look(rounds=(sure,)).forecast == "Production kappa is known to within 0.1."
-    unknown = record(0, production_kappa=kappa(None, None, None))
-    assert look(rounds=(unknown,)).forecast == ""
+
+
+def test_without_an_interval_the_forecast_is_what_was_planned() -> None:
+    unknown = kappa(None, None, None, 20)
+    planned = texts_needed(0.1, 0.6, 0.1)
+    assert planned is not None and planned > 100
+    now = look(rounds=(record(0, production_kappa=unknown, prevalence={"yes": 0.1, "no": 0.9}),))
+    assert now.forecast == (
+        f"About {planned - 20} more audited texts to know production kappa to within 0.1."
+    )
+    nobody = record(0, production_kappa=kappa(None, None, None, 0), prevalence={})
+    assert look(rounds=(nobody,)).forecast == ""
 
 
 def test_an_estimate_comes_back_as_it_was_written() -> None:

@@ -1,0 +1,1 @@
+"""Every number in README and docs has its command here."""

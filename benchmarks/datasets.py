@@ -1,0 +1,296 @@
+"""Files of labelled texts -> pools whose answers are known, for measurements.
+
+The named SETS are real data (licences in the comments); they lie in a folder beside the project
+that is told by the environment variable CRUX_DATA, and are skipped with a message where absent.
+"""
+
+import csv
+import gzip
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from demo import ratings
+from selection.cache import key
+from selection.errors import PoolError
+from selection.types import Bools, Ints
+
+DATA = Path(os.environ.get("CRUX_DATA", "../shared/data"))
+
+
+@dataclass(frozen=True)
+class Data:
+    """n different texts with the label of each.
+
+    texts: (n,). labels: (n,) positions in names. describe: what each label means, in words, for
+    the starting beliefs. made: what was done to the file so that these are its texts.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    labels: Ints
+    names: tuple[str, ...]
+    describe: tuple[str, ...]
+    made: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.texts) != len(self.labels):
+            raise ValueError(f"{len(self.texts)} texts, {len(self.labels)} labels")
+        if len(self.names) != len(self.describe):
+            raise ValueError(f"{len(self.names)} labels, {len(self.describe)} descriptions")
+        if len(set(self.texts)) != len(self.texts):
+            raise ValueError("texts occur twice")
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def prevalence(self) -> tuple[float, ...]:
+        """Share of each label."""
+        count = np.bincount(self.labels, minlength=len(self.names))
+        return tuple((count / max(len(self), 1)).tolist())
+
+
+def read(
+    path: Path,
+    text: str,
+    label: str,
+    *,
+    positive: str | None = None,
+    prevalence: float | None = None,
+    limit: int | None = None,
+    describe: Sequence[str] = (),
+    name: str = "",
+) -> Data:
+    """The texts of a CSV or CSV.gz file.
+
+    positive: the value of `label` that counts, all others being the other label; None for all
+    values as they are. prevalence: share to which the positives are thinned (never raised).
+    limit: at most so many texts. describe: words for positive and other, or for all labels in
+    alphabetical order. Which texts are dropped follows from the texts alone.
+    Raises PoolError for a missing file, column or value.
+    """
+    columns = _columns(path, text, label)
+    return make(
+        columns, name or path.name, positive, prevalence, limit, tuple(describe)
+    )
+
+
+def make(
+    rows: Sequence[tuple[str, str]],
+    name: str,
+    positive: str | None = None,
+    prevalence: float | None = None,
+    limit: int | None = None,
+    describe: tuple[str, ...] = (),
+) -> Data:
+    """(text, value) rows -> Data; see `read`."""
+    first: dict[str, str] = {}
+    for text, value in rows:
+        if text.strip():
+            first.setdefault(text.strip(), value)
+    # in the order of a hash: what a limit or a thinner share drops is a random, fixed part
+    texts = sorted(first, key=key)
+    values = [first[text] for text in texts]
+    if positive is None:
+        names = tuple(sorted(set(values)))
+    else:
+        if positive not in values:
+            seen = ", ".join(sorted(set(values))[:10])
+            raise PoolError(f"{name} holds no text labelled {positive!r}; its labels: {seen}.")
+        names = ("other", positive)
+        values = [positive if value == positive else "other" for value in values]
+        describe = (describe[1], describe[0]) if len(describe) == 2 else describe
+    if len(names) < 2:
+        raise PoolError(f"{name} has one label only ({names[0] if names else 'none'}).")
+    if describe and len(describe) != len(names):
+        raise PoolError(f"{len(describe)} descriptions for {len(names)} labels of {name}.")
+    labels = np.array([names.index(value) for value in values], dtype=np.int64)
+    keep: Bools = np.ones(len(texts), dtype=np.bool_)
+    made = []
+    if prevalence is not None and positive is not None:
+        keep, thinned = _thin(texts, labels, prevalence)
+        if thinned:
+            made.append(f"positives thinned to {prevalence:.1%}")
+    kept = np.flatnonzero(keep)
+    if limit is not None and len(kept) > limit:
+        kept = kept[:limit]
+        made.append(f"{limit} of {int(keep.sum())} texts")
+    return Data(
+        name,
+        tuple(texts[i] for i in kept),
+        labels[kept],
+        names,
+        describe or names,
+        ", ".join(made),
+    )
+
+
+def _thin(texts: Sequence[str], labels: Ints, prevalence: float) -> tuple[Bools, bool]:
+    """(n,) texts that stay, and whether any was dropped."""
+    positive = np.flatnonzero(labels == 1)
+    most = round((len(labels) - len(positive)) * prevalence / (1 - prevalence))
+    # by another hash than that of the order, or a limit would find all positives in front
+    another = sorted(positive.tolist(), key=lambda i: key(f"thin {texts[i]}"))
+    keep = np.ones(len(labels), dtype=np.bool_)
+    keep[another[most:]] = False
+    return keep, most < len(positive)
+
+
+def _columns(path: Path, text: str, label: str) -> list[tuple[str, str]]:
+    if not path.is_file():
+        raise PoolError(f"There is no file {path}.")
+    csv.field_size_limit(2**31 - 1)
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines)
+        for column in (text, label):
+            if column not in (reader.fieldnames or ()):
+                have = ", ".join(reader.fieldnames or ())
+                raise PoolError(f"{path.name} has no column {column!r}; its columns: {have}.")
+        return [(row[text] or "", row[label] or "") for row in reader]
+
+
+def sets() -> dict[str, "Named"]:
+    """The named sets, by name; what is absent says so when it is loaded."""
+    return {one.name: one for one in _NAMED}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A set by name. file: in DATA, or 'ratings' for the demo's. licence: as its source states."""
+
+    name: str
+    title: str
+    file: str
+    label: str
+    positive: str | None
+    describe: tuple[str, ...]
+    licence: str
+    prevalence: float | None = None
+    kinds: tuple[str, ...] = ()
+
+    def load(self, limit: int | None = 20_000) -> Data:
+        """Raises PoolError where the file is absent."""
+        if self.kinds:
+            rows = [
+                (one.text, str(int(_majority(one))))
+                for kind in self.kinds
+                for one in ratings.load(kind)
+            ]
+        else:
+            rows = _columns(DATA / self.file, "text", self.label)
+            if self.label == "labels":  # several emotions of a text, between spaces
+                rows = [(t, str(int(self.positive in v.split()))) for t, v in rows]
+        positive = "1" if self.kinds or self.label == "labels" else self.positive
+        return make(rows, self.name, positive, self.prevalence, limit, self.describe)
+
+
+def _majority(one: ratings.Rated) -> bool:
+    votes = [vote for third in one.thirds for vote in third]
+    return sum(votes) * 2 > len(votes)
+
+
+_HARSH = ("a harshly negative, hostile or disgusted opinion", "a neutral or positive opinion")
+_NAMED = (
+    Named(
+        "clickbait",
+        "Clickbait, 5 %",
+        "clickbait_headlines.csv.gz",
+        "label",
+        "1",
+        (
+            "a clickbait headline: lists, quizzes, gossip, teasing the reader",
+            "a news headline that reports an event",
+        ),
+        "MIT",
+        prevalence=0.05,
+    ),
+    Named(
+        "gratitude",
+        "GoEmotions: gratitude",
+        "goemotions.csv.gz",
+        "labels",
+        "gratitude",
+        ("thanking somebody, gratitude", "an ordinary comment"),
+        "Apache-2.0",
+    ),
+    Named(
+        "remorse",
+        "GoEmotions: remorse",
+        "goemotions.csv.gz",
+        "labels",
+        "remorse",
+        ("saying sorry, remorse, regret, an apology", "an ordinary comment"),
+        "Apache-2.0",
+    ),
+    Named(
+        "anger",
+        "GoEmotions: anger or disgust",
+        "goemotions.csv.gz",
+        "label",
+        "1",
+        ("an angry or disgusted comment", "an ordinary comment"),
+        "Apache-2.0",
+    ),
+    Named(
+        "davidson",
+        "Davidson: hate",
+        "davidson_hate.csv.gz",
+        "label",
+        "1",
+        ("hate speech against a group of people", "an ordinary tweet"),
+        "MIT",
+    ),
+    Named(
+        "edos",
+        "EDOS: sexism",
+        "edos_sexism.csv.gz",
+        "label",
+        "1",
+        ("a sexist comment against women", "an ordinary comment"),
+        "CC0-1.0",
+    ),
+    Named(
+        "edos5",
+        "EDOS: five classes",
+        "edos_sexism.csv.gz",
+        "label_category",
+        None,
+        (),
+        "CC0-1.0",
+    ),
+    Named(
+        "convabuse",
+        "ConvAbuse",
+        "convabuse.csv.gz",
+        "label",
+        "1",
+        ("insulting or abusing a chatbot", "an ordinary conversation with a chatbot"),
+        "CC BY 4.0",
+    ),
+    Named("tweets", "Ratings: tweets", "ratings", "", None, _HARSH, "MIT", kinds=("tweets",)),
+    Named(
+        "editorials",
+        "Ratings: editorials",
+        "ratings",
+        "",
+        None,
+        _HARSH,
+        "MIT",
+        kinds=("editorials",),
+    ),
+    Named(
+        "short",
+        "Ratings: tweets, editorials, products",
+        "ratings",
+        "",
+        None,
+        _HARSH,
+        "MIT",
+        kinds=("tweets", "editorials", "products"),
+    ),
+)

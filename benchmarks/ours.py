@@ -1,0 +1,33 @@
+"""Our choice as a strategy: the code that `crux round` runs, with every label bought to train."""
+
+import numpy as np
+
+from benchmarks.state import State
+from selection.choose import Plan, choose
+from selection.types import Beliefs, Ints, Pool
+
+NO_RESERVE = 1e-12  # of the pool for the audit: here the test rows were set aside before
+
+
+def crux(state: State, count: int) -> Ints:
+    """What `crux round` would buy, without an audit and an evaluation set."""
+    n = len(state.vectors)
+    ids = np.array([f"{row:08d}" for row in range(n)], dtype=object)
+    beliefs = Beliefs(
+        state.probability,
+        tuple(str(label) for label in range(state.k)),
+        str(state.round),
+        np.ones(n, dtype=np.bool_),
+    )
+    plan = Plan(
+        round=state.round,
+        bought=~state.open,
+        inclusion=np.full(n, np.nan),
+        per_round=count,
+        audit_per_round=0,
+        evaluation_share=0.0,
+        audit_reserve=NO_RESERVE,
+        seed=state.seed,
+    )
+    chosen, _ = choose(Pool(ids, ids), state.vectors, beliefs, plan)
+    return chosen.row

@@ -1,0 +1,22 @@
+"""Beliefs -> the rows that stand at the model's boundary.
+
+"Clusters that overlap show where the model is confused" (Krause and Chang, Google Research,
+7 August 2025, step 2). The model's own margin says the same row by row, for any number of labels:
+clusters of each label and the overlap of their neighbourhoods chose no better, at many times the
+work (docs/results.md: the strategy "naive pairs" and its notes).
+"""
+
+import numpy as np
+
+from selection.types import Bools, Doubles, Ints
+
+
+def boundary(margin: Doubles, among: Bools, most: int) -> Ints:
+    """The `most` rows of `among` whose two best labels are closest, the least sure first.
+
+    margin: (n,) belief in the best label less belief in the second. among: (n,) rows that count.
+    """
+    if margin.shape != among.shape:
+        raise ValueError(f"{len(margin)} margins, {len(among)} flags")
+    rows = np.flatnonzero(among)
+    return rows[np.argsort(margin[rows], kind="stable")[:most]].astype(np.int64)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from selection.align import (
-    STOP_CONFIDENCE,
+    PLATEAU_CONFIDENCE,
     difference,
     expert_alignment,
     gap,
@@ -139,7 +139,7 @@ def measure(
         "gain": None,
     }
     if before is not None:
-        gain = audit.gain(predict(before, audit.texts), now, STOP_CONFIDENCE)
+        gain = audit.gain(predict(before, audit.texts), now, PLATEAU_CONFIDENCE)
         figures["gain"] = gain.as_json()
     weakest = audit.weakest()
     if weakest is not None:

@@ -5,6 +5,7 @@ Beside each model's kappa stand the people's own, and the differences of arms wi
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,61 @@ def _shown(value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return "undefined"
     return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+
+
+ARMS = {
+    "a": "the prompted model",
+    "b": "one rater's vote for every text",
+    "c": "curated expert labels, through the loop",
+    "d": "as many random expert labels",
+    "e": "expert labels for every text",
+}
+
+
+def markdown(results: Path, kinds: Sequence[str]) -> str:
+    """The chapter on the source's experiment, from what is there; empty where nothing is."""
+    lines = []
+    for kind in kinds:
+        if not (results / f"{kind}-people.json").exists():
+            continue
+        known, by_file = read(results, kind)
+        found = list(by_file.values())
+        lines += [
+            f"### {kind.capitalize()}",
+            "",
+            f"Kappa with the reference third of raters on {len(known['ids'])} texts that no arm "
+            f"trained on, {known['positives']} of them harsh.",
+            "",
+            "| | labels | harsh | kappa, 95 % | AUC | minutes |",
+            "|---|---|---|---|---|---|",
+        ]
+        for name, words in (("one_rater", "one rater"), ("expert", "the expert who taught"),
+                            ("other_expert", "another expert")):  # fmt: skip
+            one = known[name]
+            lines.append(f"| {words} | | | {_shown(one['value'], one['low'], one['high'])} | | |")
+        for one in sorted(found, key=lambda one: (one["arm"], one["seed"])):
+            lines.append(
+                f"| ({one['arm']}) {ARMS[one['arm']]}, seed {one['seed']} | {one['labels']:,} | "
+                f"{one['positives']} | {_shown(one['kappa'], one['low'], one['high'])} | "
+                f"{one['auc']:.2f} | {one['seconds'] / 60:.0f} |"
+            )
+        missing = sorted(set(ARMS) - {one["arm"] for one in found})
+        if missing:
+            lines += ["", f"Not measured yet: ({'), ('.join(missing)})."]
+        gains = [
+            f"({one['of']}) less ({one['less']}) {_shown(one['value'], one['low'], one['high'])}"
+            for one in differences(known, found)
+        ]
+        if gains:
+            lines += ["", "Differences on the same texts: " + "; ".join(gains) + "."]
+        lines.append("")
+    if not lines:
+        return ""
+    head = [
+        "## The source's experiment, with a real LLM",
+        "",
+        "SmolLM2-135M with LoRA on real votes (demo/ratings.py). Command: `python -m "
+        "benchmarks.headline`; raw scores in `docs/results/headline`.",
+        "",
+    ]
+    return "\n".join(head + lines)

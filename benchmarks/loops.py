@@ -13,7 +13,7 @@ import numpy as np
 from backend.evaluate import ground
 from benchmarks.simulate import audited, knowing
 from benchmarks.trials import RESAMPLES, Figures, error, rounded, world_of
-from selection.align import STOP_CONFIDENCE
+from selection.align import PLATEAU_CONFIDENCE
 from selection.stop import RoundResult, decide
 from selection.types import Doubles, Estimate
 
@@ -34,7 +34,7 @@ def loop(
         gain, gap = None, NONE
         if gains and r >= cell["patience"]:
             before = look.predictions[r - cell["patience"]]
-            gain = items.gain(before, look.predictions[r], STOP_CONFIDENCE)
+            gain = items.gain(before, look.predictions[r], PLATEAU_CONFIDENCE)
         if not gains:
             gap = items.gap(look.predictions[r])
         yield RoundResult(r, 0, f"v{r}", NONE, NONE, NONE, gap, gain)

@@ -7,9 +7,9 @@ dimensions): rows that are nearer to the other label than to their own fifth nei
 
 from collections import defaultdict
 
-import faiss
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.state import State
 from selection.types import Bools, Floats, Ints
@@ -67,14 +67,13 @@ def _other(vectors: Floats, label: Ints) -> tuple[Ints, Floats, Bools]:
     own = np.full(len(label), -2.0, dtype=np.float32)
     for name in np.unique(label):
         members = np.flatnonzero(label == name)
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(vectors[members])
+        index = NearestNeighbors(metric="cosine", algorithm="brute").fit(vectors[members])
         others = np.flatnonzero(label != name)
         if len(others):
-            similarity, found = index.search(vectors[others], 1)
-            closer = similarity[:, 0] > cosine[others]
-            cosine[others[closer]] = similarity[closer, 0]
+            distance, found = index.kneighbors(vectors[others], 1)
+            closer = 1 - distance[:, 0] > cosine[others]
+            cosine[others[closer]] = 1 - distance[closer, 0]
             near[others[closer]] = members[found[closer, 0]]
         if len(members) > OWN:  # the first that a row finds is itself
-            own[members] = index.search(vectors[members], OWN + 1)[0][:, OWN]
+            own[members] = 1 - index.kneighbors(vectors[members], OWN + 1)[0][:, OWN]
     return near, cosine, cosine > own

@@ -4,13 +4,21 @@ import numpy as np
 
 from benchmarks.state import State
 from selection.choose import Plan, choose
-from selection.types import Beliefs, Ints, Pool
+from selection.types import Beliefs, Choice, Ints, Pool
 
 NO_RESERVE = 1e-12  # of the pool for the audit: here the test rows were set aside before
 
 
 def crux(state: State, count: int) -> Ints:
-    """What `crux round` would buy, without an audit and an evaluation set."""
+    """The rows that `crux round` would buy."""
+    return choice(state, count).row
+
+
+def choice(state: State, count: int) -> Choice:
+    """What `crux round` would buy and why, without an audit and an evaluation set.
+
+    The ids of its rows, of which the names of pairs are made, are their numbers.
+    """
     n = len(state.vectors)
     ids = np.array([f"{row:08d}" for row in range(n)], dtype=object)
     beliefs = Beliefs(
@@ -30,4 +38,4 @@ def crux(state: State, count: int) -> Ints:
         seed=state.seed,
     )
     chosen, _ = choose(Pool(ids, ids), state.vectors, beliefs, plan)
-    return chosen.row
+    return chosen

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selection.audit import audit, permanent
+from selection.audit import audit
 from selection.card import Card
 from selection.collect import Collected, Item
 from selection.types import NO_VERDICT, Doubles, Ints
@@ -89,7 +89,6 @@ def judged(
 
 RESERVE = 0.25
 POOL = 20_000
-_CHANCE = permanent(np.array([str(i) for i in range(POOL)], dtype=object), 0)
 
 
 def collected(
@@ -154,7 +153,9 @@ def audited(
     what the one before said, but where its chances changed.
     """
     types = world.draw(rng, POOL)
-    fate, chance = rng.random(POOL), rng.permutation(_CHANCE)
+    # fresh chances, as the hash of other ids or another seed: with one set of them for all loops,
+    # even mixed, its few small numbers are always as many, and the audit seems biased by them
+    fate, chance = rng.random(POOL), rng.random(POOL)
     inclusion, stratum = np.full(POOL, np.nan), np.full(POOL, -1, dtype=np.int64)
     table = np.full((POOL, len(experts)), NO_VERDICT, dtype=np.int64)
     said: list[Ints] = []

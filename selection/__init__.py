@@ -1,6 +1,6 @@
 """The choice: which examples of a pool experts should label, and what their answers show.
 
-pool -> label -> embed -> cluster -> overlap -> pair -> budget (+ audit) -> push
-                                                            experts, in Label Studio
+pool -> label -> embed -> boundary -> pair -> budget (+ audit) -> push
+                                                  experts, in Label Studio
 status <- stop <- align <- split <- collect
 """

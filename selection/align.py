@@ -11,9 +11,10 @@ import numpy as np
 from selection.kappa import TOGETHER_IN_GAP, Items, estimated, kappas, mean_kappa
 from selection.types import NO_VERDICT, Estimate, Ints, Sample, Verdicts
 
-# Of intervals that can end the loop: they are looked at after every round. At 95 % six looks stop
-# falsely in up to 10 % of loops, at 98 % in fewer than 5 (docs/results/statistics.json).
-STOP_CONFIDENCE = 0.98
+# Of the intervals that can end the loop. They are looked at after every round: by parity 95 % would
+# stop up to 10 % of loops falsely, by plateau 98 % up to 8 (docs/results/statistics.json).
+PARITY_CONFIDENCE = 0.98
+PLATEAU_CONFIDENCE = 0.99
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def gap(
     """Kappa of the model less that of the experts, where at least two experts judged.
 
     Both are taken on the same items and shared draws. Parity is read from it (stop.py), once a
-    round, and so its confidence is STOP_CONFIDENCE.
+    round, and so its confidence is PARITY_CONFIDENCE.
     """
     items = Items.of(verdicts, sample, at_least=2, predictions=(predicted,))
     model = mean_kappa(items.with_model(), items.k)
@@ -124,7 +125,7 @@ def gap(
         items,
         rng,
         resamples,
-        STOP_CONFIDENCE,
+        PARITY_CONFIDENCE,
         TOGETHER_IN_GAP,
     )
 

@@ -28,7 +28,7 @@ from selection.types import (
     Strings,
 )
 
-CANDIDATES = 2_000  # that the budget weighs against each other: its work grows as the square
+CANDIDATES = 1_000  # that the budget weighs against each other: its work grows as the square
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _boundary(
     covered = vectors[plan.bought]
     margin = beliefs.margin
     rows = boundary(margin, open_rows, CANDIDATES)
-    pairs = pair(vectors, beliefs.predicted, rows, open_rows)
+    pairs = pair(vectors, beliefs.predicted, rows)
     chosen = budget(
         _midpoints(vectors, pairs),
         _unsure((margin[pairs.left] + margin[pairs.right]) / 2),

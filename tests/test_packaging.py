@@ -22,7 +22,6 @@ PEER_PINS = "requirements-benchmarks.txt"
 
 # Imports whose distribution has another name.
 DISTRIBUTIONS = {
-    "faiss": "faiss-cpu",
     "hnswlib": "chroma-hnswlib",
     "modAL": "modal-python",
     "skactiveml": "scikit-activeml",

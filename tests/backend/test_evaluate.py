@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import cohen_kappa_score
+from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from backend.evaluate import Promotion, ground, measure, promotion
 from selection.card import Card
@@ -86,18 +86,12 @@ def always(right: Sequence[int]) -> Any:
 def against_both(
     model: Sequence[int], ann: Sequence[int], bob: Sequence[int], weight: Sequence[float]
 ) -> float:
-    """Disagreement with both experts, over that by chance, which scikit-learn's kappa implies."""
+    """Disagreement with both experts, over that by chance."""
     observed = expected = 0.0
     for expert in (ann, bob):
-        differ = float(np.average(np.array(model) != np.array(expert), weights=weight))
-        observed += differ
-        expected += (
-            differ / (1 - cohen_kappa_score(model, expert, sample_weight=weight))
-            if (differ)
-            else float(
-                2 * np.average(model, weights=weight) * (1 - np.average(model, weights=weight))
-            )
-        )
+        table = confusion_matrix(model, expert, sample_weight=weight, normalize="all")
+        observed += 1 - float(np.trace(table))
+        expected += 1 - float(table.sum(axis=0) @ table.sum(axis=1))
     return 1 - observed / expected
 
 

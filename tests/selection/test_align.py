@@ -10,7 +10,7 @@ from scipy.stats import bootstrap, gamma
 from sklearn.metrics import cohen_kappa_score
 
 from selection.align import (
-    STOP_CONFIDENCE,
+    PARITY_CONFIDENCE,
     difference,
     expert_alignment,
     gap,
@@ -337,7 +337,7 @@ def test_the_interval_equals_draws_in_plain_loops(kind: str) -> None:
     else:
         measure = {"model": model_alignment, "gap": gap}[kind]
         found = measure(model, verdicts, sample, rng=fresh(1), resamples=draws)
-    tail = (1 - (STOP_CONFIDENCE if kind == "gap" else 0.95)) / 2
+    tail = (1 - (PARITY_CONFIDENCE if kind == "gap" else 0.95)) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     assert [found.value, found.low, found.high] == pytest.approx([point, low, high], abs=1e-9)
 

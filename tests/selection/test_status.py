@@ -130,9 +130,17 @@ def test_the_worker_is_told_in_a_sentence(training: dict[str, Any], says: str) -
     assert look(training=training).training_sentence == says
 
 
-def test_the_forecast_follows_one_over_the_root_of_the_items() -> None:
-    # half of [0.2, 0.6] is 0.2, twice of what is aimed at: four times the items
-    assert "About 192 more audited texts" in look(rounds=(record(0),)).forecast
+def test_the_forecast_is_the_larger_of_law_and_plan() -> None:
+    # half of [0.2, 0.6] is 0.2, twice of what is aimed at: four times the 64 items, 192 more
+    assert "About 192 more audited texts" in look(rounds=(record(0, prevalence={}),)).forecast
+    planned = texts_needed(0.2, 0.4, 0.1)
+    assert planned is not None and planned > 256
+    assert f"About {planned - 64} more audited texts" in look(rounds=(record(0),)).forecast
+    wide = record(0, production_kappa=kappa(0.4, 0.0, 0.8, 64))
+    assert "About 960 more audited texts" in look(rounds=(wide,)).forecast
+
+
+def test_the_forecast_ends_where_production_is_known() -> None:
     sure = record(0, production_kappa=kappa(0.4, 0.35, 0.45))
     assert look(rounds=(sure,)).forecast == "Production kappa is known to within 0.1."
 

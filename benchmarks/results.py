@@ -1,0 +1,176 @@
+"""docs/results.md and its pictures, written from the kept results so that numbers cannot drift.
+
+    python -m benchmarks.results
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.headline_report import markdown
+from benchmarks.peers import NOTES
+from benchmarks.picture import panels
+from benchmarks.statistics_report import statistics
+
+DOCS = Path("docs")
+RESULTS = DOCS / "results"
+OURS = "crux"
+Result = dict[str, Any]
+
+
+def load(part: str) -> dict[str, Result]:
+    """Set -> its result, in the order of the sets' names; empty where nothing was measured."""
+    files = sorted((RESULTS / part).glob("*.json"))
+    return {file.stem: json.loads(file.read_text()) for file in files}
+
+
+def areas(results: dict[str, Result]) -> dict[str, dict[str, float]]:
+    """Strategy -> set -> area under its kappa curve, for strategies that ran on every set."""
+    names = set.intersection(*(set(one["strategies"]) for one in results.values()))
+    return {
+        name: {key: one["strategies"][name]["area"] for key, one in results.items()}
+        for name in sorted(names)
+    }
+
+
+def best_single(area: dict[str, dict[str, float]]) -> str:
+    """The strategy other than ours with the largest mean area over all sets."""
+    others = [name for name in area if name != OURS]
+    return max(others, key=lambda name: float(np.mean(list(area[name].values()))))
+
+
+def choice() -> str:
+    """The chapter on which labels to buy."""
+    results = load("efficiency")
+    if not results:
+        return ""
+    area = areas(results)
+    peer = best_single(area)
+    seeds = sorted({one["seeds"] for one in results.values()})
+    rows = sorted({one["rows"] for one in results.values()})
+    lines = [
+        "## Which labels to buy",
+        "",
+        f"{len(results)} sets of {rows[0]:,} to {rows[-1]:,} texts, {len(area)} strategies, "
+        f"seeds: {' or '.join(map(str, seeds))}, six rounds of 64 labels. Kappa on texts that "
+        "nobody can buy, at the learner's own threshold. Command: `python -m benchmarks.suite` (it "
+        "takes hours and goes on where it was cut off); raw runs in `docs/results/runs`, "
+        "figures in `docs/results/efficiency`.",
+        "",
+        "![Kappa against labels](images/efficiency.svg)",
+        "",
+        "Area under the curve of kappa (its mean over the six rounds), a set a row:",
+        "",
+        "| set | positive | ours | best peer on this set | area | difference, 95 % | "
+        f"{peer} | random | our labels to random's 384 |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for key, one in results.items():
+        lines.append(_set_row(one, area, peer, key))
+    lines += ["", *_reach(results, area, peer), "", *_ranking(results, area)]
+    return "\n".join(lines) + "\n"
+
+
+def _set_row(one: Result, area: dict[str, dict[str, float]], peer: str, key: str) -> str:
+    ours, gap = one["strategies"][OURS], one["difference"]
+    common = max(one["prevalence"].values())
+    to = ours["labels_to_random"]
+    return (
+        f"| {one['title']} | {1 - common:.1%} | {ours['area']:.3f} | {one['best_peer']} | "
+        f"{one['strategies'][one['best_peer']]['area']:.3f} | {_gap(gap)} | "
+        f"{area[peer][key]:.3f} | {area['random'][key]:.3f} | "
+        f"{'never' if to is None else f'{to:.0f}'} |"
+    )
+
+
+def _gap(gap: dict[str, float | None]) -> str:
+    mean = f"{gap['mean']:+.3f}"
+    return mean if gap["low"] is None else f"{mean} [{gap['low']:+.3f}, {gap['high']:+.3f}]"
+
+
+def _reach(results: dict[str, Result], area: dict[str, dict[str, float]], peer: str) -> list[str]:
+    """What was to be reached, and what was."""
+    ours = np.array([area[OURS][key] for key in results])
+    theirs = np.array([area[peer][key] for key in results])
+    best = np.array([one["strategies"][one["best_peer"]]["area"] for one in results.values()])
+    worst = int((ours - best).argmin())
+    to = [one["strategies"][OURS]["labels_to_random"] or np.inf for one in results.values()]
+    last = next(iter(results.values()))["labels"][-1]
+    seconds = max(one["strategies"][OURS]["seconds"] for one in results.values())
+    lines = [
+        "| to be reached | reached |",
+        "|---|---|",
+        f"| mean area at least .02 above the best single peer ({peer}) | "
+        f"{ours.mean():.3f} against {theirs.mean():.3f}: {ours.mean() - theirs.mean():+.3f} |",
+        "| on no set more than .02 below the best peer for that set | "
+        f"worst: {list(results.values())[worst]['title']}, {(ours - best)[worst]:+.3f}; "
+        f"{int((ours - best < -0.02).sum())} of {len(results)} sets are below -.02 |",
+        f"| labels to random's {last}, median set: half or less | {np.median(to):.0f} |",
+    ]
+    if "clickbait" in results:
+        reached = results["clickbait"]["strategies"][OURS]["labels_to_random"]
+        lines.append(f"| the same on clickbait: a quarter or less | {reached} |")
+    for part, words in (("useless", "a useless start"), ("inverted", "an inverted start")):
+        if other := load(part):
+            share = _after_round_2(other) / _after_round_2({k: results[k] for k in other})
+            lines.append(
+                f"| {words}: from round 2 on within 10 % of a good start's area | {share:.0%} |"
+            )
+    for part, words in (("noise10", "10 %"), ("noise20", "20 %")):
+        if other := load(part):
+            noisy = areas(other)
+            rival = best_single(noisy)
+            gap = float(np.mean([noisy[OURS][key] - noisy[rival][key] for key in other]))
+            lines.append(f"| {words} wrong labels: at or above the best | {gap:+.3f} ({rival}) |")
+    lines.append(f"| a choice of 64 in under 2 s | median of the slowest set {seconds:.2f} s |")
+    return lines
+
+
+def _after_round_2(results: dict[str, Result]) -> float:
+    """Mean kappa of ours from round 2 (the third) on."""
+    return float(np.mean([one["strategies"][OURS]["kappa"][2:] for one in results.values()]))
+
+
+def _ranking(results: dict[str, Result], area: dict[str, dict[str, float]]) -> list[str]:
+    ranked = sorted(area, key=lambda name: -float(np.mean(list(area[name].values()))))
+    lines = [
+        "All strategies by their mean area over the sets:",
+        "",
+        "| strategy | mean area | of positives bought | seconds a choice | |",
+        "|---|---|---|---|---|",
+    ]
+    for name in ranked:
+        each = [one["strategies"][name] for one in results.values()]
+        lines.append(
+            f"| {name} | {np.mean(list(area[name].values())):.3f} | "
+            f"{np.mean([one['positives_bought'] for one in each]):.0%} | "
+            f"{np.median([one['seconds'] for one in each]):.2f} | {NOTES.get(name, '')} |"
+        )
+    return lines
+
+
+def _headline() -> str:
+    return markdown(RESULTS / "headline", ("tweets", "editorials"))
+
+
+def document() -> str:
+    """The whole of docs/results.md."""
+    head = (
+        "# What was measured\n\nWritten by `python -m benchmarks.results` from the files in "
+        "`docs/results`; not edited by hand.\n\n"
+    )
+    chapters = (choice(), _headline(), statistics(RESULTS / "statistics.json"))
+    return head + "\n".join(chapter for chapter in chapters if chapter)
+
+
+def main() -> None:
+    """Write docs/results.md and its picture."""
+    (DOCS / "results.md").write_text(document())
+    if results := load("efficiency"):
+        (DOCS / "images" / "efficiency.svg").write_text(panels(results, OURS))
+
+
+if __name__ == "__main__":
+    main()

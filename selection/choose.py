@@ -1,7 +1,7 @@
 """The choice of one round, from beliefs to the tasks that experts will see: pure and repeatable.
 
-    round 0:  stratify, budget (within each label)  + audit
-    later:    boundary -> pair -> budget -> split    + audit
+round 0:  stratify, budget (within each label)  + audit
+later:    boundary -> pair -> budget -> split    + audit
 """
 
 from dataclasses import dataclass

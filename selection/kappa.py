@@ -21,7 +21,8 @@ from selection.types import NO_VERDICT, Bools, Doubles, Estimate, Ints, Sample, 
 ONE_LABEL = "all answers that can be compared are the same label, so that kappa says nothing"
 
 # How often each kind of imagined group counts, in groups (docs/results/statistics.json).
-ALONE = 0.25  # one expert, or one of two models, differs from the others
+ALONE = 0.25  # one expert differs from the others
+MODEL = 0.5  # one of two models does, where they are compared
 TOGETHER = 0.25  # all experts differ from the model
 TOGETHER_IN_GAP = 0.5  # the same where it moves both kappas: the model's down, the experts' up
 LABEL = 0.5  # all agree on this label
@@ -219,7 +220,7 @@ def _often(items: Items, together: float) -> Doubles:
     Of a single model "it differs alone" is no other event than "the experts do together".
     """
     e, models = len(items.experts), len(items.answers) - len(items.experts)
-    alone = [ALONE] * e + [ALONE if models > 1 else 0.0] * models
+    alone = [ALONE] * e + [MODEL if models > 1 else 0.0] * models
     return np.array([*alone, together, *[LABEL] * items.k])
 
 

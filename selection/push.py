@@ -69,9 +69,7 @@ def tab_title(round: int) -> str:
     return f"Crux round {round}"
 
 
-def push(
-    studio: Studio, project: Project, order: Order, progress: Progress | None = None
-) -> int:
+def push(studio: Studio, project: Project, order: Order, progress: Progress | None = None) -> int:
     """Push what is missing of the round; the number of tasks that were new.
 
     Raises StudioError; run again, it goes on where it stopped.
@@ -133,7 +131,5 @@ def _task(project: Project, card: Card, text: str) -> dict[str, Any]:
     }
     if not card.blind:
         best = max(card.belief, key=card.belief.__getitem__)
-        body["predictions"] = [
-            prediction(project.schema, best, card.belief[best], card.version)
-        ]
+        body["predictions"] = [prediction(project.schema, best, card.belief[best], card.version)]
     return body

@@ -117,9 +117,7 @@ def _facts(status: Status) -> Safe:
     ]
     if status.forecast:
         rows.append(("Forecast", status.forecast))
-    return tag(
-        "dl", *(tag("div", tag("dt", k), tag("dd", v)) for k, v in rows), class_="facts"
-    )
+    return tag("dl", *(tag("div", tag("dt", k), tag("dd", v)) for k, v in rows), class_="facts")
 
 
 def next_step(status: Status) -> str:

@@ -147,9 +147,7 @@ def _ticks(rounds: Sequence[dict[str, Any]], frame: Frame, wide: bool) -> Safe:
     parts, free = [], frame.left
     for record in reversed(rounds):  # the newest round is named before the older ones
         x = frame.x(record["labels_bought"])
-        parts.append(
-            tag("line", x1=x, x2=x, y1=frame.floor, y2=frame.floor + 5, class_="zero")
-        )
+        parts.append(tag("line", x1=x, x2=x, y1=frame.floor, y2=frame.floor + 5, class_="zero"))
         if parts and free != frame.left and free - x < (58 if wide else 34):
             continue
         free = round(x)

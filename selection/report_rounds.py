@@ -77,8 +77,7 @@ def _body(record: dict[str, Any], notes: Notes) -> Safe:
         badge(record["stop"], record["decision"]),
     )
     row = [
-        tag("td", tag("div", cell), data_label=name)
-        for name, cell in zip(HEAD, cells, strict=True)
+        tag("td", tag("div", cell), data_label=name) for name, cell in zip(HEAD, cells, strict=True)
     ]
     why = join([tag("div", without_rule(record["reason"])), tag("div", record["promotion"])])
     return tag(

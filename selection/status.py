@@ -147,7 +147,7 @@ def _forecast(history: Sequence[RoundResult], rounds: Sequence[dict[str, Any]]) 
 
     The larger of two: what the 1 / sqrt(n) law makes of the interval there is, and the plan of
     cost.py less what is audited. While positives are few intervals narrow more slowly than by the
-    law: from 50 texts at a tenth positive it promises .1 at 260, and simulation finds 360.
+    law: from 50 texts at a tenth positive it promises .1 at 280, and simulation finds 370.
     """
     if not history:
         return ""

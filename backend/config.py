@@ -47,7 +47,7 @@ class Settings(BaseSettings):
 
     patience: int = Field(default=2, ge=1, description="rounds over which the gain is measured")
     resamples: int = Field(
-        default=2_000, ge=100, description="bootstrap resamples of every interval"
+        default=2_000, ge=100, description="draws of the Bayesian bootstrap behind every interval"
     )
     seed: int = Field(default=0, ge=0, description="seed of training and resampling")
 

@@ -170,7 +170,7 @@ class Sample:
 
     weight: (n,) 1 / inclusion probability (all 1 where the items are the population of interest).
     group: (n,) items that were drawn together (the two of a pair) carry the same number.
-    stratum: (n,) items are resampled inside their stratum only.
+    stratum: (n,) of the sample that each was drawn in; told, but draws are not fixed by it.
     """
 
     weight: Doubles

@@ -5,13 +5,14 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.picture import panels
-from benchmarks.results import areas, best_single, document, load
+from benchmarks.results import areas, best_single, claim, document, load
 from benchmarks.statistics_report import statistics
 
 
 def test_the_results_are_those_that_the_kept_figures_give() -> None:
     assert Path("docs/results.md").read_text() == document()
     assert Path("docs/images/efficiency.svg").read_text() == panels(load("efficiency"), "crux")
+    assert claim() in " ".join(Path("README.md").read_text().split())
 
 
 def one(area: float, other: float) -> dict[str, Any]:

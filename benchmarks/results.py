@@ -58,8 +58,8 @@ def choice() -> str:
         f"{len(results)} sets of {rows[0]:,} to {rows[-1]:,} texts, {len(area)} strategies, "
         f"seeds: {' or '.join(map(str, seeds))}, six rounds of 64 labels. Kappa on texts that "
         "nobody can buy, at the learner's own threshold. Command: `python -m benchmarks.suite` (it "
-        "takes hours and goes on where it was cut off; strategies that have not run on every set are "
-        "left out); raw runs in `docs/results/runs`, "
+        "takes hours and goes on where it was cut off; strategies that have not run on every set "
+        "are left out); raw runs in `docs/results/runs`, "
         "figures in `docs/results/efficiency`.",
         "",
         "![Kappa against labels](images/efficiency.svg)",

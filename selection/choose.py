@@ -28,6 +28,7 @@ from selection.types import (
     Strings,
 )
 
+TYPICAL = 4  # one in so many of the first texts stands for others; the rest is drawn at random
 CANDIDATES = 1_000  # that the budget weighs against each other: its work grows as the square
 
 
@@ -94,20 +95,21 @@ def _start(
     most: int,
     rng: np.random.Generator,
 ) -> Choice:
-    """Half at random with known chances, half the texts that stand for most others.
+    """Three quarters at random with known chances, a quarter the texts that stand for most others.
 
-    The random half tells the pool's balance of labels and keeps the lesson like the pool; the
-    other half makes it cover the pool. Either alone taught less (docs/results.md).
+    The random part tells the pool's balance of labels, and the threshold of every version hangs on
+    that; the rest makes the lesson cover the pool (docs/decisions.md).
     """
     predicted, k = beliefs.predicted, len(beliefs.labels)
-    drawn, chance = stratify(predicted, open_rows, most - most // 2, k, rng=rng)
+    size = most // TYPICAL
+    drawn, chance = stratify(predicted, open_rows, most - size, k, rng=rng)
     free = open_rows.copy()
     free[drawn] = False
     groups = [np.flatnonzero(free & (predicted == name)) for name in range(k)]
     typical = [
-        _typical(vectors, rng.permutation(rows)[:CANDIDATES], drawn[predicted[drawn] == name], size)
-        for name, (rows, size) in enumerate(
-            zip(groups, fair_shares([len(rows) for rows in groups], most // 2), strict=True)
+        _typical(vectors, rng.permutation(rows)[:CANDIDATES], drawn[predicted[drawn] == name], part)
+        for name, (rows, part) in enumerate(
+            zip(groups, fair_shares([len(rows) for rows in groups], size), strict=True)
         )
     ]
     rows = np.concatenate(typical)

@@ -66,7 +66,7 @@ def _panel(one: dict[str, Any], ours: str, place: int) -> str:
     )
     title = (
         f'<text x="{x0 + LEFT}" y="{y0 + 16}" font-size="12.5" font-weight="600" fill="{INK}">'
-        f"{escape(one.get('title', one['data']))}</text>"
+        f"{escape(one['title'])}</text>"
     )
     return f'<g fill="{INK}">{title}{axis}{"".join(marks)}{"".join(drawn)}</g>'
 

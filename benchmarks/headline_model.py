@@ -117,14 +117,14 @@ def figures(scores: Doubles, reference: Ints) -> dict[str, Any]:
     ranking would give at a better threshold. A diagnosis, no result.
     """
     kappa = model_alignment(
-        says(scores), *_judged(reference), rng=np.random.default_rng(0), resamples=RESAMPLES
+        says(scores), *judged(reference), rng=np.random.default_rng(0), resamples=RESAMPLES
     )
     share = np.bincount(reference, minlength=len(LABELS)) / len(reference)
     most = wanted_counts(len(scores), share)[HARSH]
     matched = np.full(len(scores), 1 - HARSH)
     matched[np.argsort(-scores, kind="stable")[:most]] = HARSH
     peeking = model_alignment(
-        matched, *_judged(reference), rng=np.random.default_rng(0), resamples=100
+        matched, *judged(reference), rng=np.random.default_rng(0), resamples=100
     )
     return {
         "kappa": kappa.value,
@@ -147,15 +147,15 @@ def says(scores: Doubles) -> Ints:
 def compare(scores_a: Doubles, scores_b: Doubles, reference: Ints) -> Estimate:
     """Kappa of b less kappa of a, on shared resamples."""
     return difference(
-        says(scores_a), says(scores_b), *_judged(reference),
+        says(scores_a), says(scores_b), *judged(reference),
         rng=np.random.default_rng(0), resamples=RESAMPLES,
     )  # fmt: skip
 
 
-def _judged(reference: Ints) -> tuple[Verdicts, Sample]:
+def judged(reference: Ints) -> tuple[Verdicts, Sample]:
     """The reference as one expert's verdicts on a simple random sample."""
     n = len(reference)
-    sample = Sample(np.ones(n), np.arange(n), np.zeros(n, dtype=np.int64))
+    sample = Sample(np.ones(n), np.arange(n))
     return Verdicts(reference[:, None], ("reference",), len(LABELS)), sample
 
 

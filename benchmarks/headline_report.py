@@ -14,10 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.headline_data import EXPERT, HARSH, Ground, majority, one_vote
-from benchmarks.headline_model import RESAMPLES, compare
-from demo.run import LABELS
+from benchmarks.headline_model import RESAMPLES, compare, judged
 from selection.align import model_alignment
-from selection.types import Ints, Sample, Verdicts
+from selection.types import Ints
 
 # the second less the first
 PAIRS = (("a", "c"), ("b", "c"), ("d", "c"), ("e", "c"), ("b", "e"), ("d", "b"))
@@ -50,11 +49,9 @@ def people(ground: Ground) -> dict[str, Any]:
     reference = ground.reference
 
     def kappa(answers: Ints) -> dict[str, Any]:
-        n = len(answers)
-        verdicts = Verdicts(reference[:, None], ("reference",), len(LABELS))
-        sample = Sample(np.ones(n), np.arange(n), np.zeros(n, dtype=np.int64))
         rng = np.random.default_rng(0)
-        return model_alignment(answers, verdicts, sample, rng=rng, resamples=RESAMPLES).as_json()
+        told = model_alignment(answers, *judged(reference), rng=rng, resamples=RESAMPLES)
+        return told.as_json()
 
     return {
         "kind": ground.kind,

@@ -134,12 +134,4 @@ def sample_of(items: Sequence[Item]) -> Sample:
     """How the items came to be judged: drawn with known chances, or chosen in pairs."""
     inclusion = [1.0 if i.card.inclusion is None else i.card.inclusion for i in items]
     _, group = np.unique([item.card.pair for item in items], return_inverse=True)
-    _, stratum = np.unique(
-        [item.card.stratum if item.card.role == "audit" else "" for item in items],
-        return_inverse=True,
-    )
-    return Sample(
-        1.0 / np.array(inclusion, dtype=np.float64),
-        np.asarray(group, dtype=np.int64),
-        np.asarray(stratum, dtype=np.int64),
-    )
+    return Sample(1.0 / np.array(inclusion, dtype=np.float64), np.asarray(group, dtype=np.int64))

@@ -23,15 +23,13 @@ def pair(vectors: Floats, predicted: Ints, rows: Ints) -> Pairs:
     label = predicted[rows]
     if len(np.unique(label)) < 2:
         nothing = np.zeros(0, dtype=np.int64)
-        return Pairs(nothing, nothing, np.zeros(0))
+        return Pairs(nothing, nothing)
     cosine = vectors[rows] @ vectors[rows].T
     cosine[label[:, None] == label[None, :]] = -2.0
-    near = cosine.argmax(axis=1)
-    distance = 1.0 - cosine[np.arange(len(rows)), near].astype(np.float64)
-    mate = rows[near]
+    mate = rows[cosine.argmax(axis=1)]
     swap = label > predicted[mate]
     left, right = np.where(swap, mate, rows), np.where(swap, rows, mate)
     # two rows that are each other's nearest are one pair, found twice
     _, first = np.unique(np.stack([left, right], axis=1), axis=0, return_index=True)
     once = np.sort(first)
-    return Pairs(left[once], right[once], distance[once])
+    return Pairs(left[once], right[once])

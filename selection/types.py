@@ -103,22 +103,21 @@ class Beliefs:
 class Pairs:
     """Neighbouring rows with different predicted labels, best first.
 
-    left, right: (m,) rows. distance: (m,) 1 - cosine, from 0 to 2.
+    left, right: (m,) rows.
     """
 
     left: Ints
     right: Ints
-    distance: Doubles
 
     def __post_init__(self) -> None:
-        _require_aligned("pairs", self.left, self.right, self.distance)
+        _require_aligned("pairs", self.left, self.right)
 
     def __len__(self) -> int:
         return len(self.left)
 
     def take(self, which: Ints) -> "Pairs":
         """The pairs at these positions, in that order."""
-        return Pairs(self.left[which], self.right[which], self.distance[which])
+        return Pairs(self.left[which], self.right[which])
 
 
 @dataclass(frozen=True)
@@ -170,19 +169,16 @@ class Sample:
 
     weight: (n,) 1 / inclusion probability (all 1 where the items are the population of interest).
     group: (n,) items that were drawn together (the two of a pair) carry the same number.
-    stratum: (n,) of the sample that each was drawn in; told, but draws are not fixed by it.
     """
 
     weight: Doubles
     group: Ints
-    stratum: Ints
 
     def __post_init__(self) -> None:
         n = len(self.weight)
         _require(
-            self.group.shape == (n,) and self.stratum.shape == (n,),
-            f"weight, group and stratum are not aligned: {n}, {self.group.shape}, "
-            f"{self.stratum.shape}",
+            self.group.shape == (n,),
+            f"weight and group are not aligned: {n}, {self.group.shape}",
         )
         _require(bool((self.weight > 0).all()), "weights must be positive")
 

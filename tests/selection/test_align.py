@@ -38,7 +38,7 @@ def names(e: int) -> tuple[str, ...]:
 
 
 def plain(n: int) -> Sample:
-    return Sample(np.ones(n), np.arange(n), np.zeros(n, dtype=np.int64))
+    return Sample(np.ones(n), np.arange(n))
 
 
 def answers(rng: np.random.Generator, truth: Ints, right: float, k: int) -> Ints:
@@ -46,13 +46,13 @@ def answers(rng: np.random.Generator, truth: Ints, right: float, k: int) -> Ints
 
 
 def random_case(seed: int, n: int = 90, e: int = 3, k: int = 5) -> tuple[Ints, Verdicts, Sample]:
-    """A model, experts with gaps, weights, groups of two, and two strata."""
+    """A model, experts with gaps, weights, and groups of two."""
     rng = fresh(seed)
     truth = rng.integers(0, k, n)
     table = np.stack([answers(rng, truth, 0.7, k) for _ in range(e)], axis=1)
     table[rng.random((n, e)) < 0.2] = NO
     group = np.arange(n) // 2
-    sample = Sample(rng.uniform(1, 9, n), group, (group % 2).astype(np.int64))
+    sample = Sample(rng.uniform(1, 9, n), group)
     return answers(rng, truth, 0.6, k), Verdicts(table, names(e), k), sample
 
 
@@ -207,7 +207,7 @@ def test_the_lowest_pair_is_named_with_its_kappa_and_items() -> None:
 
 def test_prevalence_and_agreement_count_weights() -> None:
     verdicts = judged([0, 0, 1, NO], [0, 1, 1, NO], [NO, NO, NO, 1])
-    sample = Sample(np.array([1.0, 2.0, 4.0, 8.0]), np.arange(4), np.zeros(4, dtype=np.int64))
+    sample = Sample(np.array([1.0, 2.0, 4.0, 8.0]), np.arange(4))
     found = expert_alignment(verdicts, sample, rng=fresh(), resamples=50)
     assert found.agreement == pytest.approx(5 / 7)
     assert found.prevalence == pytest.approx((4 / 22, 18 / 22))
@@ -232,7 +232,7 @@ def test_the_order_of_items_and_the_scale_of_weights_do_not_matter() -> None:
     model, verdicts, sample = random_case(7)
     order = fresh(8).permutation(len(model))
     mixed = Verdicts(verdicts.table[order], names(3), 5)
-    scaled = Sample(sample.weight[order] * 7, sample.group[order], sample.stratum[order])
+    scaled = Sample(sample.weight[order] * 7, sample.group[order])
     before = gap(model, verdicts, sample, rng=fresh())
     after = gap(model[order], mixed, scaled, rng=fresh())
     assert [after.value, after.low, after.high] == pytest.approx(
@@ -246,7 +246,6 @@ def test_items_without_verdicts_do_not_matter() -> None:
     more = Sample(
         np.append(sample.weight, np.ones(6)),
         np.append(sample.group, np.arange(900, 906)),
-        np.append(sample.stratum, np.full(6, 7)),
     )
     longer = np.append(model, np.zeros(6, dtype=np.int64))
     assert gap(longer, Verdicts(table, names(3), 5), more, rng=fresh()) == gap(
@@ -262,7 +261,7 @@ def test_hundreds_of_items_are_a_few_kinds() -> None:
     verdicts = judged([0, 1, 1, 0, 0, 1, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0])
     group = np.array([0, 0, 1, 1, 2, 2, 3, 3])
     weight = np.array([1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 1.0, 5.0])
-    sample = Sample(weight, group, np.zeros(8, dtype=np.int64))
+    sample = Sample(weight, group)
     items = Items.of(verdicts, sample, at_least=2)
     assert items.kind.tolist() == [0, 0, 0, 1]
     assert items.cells((0, 1)).tolist() == [[3, 0, 6, 0], [1, 0, 5, 0]]
@@ -273,7 +272,7 @@ def test_to_draw_kinds_is_to_draw_groups() -> None:
     rng = fresh(22)
     truth = rng.integers(0, 2, 120)
     verdicts = judged(answers(rng, truth, 0.8, 2), answers(rng, truth, 0.8, 2))
-    hair = Sample(1 + 1e-9 * np.arange(120), np.arange(120), np.zeros(120, dtype=np.int64))
+    hair = Sample(1 + 1e-9 * np.arange(120), np.arange(120))
     few, many = (
         expert_alignment(verdicts, sample, rng=fresh(), resamples=20_000).kappa
         for sample in (plain(120), hair)
@@ -368,7 +367,7 @@ def test_items_drawn_together_are_resampled_together() -> None:
     once = model_alignment(model, judged(expert), plain(80), rng=fresh())
     twice = judged(np.repeat(expert, 2))
     group = np.repeat(np.arange(80), 2)
-    whole = Sample(np.ones(160), group, np.zeros(160, dtype=np.int64))
+    whole = Sample(np.ones(160), group)
     found = model_alignment(np.repeat(model, 2), twice, whole, rng=fresh())
     apart = model_alignment(np.repeat(model, 2), twice, plain(160), rng=fresh())
     assert [found.value, found.low, found.high] == pytest.approx([once.value, once.low, once.high])
@@ -449,7 +448,7 @@ def test_one_positive_item_is_next_to_no_knowledge() -> None:
 
 def test_a_single_group_has_no_interval() -> None:
     model, verdicts, sample = random_case(14)
-    together = Sample(sample.weight, np.zeros(90, dtype=np.int64), np.zeros(90, dtype=np.int64))
+    together = Sample(sample.weight, np.zeros(90, dtype=np.int64))
     found = model_alignment(model, verdicts, together, rng=fresh())
     assert found.value == model_alignment(model, verdicts, sample, rng=fresh()).value
     assert (found.low, found.high) == (None, None)
@@ -588,7 +587,7 @@ def test_weights_make_production_kappa_unbiased() -> None:
         inclusion = np.array([200 / len(members[label]) for label in model[rows]])
         verdicts = judged(expert[rows])
         for weight, found in ((1 / inclusion, weighted), (np.ones(400), unweighted)):
-            sample = Sample(weight, np.arange(400), model[rows])
+            sample = Sample(weight, np.arange(400))
             value = model_alignment(model[rows], verdicts, sample, rng=rng, resamples=2).value
             assert value is not None
             found.append(value)

@@ -174,6 +174,3 @@ def test_the_sample_says_how_each_item_was_drawn() -> None:
     assert same == np.array(
         [[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]]
     ).astype(bool).tolist()  # fmt: skip
-    assert sample.stratum[0] == sample.stratum[1]
-    assert sample.stratum[3] == sample.stratum[4]
-    assert len(set(sample.stratum.tolist())) == 3

@@ -29,15 +29,15 @@ def test_pairs_are_those_of_a_brute_force_search(seed: int, k: int) -> None:
     rng = np.random.default_rng(seed + 100)
     rows = rng.permutation(700)[:300]
     cosine = vectors.astype(np.float64) @ vectors.astype(np.float64).T
-    wanted: dict[tuple[int, int], float] = {}
+    wanted: list[tuple[int, int]] = []
     for row in rows.tolist():
         others = [j for j in rows.tolist() if predicted[j] != predicted[row]]
         nearest = int(max(others, key=lambda j: cosine[row, j]))
         left, right = sorted((row, nearest), key=lambda j: predicted[j])
-        wanted.setdefault((left, right), 1 - cosine[left, right])
+        if (left, right) not in wanted:
+            wanted.append((left, right))
     pairs = pair(vectors, predicted, rows)
-    assert ends(pairs) == list(wanted)
-    assert pairs.distance == pytest.approx(list(wanted.values()), abs=1e-5)
+    assert ends(pairs) == wanted
 
 
 def test_two_rows_that_are_each_others_nearest_are_one_pair() -> None:
@@ -53,7 +53,6 @@ def test_rotating_the_space_changes_nothing() -> None:
     turned = np.ascontiguousarray(vectors @ rotation, dtype=np.float32)
     before, after = (pair(v, predicted, np.arange(200)) for v in (vectors, turned))
     assert ends(before) == ends(after)
-    assert after.distance == pytest.approx(before.distance, abs=1e-5)
 
 
 def test_permuting_the_rows_permutes_the_pairs_and_nothing_else() -> None:
@@ -71,7 +70,6 @@ def test_swapping_the_labels_swaps_the_ends() -> None:
     before, after = (pair(vectors, p, np.arange(200)) for p in
                      (predicted, 1 - predicted))  # fmt: skip
     assert [(b, a) for a, b in ends(after)] == ends(before)
-    assert after.distance.tolist() == before.distance.tolist()
 
 
 def test_a_row_that_is_not_at_the_boundary_is_in_no_pair() -> None:

@@ -74,13 +74,13 @@ def test_beliefs_need_a_name_for_every_column_and_a_flag_for_every_row() -> None
 def test_arrays_of_different_lengths_are_refused() -> None:
     one, two = np.zeros(1, dtype=np.int64), np.zeros(2, dtype=np.int64)
     with pytest.raises(ValueError, match="pairs are not aligned"):
-        Pairs(one, two, np.zeros(2))
+        Pairs(one, two)
     with pytest.raises(ValueError, match="an audit are not aligned"):
         Audit(two, np.full(1, 0.5), two)
     with pytest.raises(ValueError, match="a choice are not aligned"):
         Choice(two, strings("train"), strings("a", "b"), np.zeros(2), strings("", ""))
-    with pytest.raises(ValueError, match="weight, group and stratum are not aligned"):
-        Sample(np.ones(2), one, two)
+    with pytest.raises(ValueError, match="weight and group are not aligned"):
+        Sample(np.ones(2), one)
 
 
 @pytest.mark.parametrize("chance", [0.0, -0.1, 1.1, float("nan")])
@@ -92,7 +92,7 @@ def test_a_chance_of_the_audit_lies_above_0_and_up_to_1(chance: float) -> None:
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan")])
 def test_weights_are_positive(weight: float) -> None:
     with pytest.raises(ValueError, match="weights must be positive"):
-        Sample(np.array([1.0, weight]), np.arange(2), np.arange(2))
+        Sample(np.array([1.0, weight]), np.arange(2))
 
 
 @pytest.mark.parametrize("label", [-2, 2])
@@ -102,10 +102,9 @@ def test_a_verdict_is_a_label_or_none(label: int) -> None:
 
 
 def test_pairs_are_taken_in_the_order_asked_for() -> None:
-    pairs = Pairs(np.array([0, 2, 4]), np.array([1, 3, 5]), np.array([0.1, 0.2, 0.3]))
+    pairs = Pairs(np.array([0, 2, 4]), np.array([1, 3, 5]))
     taken = pairs.take(np.array([2, 0]))
     assert (taken.left.tolist(), taken.right.tolist()) == ([4, 0], [5, 1])
-    assert taken.distance.tolist() == [0.3, 0.1]
 
 
 def test_a_row_is_bought_by_its_id_or_by_its_text() -> None:

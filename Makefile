@@ -25,9 +25,9 @@ help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1 \2/p' Makefile | while read -r name text; do \
 	    printf '  %-9s %s\n' "$$name" "$$text"; done
 
-install: ## both environments and the demo's data (3 minutes, 3 GB; once)
+install: ## both environments, the peers and the demo's data (3 minutes, 3 GB; once)
 	@$(MAKE) -s -j2 $(CRUX_STAMP) $(LS_STAMP)
-	@$(MAKE) -s $(RATINGS)
+	@$(MAKE) -s $(VENV)/.peers $(RATINGS)
 
 demo: install ## the whole loop on real data against a real Label Studio
 	$(VENV)/bin/python -m demo run $(KIND)
@@ -38,7 +38,7 @@ up: install ## start Label Studio, the backend and its worker, and leave them ru
 down: ## stop what `make up` started
 	@[ ! -e $(CRUX_STAMP) ] || $(VENV)/bin/python -m demo down
 
-test: install peers ## ruff, mypy and every test; fails if any of them does, but runs them all
+test: install ## ruff, mypy and every test; fails if any of them does, but runs them all
 	@worst=0; \
 	check() { echo "-- $$*"; local rc=0; "$$@" || rc=$$?; [ $$rc -le $$worst ] || worst=$$rc; }; \
 	check $(VENV)/bin/ruff check .; \

@@ -1,18 +1,21 @@
 """A picture of a real boundary: clickbait headlines after the first round, and what is bought next.
 
-    python -m benchmarks.boundary     writes docs/images/boundary.svg
+    python -m benchmarks.boundary [--folder DATA]     writes docs/images/boundary.svg
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
-from benchmarks.datasets import sets
+from benchmarks.datasets import FOLDER, SETS
 from benchmarks.efficiency import vectors_of
 from benchmarks.learner import learn
 from benchmarks.ours import choice, crux
 from benchmarks.race import course
 from benchmarks.state import State
+from selection.errors import CruxError
 from selection.types import Bools, Doubles, Floats
 
 OUT = Path("docs/images/boundary.svg")
@@ -21,9 +24,14 @@ BAIT, NEWS, PAIR, INK = "#2563eb", "#a1a1aa", "#ea580c", "#3f3f46"
 SHOWN = 4_000  # texts of the pool, at random
 
 
-def main() -> None:
+def main(
+    folder: Annotated[Path, typer.Option(help="where the sets lie")] = FOLDER,
+) -> None:
     """Play the first round, choose the second, and draw it."""
-    data = sets()["clickbait"].load()
+    try:
+        data = SETS["clickbait"].load(folder)
+    except CruxError as error:
+        raise SystemExit(str(error)) from None
     vectors = vectors_of(data.texts)
     ground = course(vectors, data.labels, vectors_of(data.describe), seed=0)
     pool, truth = ground.vectors[ground.pool], ground.labels[ground.pool]
@@ -113,4 +121,4 @@ def _svg(
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

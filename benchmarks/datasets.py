@@ -1,12 +1,11 @@
 """Files of labelled texts -> pools whose answers are known, for measurements.
 
-The named SETS are real data (licences in the comments); they lie in a folder beside the project
-that is told by the environment variable CRUX_DATA, and are skipped with a message where absent.
+The named SETS are real data, each with its source and licence. They are no part of the project and
+lie in a folder beside it; what is absent there says so when it is loaded.
 """
 
 import csv
 import gzip
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from selection.cache import key
 from selection.errors import PoolError
 from selection.types import Bools, Ints
 
-DATA = Path(os.environ.get("CRUX_DATA", "../shared/data"))
+FOLDER = Path("../shared/data")  # where the files of SETS lie, unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,6 @@ def read(
     prevalence: float | None = None,
     limit: int | None = None,
     describe: Sequence[str] = (),
-    name: str = "",
 ) -> Data:
     """The texts of a CSV or CSV.gz file.
 
@@ -74,9 +72,7 @@ def read(
     Raises PoolError for a missing file, column or value.
     """
     columns = _columns(path, text, label)
-    return make(
-        columns, name or path.name, positive, prevalence, limit, tuple(describe)
-    )
+    return make(columns, path.name, positive, prevalence, limit, tuple(describe))
 
 
 def make(
@@ -154,14 +150,13 @@ def _columns(path: Path, text: str, label: str) -> list[tuple[str, str]]:
         return [(row[text] or "", row[label] or "") for row in reader]
 
 
-def sets() -> dict[str, "Named"]:
-    """The named sets, by name; what is absent says so when it is loaded."""
-    return {one.name: one for one in _NAMED}
-
-
 @dataclass(frozen=True)
 class Named:
-    """A set by name. file: in DATA, or 'ratings' for the demo's. licence: as its source states."""
+    """A set by name.
+
+    file: in the folder of the sets, '' for the demo's ratings, of which `kinds` are taken. source:
+    who made the set, and where these texts come from. licence: as its source states.
+    """
 
     name: str
     title: str
@@ -169,12 +164,13 @@ class Named:
     label: str
     positive: str | None
     describe: tuple[str, ...]
+    source: str
     licence: str
     prevalence: float | None = None
     kinds: tuple[str, ...] = ()
 
-    def load(self, limit: int | None = 20_000) -> Data:
-        """Raises PoolError where the file is absent."""
+    def load(self, folder: Path, limit: int | None = 20_000) -> Data:
+        """folder: where the files of the sets lie. Raises PoolError where this one is absent."""
         if self.kinds:
             rows = [
                 (one.text, str(int(_majority(one))))
@@ -182,11 +178,19 @@ class Named:
                 for one in ratings.load(kind)
             ]
         else:
-            rows = _columns(DATA / self.file, "text", self.label)
+            rows = _columns(self._file(folder), "text", self.label)
             if self.label == "labels":  # several emotions of a text, between spaces
                 rows = [(t, str(int(self.positive in v.split()))) for t, v in rows]
         positive = "1" if self.kinds or self.label == "labels" else self.positive
         return make(rows, self.name, positive, self.prevalence, limit, self.describe)
+
+    def _file(self, folder: Path) -> Path:
+        if not (folder / self.file).is_file():
+            raise PoolError(
+                f"There is no file {folder / self.file}: --folder tells where the sets lie. "
+                f"This one comes from {self.source}."
+            )
+        return folder / self.file
 
 
 def _majority(one: ratings.Rated) -> bool:
@@ -195,6 +199,9 @@ def _majority(one: ratings.Rated) -> bool:
 
 
 _HARSH = ("a harshly negative, hostile or disgusted opinion", "a neutral or positive opinion")
+_GO_EMOTIONS = "Demszky et al. 2020 (RhiM1/GoEmotions-pytorch)"
+_EDOS = "Kirk et al. 2023 (rewire-online/edos)"
+_RATINGS = "Hutto and Gilbert 2014, in vaderSentiment 3.3.2"
 _NAMED = (
     Named(
         "clickbait",
@@ -206,6 +213,7 @@ _NAMED = (
             "a clickbait headline: lists, quizzes, gossip, teasing the reader",
             "a news headline that reports an event",
         ),
+        "Chakraborty et al. 2016 (bhargaviparanjape/clickbait)",
         "MIT",
         prevalence=0.05,
     ),
@@ -216,6 +224,7 @@ _NAMED = (
         "labels",
         "gratitude",
         ("thanking somebody, gratitude", "an ordinary comment"),
+        _GO_EMOTIONS,
         "Apache-2.0",
     ),
     Named(
@@ -225,6 +234,7 @@ _NAMED = (
         "labels",
         "remorse",
         ("saying sorry, remorse, regret, an apology", "an ordinary comment"),
+        _GO_EMOTIONS,
         "Apache-2.0",
     ),
     Named(
@@ -234,6 +244,7 @@ _NAMED = (
         "label",
         "1",
         ("an angry or disgusted comment", "an ordinary comment"),
+        _GO_EMOTIONS,
         "Apache-2.0",
     ),
     Named(
@@ -243,6 +254,7 @@ _NAMED = (
         "label",
         "1",
         ("hate speech against a group of people", "an ordinary tweet"),
+        "Davidson et al. 2017 (t-davidson/hate-speech-and-offensive-language)",
         "MIT",
     ),
     Named(
@@ -252,6 +264,7 @@ _NAMED = (
         "label",
         "1",
         ("a sexist comment against women", "an ordinary comment"),
+        _EDOS,
         "CC0-1.0",
     ),
     Named(
@@ -261,6 +274,7 @@ _NAMED = (
         "label_category",
         None,
         (),
+        _EDOS,
         "CC0-1.0",
     ),
     Named(
@@ -270,27 +284,41 @@ _NAMED = (
         "label",
         "1",
         ("insulting or abusing a chatbot", "an ordinary conversation with a chatbot"),
+        "Cercas Curry et al. 2021 (Le-Wi-Di/le-wi-di.github.io)",
         "CC BY 4.0",
     ),
-    Named("tweets", "Ratings: tweets", "ratings", "", None, _HARSH, "MIT", kinds=("tweets",)),
     Named(
-        "editorials",
-        "Ratings: editorials",
-        "ratings",
+        "tweets",
+        "Ratings: tweets",
+        "",
         "",
         None,
         _HARSH,
+        _RATINGS,
+        "MIT",
+        kinds=("tweets",),
+    ),
+    Named(
+        "editorials",
+        "Ratings: editorials",
+        "",
+        "",
+        None,
+        _HARSH,
+        _RATINGS,
         "MIT",
         kinds=("editorials",),
     ),
     Named(
         "short",
         "Ratings: tweets, editorials, products",
-        "ratings",
+        "",
         "",
         None,
         _HARSH,
+        _RATINGS,
         "MIT",
         kinds=("tweets", "editorials", "products"),
     ),
 )
+SETS: dict[str, Named] = {one.name: one for one in _NAMED}

@@ -107,9 +107,7 @@ def summary(data: Data, terms: Terms, runs: dict[str, list[Run]]) -> dict[str, A
         "data": data.name,
         "rows": len(data),
         "made": data.made,
-        "prevalence": {
-            name: round(share, 4) for name, share in zip(data.names, data.prevalence, strict=True)
-        },
+        "prevalence": _prevalence(data),
         "seeds": len(next(iter(runs.values()))),
         "noise": terms.noise,
         "beliefs": terms.beliefs,
@@ -120,6 +118,12 @@ def summary(data: Data, terms: Terms, runs: dict[str, list[Run]]) -> dict[str, A
             _paired(area["crux"] - area[best]) if best and "crux" in area else None
         ),
     }
+
+
+def _prevalence(data: Data) -> float | dict[str, float]:
+    """Share of the positive label, which is the second of two; of each, where there are more."""
+    shares = [round(share, 4) for share in data.prevalence]
+    return shares[1] if len(shares) == 2 else dict(zip(data.names, shares, strict=True))
 
 
 def _paired(difference: Doubles) -> dict[str, float | None]:
@@ -227,7 +231,7 @@ def main(
     describe: Annotated[
         tuple[str, str] | None, typer.Option(help="what positive and other mean, in words")
     ] = None,
-    strategies: Annotated[str, typer.Option(help="'all', or names between semicolons")] = "all",
+    strategies: Annotated[str, typer.Option(help="'all', or names between commas")] = "all",
     seeds: Annotated[int, typer.Option(min=1)] = 5,
     rounds: Annotated[int, typer.Option(min=1)] = 6,
     per_round: Annotated[int, typer.Option(min=2)] = 64,

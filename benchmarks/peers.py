@@ -14,19 +14,6 @@ from selection.errors import SettingError
 
 INSTALL = "pip install 'label-studio-crux[benchmarks]'"
 
-# Can buy the very first batch, when nothing is labelled. The others need labels, or would be
-# picking at random.
-COLD = frozenset(
-    {
-        "small-text embedding k-means",
-        "small-text lightweight core-set",
-        "scikit-activeml core-set",
-        "scikit-activeml MaxHerding",
-        "scikit-activeml ProbCover",
-        "scikit-activeml TypiClust",
-    }
-)
-
 NOTES: dict[str, str] = {
     "small-text breaking ties": "With two labels the same rows as least confidence, prediction "
     "entropy, and the uncertainty sampling of the other two libraries.",

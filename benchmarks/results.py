@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.datasets import SETS
 from benchmarks.headline_report import markdown
 from benchmarks.peers import NOTES
 from benchmarks.picture import panels
@@ -50,13 +51,12 @@ def choice() -> str:
         return ""
     area = areas(results)
     peer = best_single(area)
-    seeds = sorted({one["seeds"] for one in results.values()})
     rows = sorted({one["rows"] for one in results.values()})
     lines = [
         "## Which labels to buy",
         "",
         f"{len(results)} sets of {rows[0]:,} to {rows[-1]:,} texts, {len(area)} strategies, "
-        f"seeds: {' or '.join(map(str, seeds))}, six rounds of 64 labels. Kappa on texts that "
+        f"{_seeds(results)}, six rounds of 64 labels. Kappa on texts that "
         "nobody can buy, at the learner's own threshold. Command: `python -m benchmarks.suite` (it "
         "takes hours and goes on where it was cut off; strategies that have not run on every set "
         "are left out); raw runs in `docs/results/runs`, "
@@ -72,16 +72,38 @@ def choice() -> str:
     ]
     for key, one in results.items():
         lines.append(_set_row(one, area, peer, key))
-    lines += ["", *_reach(results, area, peer), "", *_ranking(results, area)]
+    lines += ["", *_sources(results), "", *_reach(results, area, peer), ""]
+    lines += _ranking(results, area)
     return "\n".join(lines) + "\n"
+
+
+def _seeds(results: dict[str, Result]) -> str:
+    """'5 seeds'; '3 or 5 seeds' where sets differ."""
+    counts = sorted({one["seeds"] for one in results.values()})
+    return f"{' or '.join(map(str, counts))} seed{'' if counts == [1] else 's'}"
+
+
+def _sources(results: dict[str, Result]) -> list[str]:
+    lines = [
+        "Where the sets come from, and their licences as the sources state them:",
+        "",
+        "| set | source | licence |",
+        "|---|---|---|",
+    ]
+    known = [SETS[name] for name in results if name in SETS]
+    return lines + [f"| {one.title} | {one.source} | {one.licence} |" for one in known]
+
+
+def _positive(prevalence: float | dict[str, float]) -> float:
+    """Share of the positive label; of all but the commonest, where there are more than two."""
+    return 1 - max(prevalence.values()) if isinstance(prevalence, dict) else prevalence
 
 
 def _set_row(one: Result, area: dict[str, dict[str, float]], peer: str, key: str) -> str:
     ours, gap = one["strategies"][OURS], one["difference"]
-    common = max(one["prevalence"].values())
-    to = ours["labels_to_random"]
+    positive, to = _positive(one["prevalence"]), ours["labels_to_random"]
     return (
-        f"| {one['title']} | {1 - common:.1%} | {ours['area']:.3f} | {one['best_peer']} | "
+        f"| {one['title']} | {positive:.1%} | {ours['area']:.3f} | {one['best_peer']} | "
         f"{one['strategies'][one['best_peer']]['area']:.3f} | {_gap(gap)} | "
         f"{area[peer][key]:.3f} | {area['random'][key]:.3f} | "
         f"{'never' if to is None else f'{to:.0f}'} |"
@@ -119,16 +141,33 @@ def _reach(results: dict[str, Result], area: dict[str, dict[str, float]], peer: 
         if other := load(part):
             share = _after_round_2(other) / _after_round_2({k: results[k] for k in other})
             lines.append(
-                f"| {words}: from round 2 on within 10 % of a good start's area | {share:.0%} |"
+                f"| {words}: from round 2 on within 10 % of a good start's area | {share:.0%} "
+                f"({_seeds(other)}) |"
             )
     for part, words in (("noise10", "10 %"), ("noise20", "20 %")):
         if other := load(part):
             noisy = areas(other)
             rival = best_single(noisy)
             gap = float(np.mean([noisy[OURS][key] - noisy[rival][key] for key in other]))
-            lines.append(f"| {words} wrong labels: at or above the best | {gap:+.3f} ({rival}) |")
-    lines.append(f"| a choice of 64 in under 2 s | median of the slowest set {seconds:.2f} s |")
+            lines.append(
+                f"| {words} wrong labels: at or above the best | {gap:+.3f} ({rival}; "
+                f"{_seeds(other)}) |"
+            )
+    lines.append(
+        f"| a choice of 64 in under 2 s | median of the slowest set {seconds:.2f} s{_cost()} |"
+    )
     return lines
+
+
+def _cost() -> str:
+    """What benchmarks/cost.py measured; empty where it did not."""
+    file = RESULTS / "cost.json"
+    if not file.exists():
+        return ""
+    one = json.loads(file.read_text())
+    return (
+        f"; {one['count']} of {one['rows']:,} rows of {one['width']} numbers {one['seconds']:.2f} s"
+    )
 
 
 def _after_round_2(results: dict[str, Result]) -> float:

@@ -12,6 +12,7 @@ from benchmarks.ours import crux
 from benchmarks.peers import peers
 from benchmarks.race import first
 from benchmarks.state import State, Strategy
+from selection.budget import budget
 from selection.errors import SettingError
 from selection.types import Bools, Doubles, Ints
 
@@ -54,16 +55,13 @@ def margin_spread(state: State, count: int) -> Ints:
 def uncertainty_herding(state: State, count: int) -> Ints:
     """Uncertainty-weighted coverage of a sample of the pool by its own rows (Bae et al. 2025)."""
     sample = random(state, SAMPLE)
-    vectors = state.vectors
-    unsure = (1 - margins(state)[sample]).astype(np.float32)
-    kernel = np.exp((vectors[sample] @ vectors[sample].T - 1.0) / 0.2)
-    cover = np.exp((vectors[sample] @ vectors[state.rows].T - 1.0) / 0.2).max(axis=1)
-    chosen: list[int] = []
-    for _ in range(min(count, len(sample))):
-        gain = unsure @ np.maximum(kernel - cover[:, None], 0.0)
-        gain[chosen] = -np.inf
-        chosen.append(int(gain.argmax()))
-        cover = np.maximum(cover, kernel[chosen[-1]])
+    chosen = budget(
+        state.vectors[sample],
+        1 - margins(state)[sample],
+        np.stack([sample, sample], axis=1),  # a candidate is a single row
+        most=count,
+        covered=state.vectors[state.rows],
+    )
     return sample[chosen]
 
 
@@ -106,7 +104,7 @@ OWN: dict[str, Strategy] = {
     "random": random,
     "stratified": first,
     "margin": margin,
-    "margin, spread": margin_spread,
+    "margin spread": margin_spread,
     "naive pairs": naive_pairs,
     "uncertainty herding": uncertainty_herding,
     "threshold": threshold,
@@ -114,13 +112,14 @@ OWN: dict[str, Strategy] = {
 
 
 def named(wanted: str) -> dict[str, Strategy]:
-    """'all', or names between semicolons. Raises SettingError for a name that nobody has."""
-    if set(wanted.split(";")) <= set(OWN):
-        return {name: OWN[name] for name in wanted.split(";")}
+    """'all', or names between commas. Raises SettingError for a name that nobody has."""
+    names = [name.strip() for name in wanted.split(",")]
+    if set(names) <= set(OWN):
+        return {name: OWN[name] for name in names}
     every = {**OWN, **peers()}
-    if wanted == "all":
+    if names == ["all"]:
         return every
-    unknown = [name for name in wanted.split(";") if name not in every]
+    unknown = [name for name in names if name not in every]
     if unknown:
         raise SettingError(f"There is no strategy {unknown[0]!r}. There are: {', '.join(every)}.")
-    return {name: every[name] for name in wanted.split(";")}
+    return {name: every[name] for name in names}

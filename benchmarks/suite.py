@@ -1,28 +1,38 @@
 """All data sets, all strategies: the measurements behind docs/results.md.
 
-    python -m benchmarks.suite [--sets clickbait,tweets] [--seeds 2] [--part noise]
+    python -m benchmarks.suite [--part noise10] [--sets clickbait,tweets] [--seeds 2]
+
+The parts:
+
+    efficiency   all strategies, from beliefs by similarity to what the labels mean, no answer wrong
+    useless      the starting beliefs shuffled over the texts, so that they tell nothing
+    inverted     the starting beliefs turned round, so that they mislead
+    noise10      one bought label in ten is wrong
+    noise20      one in five is
 
 Every finished run is a line below docs/results/runs and is not run again, so that a suite that was
 cut off goes on where it was. After a change to a strategy, delete its lines.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from benchmarks.datasets import sets
+from benchmarks.datasets import FOLDER, SETS, Data, Named
 from benchmarks.efficiency import Terms, measure
-from selection.errors import CruxError
+from selection.errors import CruxError, PoolError, SettingError
 
 RESULTS = Path("docs/results")
+# name -> its terms, and the strategies that it compares
 PARTS: dict[str, tuple[Terms, str]] = {
     "efficiency": (Terms(), "all"),
-    "useless": (Terms(beliefs="useless"), "crux;random;margin;stratified"),
-    "inverted": (Terms(beliefs="inverted"), "crux;random;margin;stratified"),
-    "noise10": (Terms(noise=0.1), "crux;random;margin;stratified;margin, spread"),
-    "noise20": (Terms(noise=0.2), "crux;random;margin;stratified;margin, spread"),
+    "useless": (Terms(beliefs="useless"), "crux, random, margin, stratified"),
+    "inverted": (Terms(beliefs="inverted"), "crux, random, margin, stratified"),
+    "noise10": (Terms(noise=0.1), "crux, random, margin, stratified, margin spread"),
+    "noise20": (Terms(noise=0.2), "crux, random, margin, stratified, margin spread"),
 }
 
 
@@ -30,25 +40,49 @@ def main(
     part: Annotated[str, typer.Option(help=", ".join(PARTS))] = "efficiency",
     only: Annotated[str, typer.Option("--sets", help="names between commas; all if empty")] = "",
     seeds: Annotated[int, typer.Option(min=1)] = 5,
-    limit: Annotated[int, typer.Option(min=100)] = 20_000,
+    limit: Annotated[int, typer.Option(min=100, help="at most so many texts")] = 20_000,
     strategies: Annotated[str, typer.Option(help="others than the part's own")] = "",
+    folder: Annotated[Path, typer.Option(help="where the sets lie")] = FOLDER,
 ) -> None:
-    """Measure a part on some or all sets."""
-    terms, usual = PARTS[part]
-    terms = Terms(seeds, terms.rounds, terms.per_round, terms.noise, terms.beliefs)
-    for name, named in sets().items():
-        if only and name not in only.split(","):
-            continue
-        try:
-            data = named.load(limit)
-        except CruxError as absent:
-            print(f"{name} is left out: {absent}")
-            continue
-        keep = RESULTS / "runs" / part / f"{name}.jsonl"
-        result = measure(data, terms, strategies or usual, keep)
-        file = RESULTS / part / f"{name}.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"title": named.title, **result}, indent=1) + "\n")
+    """Measure a part on some or all sets; a set that is absent is left out with a message."""
+    try:
+        terms, usual = _part(part)
+        for one in _sets(only):
+            data = _loaded(one, folder, limit)
+            if data is not None:
+                keep = RESULTS / "runs" / part / f"{one.name}.jsonl"
+                result = measure(data, replace(terms, seeds=seeds), strategies or usual, keep)
+                _write(RESULTS / part / f"{one.name}.json", {"title": one.title, **result})
+    except CruxError as error:
+        raise SystemExit(str(error)) from None
+
+
+def _part(name: str) -> tuple[Terms, str]:
+    if name not in PARTS:
+        raise SettingError(f"There is no part {name!r}. There are: {', '.join(PARTS)}.")
+    return PARTS[name]
+
+
+def _sets(wanted: str) -> list[Named]:
+    """The sets of these names, between commas; all where none is named."""
+    names = [name.strip() for name in wanted.split(",")] if wanted else list(SETS)
+    for name in names:
+        if name not in SETS:
+            raise SettingError(f"There is no set {name!r}. There are: {', '.join(SETS)}.")
+    return [SETS[name] for name in names]
+
+
+def _loaded(one: Named, folder: Path, limit: int) -> Data | None:
+    try:
+        return one.load(folder, limit)
+    except PoolError as absent:
+        print(f"{one.name} is left out: {absent}")
+        return None
+
+
+def _write(file: Path, body: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(body, indent=1) + "\n")
 
 
 if __name__ == "__main__":

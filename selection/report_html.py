@@ -59,10 +59,10 @@ def kappa(value: float) -> str:
 
 
 def interval(estimate: Estimate) -> str:
-    """'0.64 to 0.80', or that there is none."""
+    """'0.64 to 0.80', with its confidence where that is not 95 %, or that there is none."""
     if estimate.low is None or estimate.high is None:
         return "no interval"
-    return f"{kappa(estimate.low)} to {kappa(estimate.high)}"
+    return f"{kappa(estimate.low)} to {kappa(estimate.high)}{estimate.confidence_said}"
 
 
 def count(number: int, noun: str) -> str:

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from selection.status import Status
+from selection.status import Status, estimate
 
 QUIET = 5.0  # seconds between two lines where there is no terminal to redraw
 
@@ -71,12 +71,13 @@ def kappa(body: dict[str, Any] | None) -> str:
     """Value, interval and number of items, in three lines that fit a terminal."""
     if body is None:
         return "–"
-    items = f"n={body['items']}"
-    if body["value"] is None:
+    one = estimate(body)
+    items = f"n={one.items}"
+    if one.value is None:
         return f"undefined\n{items}"
-    if body["low"] is None:
-        return f"{body['value']:.2f}\n{items}"
-    return f"{body['value']:.2f}\n[{body['low']:.2f}, {body['high']:.2f}]\n{items}"
+    if one.low is None or one.high is None:
+        return f"{one.value:.2f}\n{items}"
+    return f"{one.value:.2f}\n[{one.low:.2f}, {one.high:.2f}]{one.confidence_said}\n{items}"
 
 
 def rounds_table(status: Status, wide: bool = True) -> Table:

@@ -9,7 +9,7 @@ from selection.collect import Collected
 from selection.config import Settings
 from selection.cost import LARGEST, texts_needed
 from selection.stop import Decision, RoundResult, decide
-from selection.types import Estimate
+from selection.types import CONFIDENCE, Estimate
 
 HALF_WIDTH = 0.1  # of the interval that the forecast aims at
 USUAL_KAPPA = 0.6  # of a model with experts, to plan with while there is none
@@ -128,7 +128,14 @@ def _result(record: dict[str, Any]) -> RoundResult:
 
 def estimate(body: dict[str, Any]) -> Estimate:
     """The Estimate that `as_json` wrote."""
-    return Estimate(body["value"], body["low"], body["high"], body["items"], body.get("reason", ""))
+    return Estimate(
+        body["value"],
+        body["low"],
+        body["high"],
+        body["items"],
+        body.get("reason", ""),
+        body.get("confidence", CONFIDENCE),
+    )
 
 
 def _open(collected: Collected, records: Sequence[dict[str, Any]]) -> OpenRound | None:

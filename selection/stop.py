@@ -140,9 +140,12 @@ def _missing(last: RoundResult, delta: float, minimum: int) -> str:
 
 
 def _figures(estimate: Estimate) -> str:
-    """'0.31 [0.20, 0.39] on 60 items'; every caller has made sure that these are defined."""
+    """'0.31 [0.20, 0.39] on 60 items', or '0.31 [0.20, 0.39], 98 %, on 60 items' where the
+    interval is no 95 % one; every caller has made sure that these are defined."""
     bounds = f"[{_number(estimate.low)}, {_number(estimate.high)}]"
-    return f"{_number(estimate.value)} {bounds} on {_count(estimate.items, 'item')}"
+    confidence = f"{estimate.confidence_said}," if estimate.confidence_said else ""
+    items = _count(estimate.items, "item")
+    return f"{_number(estimate.value)} {bounds}{confidence} on {items}"
 
 
 def _number(value: float | None) -> str:

@@ -19,6 +19,7 @@ Bools = NDArray[np.bool_]
 Strings = NDArray[np.object_]
 
 NO_VERDICT = -1
+CONFIDENCE = 0.95  # of an interval of which nothing else is said
 
 
 def _require(condition: bool, message: str) -> None:
@@ -188,7 +189,7 @@ class Estimate:
     """A kappa (or a difference of two) with its interval.
 
     value, low, high: None where undefined, and then `reason` says why in one sentence.
-    items: number of items behind it. confidence: of the interval, 0.95 by default.
+    items: number of items behind it. confidence: of the interval.
     """
 
     value: float | None
@@ -196,20 +197,28 @@ class Estimate:
     high: float | None
     items: int
     reason: str = ""
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
 
     @classmethod
     def undefined(cls, items: int, reason: str) -> "Estimate":
         return cls(None, None, None, items, reason)
 
+    @property
+    def confidence_said(self) -> str:
+        """', 98 %' to follow an interval that is not a 95 % one; else nothing."""
+        return "" if self.confidence == CONFIDENCE else f", {100 * self.confidence:.3g} %"
+
     def as_json(self) -> dict[str, float | int | str | None]:
-        """The four figures that reports carry, and the reason where there is one."""
+        """The four figures that reports carry; the confidence unless it is 0.95, and the reason
+        where there is one."""
         body: dict[str, float | int | str | None] = {
             "value": self.value,
             "low": self.low,
             "high": self.high,
             "items": self.items,
         }
+        if self.confidence != CONFIDENCE:
+            body["confidence"] = self.confidence
         if self.reason:
             body["reason"] = self.reason
         return body

@@ -112,6 +112,8 @@ def test_production_is_weighted_and_against_each_expert() -> None:
     assert figures["gap"]["value"] == pytest.approx(model - experts)
     assert figures["start_kappa"]["value"] == pytest.approx(0.0)
     assert figures["gain"]["value"] == pytest.approx(model)
+    named = {name: figures[name].get("confidence") for name in ("production_kappa", "gap", "gain")}
+    assert named == {"production_kappa": None, "gap": 0.98, "gain": 0.99}
     agreed = sum(w for w, a, b in zip(weight, ann, bob, strict=True) if a == b)
     assert figures["expert_agreement"] == pytest.approx(agreed / sum(weight))
     low, high = figures["production_kappa"]["low"], figures["production_kappa"]["high"]

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.datasets import Data, make, read
+from benchmarks.datasets import SETS, Data, make, read
 from selection.errors import PoolError
 
 
@@ -82,6 +82,31 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         read(file, "text", "kind", describe=("only one",))
     with pytest.raises(PoolError, match="one label only"):
         make([("one", "a")], "x")
+
+
+def test_a_named_set_is_read_from_the_folder_that_is_told(tmp_path: Path) -> None:
+    lines = ["text,label", "one,1", "two,0", '"three, too",0']
+    (tmp_path / "davidson_hate.csv.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    data = SETS["davidson"].load(tmp_path)
+    assert dict(zip(data.texts, data.labels.tolist(), strict=True)) == {
+        "one": 1,
+        "two": 0,
+        "three, too": 0,
+    }
+    assert (data.name, data.names) == ("davidson", ("other", "1"))
+    assert len(SETS["davidson"].load(tmp_path, limit=2)) == 2
+
+
+def test_a_named_set_that_is_absent_says_how_to_tell_where_it_lies(tmp_path: Path) -> None:
+    file = tmp_path / "edos_sexism.csv.gz"
+    with pytest.raises(PoolError, match=f"no file {file}: --folder tells .* from Kirk et al. 2023"):
+        SETS["edos"].load(tmp_path)
+
+
+def test_every_named_set_has_a_source_and_a_licence() -> None:
+    for name, one in SETS.items():
+        assert name == one.name
+        assert one.source and one.licence
 
 
 def test_a_data_set_checks_its_arrays() -> None:

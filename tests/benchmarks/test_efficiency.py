@@ -31,6 +31,15 @@ RUNS = {
 TERMS = Terms(seeds=3, rounds=3, per_round=64)
 
 
+def test_with_two_labels_the_prevalence_is_the_share_of_the_positive_one() -> None:
+    assert summary(data(), TERMS, RUNS)["prevalence"] == 0.1
+
+
+def test_with_more_labels_the_prevalence_is_the_share_of_each() -> None:
+    three = make([(f"text {i}", "aaabbbbbcc"[i % 10]) for i in range(300)], "x")
+    assert summary(three, TERMS, RUNS)["prevalence"] == {"a": 0.3, "b": 0.5, "c": 0.2}
+
+
 def test_the_area_is_the_mean_of_the_curve_with_its_error_over_seeds() -> None:
     one = summary(data(), TERMS, RUNS)["strategies"]["crux"]
     assert one["kappa"] == pytest.approx([0.5, 0.6667, 0.8], abs=1e-4)
@@ -87,21 +96,21 @@ def test_a_measurement_that_was_cut_off_runs_only_what_is_missing(
     monkeypatch.setattr("benchmarks.efficiency.vectors_of", Embedder())
     keep = tmp_path / "runs" / "x.jsonl"
     terms = Terms(seeds=2, rounds=2, per_round=10)
-    whole = measure(data(), terms, "crux;random", keep)
+    whole = measure(data(), terms, "crux,random", keep)
     lines = keep.read_text().splitlines()
     assert [(json.loads(x)["strategy"], json.loads(x)["seed"]) for x in lines] == [
         ("crux", 0), ("random", 0), ("crux", 1), ("random", 1),
     ]  # fmt: skip
     keep.write_text("\n".join(lines[:2]) + "\n" + lines[2][:20])  # killed while it wrote
     for _ in range(2):
-        again = measure(data(), terms, "crux;random", keep)
+        again = measure(data(), terms, "crux,random", keep)
         assert len(keep.read_text().splitlines()) == 5  # the cut-off line, and what was missing
         for name in ("crux", "random"):
             assert again["strategies"][name]["kappa"] == whole["strategies"][name]["kappa"]
 
 
 def test_a_strategy_that_nobody_has_is_named() -> None:
-    assert list(named("crux;margin, spread")) == ["crux", "margin, spread"]
+    assert list(named(" crux, margin spread,random ")) == ["crux", "margin spread", "random"]
     pytest.importorskip("small_text", reason="the peers are not installed: make peers")
     with pytest.raises(SettingError, match="no strategy 'magic'"):
-        named("crux;magic")
+        named("crux,magic")

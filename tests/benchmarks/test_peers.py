@@ -8,13 +8,12 @@ for library in ("hnswlib", "modAL", "skactiveml", "small_text"):
     pytest.importorskip(library, reason=MISSING)
 
 from benchmarks.learner import learn  # noqa: E402
-from benchmarks.peers import COLD, NOTES, peers  # noqa: E402
+from benchmarks.peers import NOTES, peers  # noqa: E402
 from benchmarks.state import State  # noqa: E402
 from selection.errors import SettingError  # noqa: E402
 from selection.types import Bools, Doubles, Ints  # noqa: E402
 
 PEERS = peers()
-WARM = sorted(set(PEERS) - COLD)
 COUNT = 8
 
 
@@ -25,7 +24,6 @@ def a_state(
     bought: int = 24,
     k: int = 2,
     answered: tuple[int, ...] = (0, 1),
-    round: int = 3,
     seed: int = 5,
 ) -> State:
     """Unit vectors around ten directions; the answers go by direction, so they can be learnt."""
@@ -37,8 +35,8 @@ def a_state(
     vectors, member = vectors[np.arange(n) % distinct], member[np.arange(n) % distinct]
     rows = rng.permutation(n)[:bought].astype(np.int64)
     answers = np.asarray(answered, dtype=np.int64)[member[rows] % len(answered)]
-    beliefs = learn(vectors[rows], answers, vectors, k) if bought else np.full((n, k), 1 / k)
-    return State(vectors, beliefs, rows, answers, round, seed, np.random.default_rng(seed))
+    beliefs = learn(vectors[rows], answers, vectors, k)
+    return State(vectors, beliefs, rows, answers, 3, seed, np.random.default_rng(seed))
 
 
 def _assert_buys(state: State, chosen: Ints, count: int) -> None:
@@ -82,12 +80,6 @@ def test_a_peer_can_buy_a_single_row(name: str) -> None:
     _assert_buys(state, PEERS[name](state, 1), 1)
 
 
-@pytest.mark.parametrize("name", sorted(COLD))
-def test_a_cold_peer_buys_the_first_batch_with_no_label(name: str) -> None:
-    state = a_state(n=300, bought=0, round=0)
-    _assert_buys(state, PEERS[name](state, COUNT), COUNT)
-
-
 @pytest.mark.parametrize("name", PEERS)
 def test_the_same_state_gives_the_same_rows_and_leaves_numpys_global_state(name: str) -> None:
     np.random.seed(1)
@@ -107,8 +99,7 @@ def test_a_peer_changes_nothing_in_the_state(name: str) -> None:
         np.testing.assert_array_equal(getattr(state, field), getattr(twin, field))
 
 
-def test_cold_and_notes_name_peers_only() -> None:
-    assert set(PEERS) >= COLD
+def test_notes_name_peers_only() -> None:
     assert set(NOTES) <= set(PEERS)
 
 

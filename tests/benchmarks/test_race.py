@@ -8,7 +8,15 @@ from benchmarks.naive import naive_pairs
 from benchmarks.ours import crux
 from benchmarks.race import Course, course, run
 from benchmarks.state import State, Strategy
-from benchmarks.strategies import OWN, margin, margin_spread, margins, random, threshold
+from benchmarks.strategies import (
+    OWN,
+    margin,
+    margin_spread,
+    margins,
+    random,
+    threshold,
+    uncertainty_herding,
+)
 from selection.types import Ints
 
 
@@ -59,6 +67,20 @@ def test_the_spread_margin_starts_farthest_from_what_is_bought() -> None:
     rows = margin(before, 100)
     nearest = (before.vectors[rows] @ before.vectors[before.rows].T).max(axis=1)
     assert margin_spread(before, 10)[0] == rows[nearest.argmin()]
+
+
+def test_herding_takes_what_covers_most_of_the_rows_that_the_learner_is_unsure_of() -> None:
+    before = state()
+    free = np.flatnonzero(before.open)
+    unsure = 1 - margins(before)[free]
+    vectors = before.vectors.astype(np.float64)
+    kernel = np.exp((vectors @ vectors.T - 1) / 0.2)[free]
+    taken = before.rows.tolist()
+    for row in uncertainty_herding(before, 10).tolist():
+        covered = kernel[:, taken].max(axis=1, keepdims=True)
+        gain = unsure @ np.maximum(kernel[:, free] - covered, 0)
+        assert gain[free == row][0] == pytest.approx(gain.max(), rel=1e-5)
+        taken.append(row)
 
 
 def test_naive_pairs_are_each_others_nearest_of_another_label() -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -5,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.picture import panels
-from benchmarks.results import areas, best_single, claim, document, load
+from benchmarks.results import areas, best_single, choice, claim, document, load
 from benchmarks.statistics_report import statistics
 
 
@@ -35,6 +36,47 @@ def test_a_strategy_that_did_not_run_everywhere_is_not_compared() -> None:
     assert set(found) == {"crux", "margin", "random"}
     assert found["crux"] == {"one": 0.5, "two": 0.6}
     assert best_single(found) == "margin"
+
+
+def kept(folder: Path, part: str, name: str, **changed: Any) -> None:
+    """A set's kept result with some of its figures changed."""
+    body = json.loads(Path(f"docs/results/{part}/{name}.json").read_text())
+    (folder / part).mkdir(exist_ok=True)
+    (folder / part / f"{name}.json").write_text(json.dumps({**body, **changed}))
+
+
+def test_the_chapter_names_seeds_sources_and_what_a_choice_costs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.results.RESULTS", tmp_path)
+    for part, name, seeds in (
+        ("efficiency", "clickbait", 5), ("efficiency", "edos5", 4),
+        ("useless", "clickbait", 1), ("noise10", "edos5", 2),
+    ):  # fmt: skip
+        kept(tmp_path, part, name, seeds=seeds)
+    rows = {line.split(" | ")[0]: line for line in choice().splitlines()}
+    assert " strategies, 4 or 5 seeds, six rounds" in choice()
+    assert rows["| EDOS: five classes"] == (
+        "| EDOS: five classes | Kirk et al. 2023 (rewire-online/edos) | CC0-1.0 |"
+    )
+    start = next(row for name, row in rows.items() if "a useless start" in name)
+    assert start.endswith("% (1 seed) |")
+    assert rows["| 10 % wrong labels: at or above the best"].endswith("; 2 seeds) |")
+    cost = "| a choice of 64 in under 2 s"
+    assert rows[cost].endswith(" s |") and ";" not in rows[cost]
+    body = {"rows": 20_000, "width": 384, "count": 64, "seconds": 0.107}
+    (tmp_path / "cost.json").write_text(json.dumps(body))
+    assert " s; 64 of 20,000 rows of 384 numbers 0.11 s |" in choice()
+
+
+def test_the_share_of_positives_is_told_for_two_labels_and_for_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.results.RESULTS", tmp_path)
+    kept(tmp_path, "efficiency", "clickbait", prevalence=0.0477)
+    kept(tmp_path, "efficiency", "edos5", prevalence={"a": 0.02, "b": 0.22, "none": 0.76})
+    assert "| Clickbait, 5 % | 4.8% |" in choice()
+    assert "| EDOS: five classes | 24.0% |" in choice()
 
 
 def test_the_picture_draws_every_strategy_and_names_it() -> None:

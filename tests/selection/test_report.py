@@ -13,17 +13,18 @@ from selection.card import Card
 from selection.collect import Collected, Item
 from selection.errors import CruxError
 from selection.report import next_step, render, save
-from selection.report_html import Safe, tag
+from selection.report_html import Safe, interval, tag
 from selection.status import OpenRound, Status
 from selection.stop import Decision
+from selection.types import Estimate
 
 LABELS = ("clickbait", "news")
 ANNA, BEN = "anna@example.org", "ben@example.org"
 STUDIO = "https://studio.example.org"
 AT = "22 November 2026, 14:05"
 GO_ON = (
-    "Go on: the model's kappa less the experts' is -0.13 [-0.24, -0.02] on 96 items, and the lower "
-    "bound must rise above -0.05 before it counts as reached."
+    "Go on: the model's kappa less the experts' is -0.13 [-0.24, -0.02], 98 %, on 96 items, and "
+    "the lower bound must rise above -0.05 before it counts as reached."
 )
 
 # left text, right text, P(clickbait) of each, what Anna and Ben said of each (c or n)
@@ -96,8 +97,8 @@ ROUNDS = (
         boundary_expert_kappa=undefined("no item of the boundary set was judged"),
         production_kappa=kappa(0.38, 0.22, 32),
         start_kappa=kappa(0.29, 0.21, 32),
-        reason="Go on: the model's kappa less the experts' is -0.36 [-0.61, -0.12] on 32 items, "
-        "so it is still more than 0.05 behind.",
+        reason="Go on: the model's kappa less the experts' is -0.36 [-0.61, -0.12], 98 %, on 32 "
+        "items, so it is still more than 0.05 behind.",
     ),
     record(
         1,
@@ -352,8 +353,8 @@ def test_texts_that_cannot_be_written_as_html_do_not_stop_the_report(tmp_path: P
 def test_the_headline_says_what_was_decided_and_what_comes_next() -> None:
     page = body(drawn())
     assert text(one(page, "verdict")) == "Go onThe model's kappa less the experts' is -0.13 " + (
-        "[-0.24, -0.02] on 96 items, and the lower bound must rise above -0.05 before it counts as "
-        "reached."
+        "[-0.24, -0.02], 98 %, on 96 items, and the lower bound must rise above -0.05 before it "
+        "counts as reached."
     )
     assert [(text(e[0]), text(e[1])) for e in one(page, "facts")] == [
         ("Model version", "round2-5f3a9c1e"),
@@ -419,6 +420,12 @@ def test_the_next_step_follows_the_state_of_the_round(
     changed: dict[str, Any], sentence: str
 ) -> None:
     assert next_step(state(**changed)) == sentence
+
+
+def test_an_interval_names_a_confidence_that_is_not_95_per_cent() -> None:
+    assert interval(Estimate(0.72, 0.64, 0.8, 90)) == "0.64 to 0.80"
+    assert interval(Estimate(0.72, 0.64, 0.8, 90, confidence=0.98)) == "0.64 to 0.80, 98 %"
+    assert interval(Estimate(1.0, None, None, 2, "few")) == "no interval"
 
 
 # the curves

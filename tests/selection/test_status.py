@@ -159,5 +159,16 @@ def test_without_an_interval_the_forecast_is_what_was_planned() -> None:
 
 def test_an_estimate_comes_back_as_it_was_written() -> None:
     whole, unknown = Estimate(0.5, 0.4, 0.6, 9), Estimate.undefined(3, "why")
-    for one in (whole, unknown, Estimate(1.0, None, None, 2, "few")):
+    few = Estimate(1.0, None, None, 2, "few", 0.99)
+    for one in (whole, unknown, few, Estimate(0.5, 0.4, 0.6, 9, confidence=0.98)):
         assert estimate(one.as_json()) == one
+
+
+def test_an_estimate_of_which_no_confidence_is_kept_has_95_per_cent() -> None:
+    assert estimate({"value": 0.5, "low": 0.4, "high": 0.6, "items": 9}).confidence == 0.95
+
+
+def test_the_reason_names_the_confidence_that_the_record_keeps() -> None:
+    kept = Estimate(-0.4, -0.6, -0.2, 64, confidence=0.98).as_json()
+    reason = look(rounds=(record(0, gap=kept),)).decision.reason
+    assert "is -0.40 [-0.60, -0.20], 98 %, on 64 items" in reason

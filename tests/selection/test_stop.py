@@ -1,7 +1,17 @@
 from dataclasses import replace
 
+from selection.align import PARITY_CONFIDENCE, PLATEAU_CONFIDENCE
 from selection.stop import Decision, RoundResult, decide
 from selection.types import Estimate
+
+
+def gap(value: float, low: float, high: float, items: int = 150) -> Estimate:
+    return Estimate(value, low, high, items, confidence=PARITY_CONFIDENCE)
+
+
+def gain(value: float, low: float, high: float, items: int = 150) -> Estimate:
+    return Estimate(value, low, high, items, confidence=PLATEAU_CONFIDENCE)
+
 
 NONE = Estimate.undefined(0, "no item was judged by two experts.")
 FAR = RoundResult(
@@ -11,11 +21,11 @@ FAR = RoundResult(
     expert=Estimate(0.78, 0.70, 0.85, 150),
     boundary=Estimate(0.56, 0.45, 0.66, 150),
     production=Estimate(0.40, 0.20, 0.60, 90),
-    gap=Estimate(-0.22, -0.31, -0.13, 150),
-    gain=Estimate(0.10, 0.02, 0.18, 150),
+    gap=gap(-0.22, -0.31, -0.13),
+    gain=gain(0.10, 0.02, 0.18),
 )
-NEAR = replace(FAR, gap=Estimate(-0.01, -0.04, 0.03, 150))
-FLAT = replace(FAR, gain=Estimate(0.0, -0.05, 0.04, 150))
+NEAR = replace(FAR, gap=gap(-0.01, -0.04, 0.03))
+FLAT = replace(FAR, gain=gain(0.0, -0.05, 0.04))
 SPLIT = replace(FAR, expert=Estimate(0.31, 0.20, 0.39, 60))
 
 
@@ -29,16 +39,16 @@ def test_a_model_behind_its_experts_goes_on() -> None:
     assert decided(FAR) == Decision(
         False,
         "go on",
-        "Go on: the model's kappa less the experts' is -0.22 [-0.31, -0.13] on 150 items, so it "
-        "is still more than 0.05 behind.",
+        "Go on: the model's kappa less the experts' is -0.22 [-0.31, -0.13], 98 %, on 150 items, "
+        "so it is still more than 0.05 behind.",
     )
 
 
 def test_a_gap_that_is_not_yet_certain_goes_on_and_says_what_is_missing() -> None:
-    unsure = replace(FAR, gap=Estimate(-0.03, -0.12, 0.06, 150))
+    unsure = replace(FAR, gap=gap(-0.03, -0.12, 0.06))
     assert decided(unsure).reason == (
-        "Go on: the model's kappa less the experts' is -0.03 [-0.12, 0.06] on 150 items, and the "
-        "lower bound must rise above -0.05 before it counts as reached."
+        "Go on: the model's kappa less the experts' is -0.03 [-0.12, 0.06], 98 %, on 150 items, "
+        "and the lower bound must rise above -0.05 before it counts as reached."
     )
 
 
@@ -47,9 +57,9 @@ def test_parity_is_a_lower_bound_above_minus_delta() -> None:
         True,
         "parity",
         "The model agrees with the experts as well as they agree with each other: its kappa less "
-        "theirs is -0.01 [-0.04, 0.03] on 150 items, so it is less than 0.05 behind.",
+        "theirs is -0.01 [-0.04, 0.03], 98 %, on 150 items, so it is less than 0.05 behind.",
     )
-    at_delta = replace(FAR, gap=Estimate(0.0, -0.05, 0.05, 150))
+    at_delta = replace(FAR, gap=gap(0.0, -0.05, 0.05))
     assert decided(at_delta).rule == "go on"
 
 
@@ -58,9 +68,9 @@ def test_a_plateau_is_an_upper_bound_of_the_gain_below_delta() -> None:
         True,
         "plateau",
         "More labels no longer help: over the last 2 rounds the model's kappa changed by "
-        "0.00 [-0.05, 0.04] on 150 items, and a gain of 0.05 is ruled out.",
+        "0.00 [-0.05, 0.04], 99 %, on 150 items, and a gain of 0.05 is ruled out.",
     )
-    at_delta = replace(FAR, gain=Estimate(0.0, -0.05, 0.05, 150))
+    at_delta = replace(FAR, gain=gain(0.0, -0.05, 0.05))
     assert decided(at_delta).rule == "go on"
     assert decided(replace(FAR, gain=None)).rule == "go on"
 
@@ -94,6 +104,13 @@ def test_the_budget_is_labels_or_rounds() -> None:
     assert decided(FAR, labels=399, rounds=2).rule == "go on"
 
 
+def test_a_sentence_names_a_confidence_that_is_not_95_per_cent() -> None:
+    usual = replace(FAR, gap=Estimate(-0.22, -0.31, -0.13, 150))
+    assert "is -0.22 [-0.31, -0.13] on 150 items, so" in decided(usual).reason
+    other = replace(FAR, gap=Estimate(-0.22, -0.31, -0.13, 150, confidence=1 - 0.05 / 3))
+    assert "is -0.22 [-0.31, -0.13], 98.3 %, on 150 items, so" in decided(other).reason
+
+
 def test_only_the_last_round_counts() -> None:
     assert decided(NEAR, FAR).rule == "go on"
     assert decided(FAR, NEAR).rule == "parity"
@@ -124,14 +141,14 @@ def test_a_handful_of_items_stops_nothing() -> None:
     few = replace(
         FAR,
         expert=Estimate(0.1, 0.0, 0.2, 29),
-        gap=Estimate(0.0, 0.0, 0.0, 29),
-        gain=Estimate(0.0, 0.0, 0.0, 29),
+        gap=gap(0.0, 0.0, 0.0, 29),
+        gain=gain(0.0, 0.0, 0.0, 29),
     )
     assert decided(few) == Decision(
         False,
         "go on",
-        "Go on: the model's kappa less the experts' is 0.00 [0.00, 0.00] on 29 items, and at "
-        "least 30 items that two experts judged are needed to tell.",
+        "Go on: the model's kappa less the experts' is 0.00 [0.00, 0.00], 98 %, on 29 items, and "
+        "at least 30 items that two experts judged are needed to tell.",
     )
 
 
@@ -150,6 +167,4 @@ def test_the_thresholds_are_the_callers() -> None:
 
 
 def test_no_sentence_shows_a_minus_zero() -> None:
-    assert (
-        "0.00 [-0.04, 0.03]" in decided(replace(FAR, gap=Estimate(-0.001, -0.04, 0.03, 150))).reason
-    )
+    assert "0.00 [-0.04, 0.03]" in decided(replace(FAR, gap=gap(-0.001, -0.04, 0.03))).reason

@@ -121,3 +121,12 @@ def test_an_undefined_estimate_says_why() -> None:
     assert Estimate(0.5, 0.4, 0.6, 90).as_json() == {
         "value": 0.5, "low": 0.4, "high": 0.6, "items": 90
     }  # fmt: skip
+
+
+def test_an_estimate_carries_and_says_a_confidence_that_is_not_95_per_cent() -> None:
+    strict = Estimate(0.5, 0.4, 0.6, 90, confidence=0.98)
+    assert strict.as_json() == {
+        "value": 0.5, "low": 0.4, "high": 0.6, "items": 90, "confidence": 0.98
+    }  # fmt: skip
+    assert strict.confidence_said == ", 98 %"
+    assert Estimate(0.5, 0.4, 0.6, 90).confidence_said == ""

@@ -57,10 +57,9 @@ def choice() -> str:
         "",
         f"{len(results)} sets of {rows[0]:,} to {rows[-1]:,} texts, {len(area)} strategies, "
         f"{_seeds(results)}, six rounds of 64 labels. Kappa on texts that "
-        "nobody can buy, at the learner's own threshold. Command: `python -m benchmarks.suite` (it "
-        "takes hours and goes on where it was cut off; strategies that have not run on every set "
-        "are left out); raw runs in `docs/results/runs`, "
-        "figures in `docs/results/efficiency`.",
+        "nobody can buy, at the learner's own threshold. Command: `python -m benchmarks.suite` (an "
+        "hour; it goes on where it was cut off); raw runs in `docs/results/runs`, figures in "
+        "`docs/results/efficiency`.",
         "",
         "![Kappa against labels](images/efficiency.svg)",
         "",
@@ -73,7 +72,15 @@ def choice() -> str:
     for key, one in results.items():
         lines.append(_set_row(one, area, peer, key))
     lines += ["", *_sources(results), "", *_reach(results, area, peer), ""]
-    lines += _ranking(results, area)
+    lines += ["All strategies by their mean area over the sets:", "", *_ranking(results, area)]
+    if every := load("everyone"):
+        lines += [
+            "",
+            f"The same with the strategies that take longer, {_seeds(every)} "
+            f"({len(every)} sets, `python -m benchmarks.suite --part everyone`):",
+            "",
+            *_ranking(every, areas(every)),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -176,10 +183,9 @@ def _after_round_2(results: dict[str, Result]) -> float:
 
 
 def _ranking(results: dict[str, Result], area: dict[str, dict[str, float]]) -> list[str]:
+    """A strategy a row, the largest mean area first."""
     ranked = sorted(area, key=lambda name: -float(np.mean(list(area[name].values()))))
     lines = [
-        "All strategies by their mean area over the sets:",
-        "",
         "| strategy | mean area | of positives bought | seconds a choice | |",
         "|---|---|---|---|---|",
     ]

@@ -4,7 +4,9 @@
 
 The parts:
 
-    efficiency   all strategies, from beliefs by similarity to what the labels mean, no answer wrong
+    efficiency   the strategies that take seconds, from beliefs by similarity to what the labels
+                 mean, no answer wrong
+    everyone     the same with every strategy: some of them take minutes a choice
     useless      the starting beliefs shuffled over the texts, so that they tell nothing
     inverted     the starting beliefs turned round, so that they mislead
     noise10      one bought label in ten is wrong
@@ -15,7 +17,7 @@ cut off goes on where it was. After a change to a strategy, delete its lines.
 """
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,38 +28,58 @@ from benchmarks.efficiency import Terms, measure
 from selection.errors import CruxError, PoolError, SettingError
 
 RESULTS = Path("docs/results")
-# name -> its terms, and the strategies that it compares
-PARTS: dict[str, tuple[Terms, str]] = {
-    "efficiency": (Terms(), "all"),
-    "useless": (Terms(beliefs="useless"), "crux, random, margin, stratified"),
-    "inverted": (Terms(beliefs="inverted"), "crux, random, margin, stratified"),
-    "noise10": (Terms(noise=0.1), "crux, random, margin, stratified, margin spread"),
-    "noise20": (Terms(noise=0.2), "crux, random, margin, stratified, margin spread"),
+QUICK = (
+    "crux, random, stratified, margin, margin spread, naive pairs, threshold, uncertainty herding, "
+    "small-text breaking ties, scikit-activeml BADGE, scikit-activeml DropQuery, "
+    "scikit-activeml FALCUN, scikit-activeml query by committee"
+)
+FEW = "crux, random, stratified, margin"
+SOME = f"{FEW}, margin spread, naive pairs"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One measurement. strategies: that it compares. runs: where finished runs are kept; parts on
+    the same terms share them."""
+
+    terms: Terms
+    strategies: str
+    runs: str
+
+
+PARTS = {
+    "efficiency": Part(Terms(), QUICK, "efficiency"),
+    "everyone": Part(Terms(seeds=2), "all", "efficiency"),
+    "useless": Part(Terms(beliefs="useless"), FEW, "useless"),
+    "inverted": Part(Terms(beliefs="inverted"), FEW, "inverted"),
+    "noise10": Part(Terms(noise=0.1), SOME, "noise10"),
+    "noise20": Part(Terms(noise=0.2), SOME, "noise20"),
 }
 
 
 def main(
     part: Annotated[str, typer.Option(help=", ".join(PARTS))] = "efficiency",
     only: Annotated[str, typer.Option("--sets", help="names between commas; all if empty")] = "",
-    seeds: Annotated[int, typer.Option(min=1)] = 5,
-    limit: Annotated[int, typer.Option(min=100, help="at most so many texts")] = 20_000,
+    seeds: Annotated[int, typer.Option(min=0, help="others than the part's own")] = 0,
+    limit: Annotated[int, typer.Option(min=100, help="at most so many texts")] = 9_000,
     strategies: Annotated[str, typer.Option(help="others than the part's own")] = "",
     folder: Annotated[Path, typer.Option(help="where the sets lie")] = FOLDER,
 ) -> None:
     """Measure a part on some or all sets; a set that is absent is left out with a message."""
     try:
-        terms, usual = _part(part)
+        measured = _part(part)
+        terms = replace(measured.terms, seeds=seeds or measured.terms.seeds)
         for one in _sets(only):
             data = _loaded(one, folder, limit)
             if data is not None:
-                keep = RESULTS / "runs" / part / f"{one.name}.jsonl"
-                result = measure(data, replace(terms, seeds=seeds), strategies or usual, keep)
+                keep = RESULTS / "runs" / measured.runs / f"{one.name}.jsonl"
+                result = measure(data, terms, strategies or measured.strategies, keep)
                 _write(RESULTS / part / f"{one.name}.json", {"title": one.title, **result})
     except CruxError as error:
         raise SystemExit(str(error)) from None
 
 
-def _part(name: str) -> tuple[Terms, str]:
+def _part(name: str) -> Part:
     if name not in PARTS:
         raise SettingError(f"There is no part {name!r}. There are: {', '.join(PARTS)}.")
     return PARTS[name]

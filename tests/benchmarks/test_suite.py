@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,22 @@ from benchmarks.strategies import named
 
 
 def test_the_documentation_says_what_each_part_is() -> None:
-    said = [line.split()[0] for line in (suite.__doc__ or "").splitlines() if line[:4] == " " * 4]
+    lines = (suite.__doc__ or "").splitlines()
+    said = [line.split()[0] for line in lines if line[:4] == " " * 4 and line[4:5].strip()]
     assert said[1:] == list(suite.PARTS)  # the first is the command
 
 
 def test_a_part_compares_strategies_that_there_are() -> None:
-    assert list(named(suite.PARTS["useless"][1])) == ["crux", "random", "margin", "stratified"]
-    assert list(named(suite.PARTS["noise20"][1]))[-1] == "margin spread"
+    of = {name: list(named(part.strategies)) for name, part in suite.PARTS.items()}
+    assert of["useless"] == ["crux", "random", "stratified", "margin"]
+    assert of["noise20"] == [*of["useless"], "margin spread", "naive pairs"]
+    assert set(of["noise20"]) < set(of["efficiency"]) < set(of["everyone"])
+
+
+def test_parts_that_share_their_runs_are_on_the_same_terms() -> None:
+    parts = suite.PARTS
+    assert parts["everyone"].runs == parts["efficiency"].runs
+    assert replace(parts["everyone"].terms, seeds=5) == parts["efficiency"].terms
 
 
 def test_a_set_or_part_that_nobody_has_is_named_with_those_that_there_are() -> None:

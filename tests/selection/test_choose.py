@@ -158,14 +158,14 @@ def test_round_0_takes_each_predicted_label_equally_often_and_says_the_chance() 
     choice, _ = world.choose(world.plan(0))
     why = choice.why[choice.role == "train"].tolist()
     for label in ("yes", "no"):
-        assert why.count(f"drawn at random among those labelled '{label}'") == 15
-        assert why.count(f"like many others labelled '{label}'") == 5
+        assert why.count(f"drawn at random among those labelled '{label}'") == 10
+        assert why.count(f"like many others labelled '{label}'") == 10
     drawn = np.array([reason.startswith("drawn") for reason in why])
     chance = choice.inclusion[choice.role == "train"]
     assert np.isnan(chance[~drawn]).all()  # what was not drawn had no chance that could be told
     assert len(set(chance[drawn].tolist())) == 2
-    # each chance is 15 of the open rows of its label, which are all the open rows together
-    assert (15 / np.unique(chance[drawn])).sum() == pytest.approx(
+    # each chance is 10 of the open rows of its label, which are all the open rows together
+    assert (10 / np.unique(chance[drawn])).sum() == pytest.approx(
         (permanent(world.pool.ids, 3) >= RESERVE).sum()
     )
 

@@ -55,9 +55,13 @@ def margin_spread(state: State, count: int) -> Ints:
 def uncertainty_herding(state: State, count: int) -> Ints:
     """Uncertainty-weighted coverage of a sample of the pool by its own rows (Bae et al. 2025)."""
     sample = random(state, SAMPLE)
-    alone = np.stack([sample, sample], axis=1)
-    unsure = 1 - margins(state)[sample]
-    chosen = budget(state.vectors, alone, sample, unsure, most=count, covered=state.rows)
+    chosen = budget(
+        state.vectors[sample],
+        1 - margins(state)[sample],
+        np.stack([sample, sample], axis=1),  # a candidate is a single row
+        most=count,
+        covered=state.vectors[state.rows],
+    )
     return sample[chosen]
 
 

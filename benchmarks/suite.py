@@ -34,7 +34,7 @@ QUICK = (
     "scikit-activeml FALCUN, scikit-activeml query by committee"
 )
 FEW = "crux, random, stratified, margin"
-SOME = f"{FEW}, margin spread, naive pairs"
+SOME = f"{FEW}, margin spread, uncertainty herding"
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,7 @@ from selection.types import (
 )
 
 TYPICAL = 2  # one in so many of the first texts stands for others; the rest is drawn at random
-CANDIDATES = 2_000  # texts at the boundary, or of a label, among which the budget chooses
-SPACE = 3_000  # random texts that stand for the pool as what is to be covered
+CANDIDATES = 1_000  # that the budget weighs against each other: its work grows as the square
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def choose(pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan) -> tuple[C
     if plan.round == 0:
         bought = _start(pool, vectors, believed, open_rows, plan.per_round, rng)
     else:
-        bought = _boundary(pool, vectors, believed, open_rows, plan, rng)
+        bought = _boundary(pool, vectors, believed, open_rows, plan)
     return _shuffled(_joined(bought, _audited(pool, sample, plan)), rng), sample
 
 
@@ -124,26 +123,26 @@ def _start(
 def _typical(vectors: Floats, rows: Ints, drawn: Ints, size: int) -> Ints:
     """`size` of the rows that cover the rows best, beside what is drawn."""
     rows = np.sort(rows)
-    chosen = budget(vectors, _alone(rows), rows, np.ones(len(rows)), most=size, covered=drawn)
+    alone = np.stack([rows, rows], axis=1)
+    chosen = budget(vectors[rows], np.ones(len(rows)), alone, most=size, covered=vectors[drawn])
     return rows[chosen]
 
 
 def _boundary(
-    pool: Pool,
-    vectors: Floats,
-    beliefs: Beliefs,
-    open_rows: Bools,
-    plan: Plan,
-    rng: np.random.Generator,
+    pool: Pool, vectors: Floats, beliefs: Beliefs, open_rows: Bools, plan: Plan
 ) -> Choice:
-    """Pairs at the boundary that cover the pool; single rows there where pairs run out."""
+    """Pairs that cover the boundary; single unsure rows where pairs run out or one is left."""
+    covered = vectors[plan.bought]
     margin = beliefs.margin
-    space = np.sort(rng.permutation(np.flatnonzero(open_rows))[:SPACE])
-    unsure = 1.0 - margin[space]
-    bought = np.flatnonzero(plan.bought)
-    pairs = pair(vectors, beliefs.predicted, boundary(margin, open_rows, CANDIDATES))
-    both = np.stack([pairs.left, pairs.right], axis=1)
-    chosen = budget(vectors, both, space, unsure, most=plan.per_round, covered=bought)
+    rows = boundary(margin, open_rows, CANDIDATES)
+    pairs = pair(vectors, beliefs.predicted, rows)
+    chosen = budget(
+        _midpoints(vectors, pairs),
+        _unsure((margin[pairs.left] + margin[pairs.right]) / 2),
+        np.stack([pairs.left, pairs.right], axis=1),
+        most=plan.per_round,
+        covered=covered,
+    )
     taken = _paired(pool, beliefs, pairs.take(chosen), plan)
     left = plan.per_round - len(taken)
     rest = open_rows.copy()
@@ -151,17 +150,32 @@ def _boundary(
     if left < 1 or not rest.any():
         return taken
     rows = boundary(margin, rest, CANDIDATES)
-    covered = np.concatenate([bought, taken.row])
-    more = budget(vectors, _alone(rows), space, unsure, most=left, covered=covered)
+    more = budget(
+        vectors[rows],
+        _unsure(margin[rows]),
+        np.stack([rows, rows], axis=1),
+        most=left,
+        covered=np.concatenate([covered, vectors[taken.row]]),
+    )
     nothing = np.full(len(more), np.nan)
     single = _singles(pool, rows[more], nothing, beliefs, "close to the boundary, labelled")
     roles = np.array([side(name, plan.evaluation_share) for name in single.pair], dtype=object)
     return _joined(taken, Choice(single.row, roles, single.pair, single.inclusion, single.why))
 
 
-def _alone(rows: Ints) -> Ints:
-    """(m, 2) candidates that are one row each."""
-    return np.stack([rows, rows], axis=1)
+def _midpoints(vectors: Floats, pairs: Pairs) -> Floats:
+    """(m, d) unit vectors between the two rows of each pair."""
+    middle = vectors[pairs.left] + vectors[pairs.right]
+    length = np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-9)
+    return np.asarray(middle / length, dtype=np.float32)
+
+
+def _unsure(margin: Doubles) -> Doubles:
+    """(m,) weight of a candidate: 1 where undecided, falling with the margin on its own scale."""
+    if not len(margin):
+        return margin
+    weight: Doubles = np.exp(-margin / max(float(np.median(margin)), 1e-9))
+    return weight
 
 
 def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs, plan: Plan) -> Choice:

@@ -17,7 +17,7 @@ def test_the_documentation_says_what_each_part_is() -> None:
 def test_a_part_compares_strategies_that_there_are() -> None:
     of = {name: list(named(part.strategies)) for name, part in suite.PARTS.items()}
     assert of["useless"] == ["crux", "random", "stratified", "margin"]
-    assert of["noise20"] == [*of["useless"], "margin spread", "naive pairs"]
+    assert of["noise20"] == [*of["useless"], "margin spread", "uncertainty herding"]
     assert set(of["noise20"]) < set(of["efficiency"]) < set(of["everyone"])
 
 

@@ -14,7 +14,7 @@ import typer
 from benchmarks.learner import learn
 from benchmarks.ours import crux
 from benchmarks.state import State
-from selection.choose import CANDIDATES
+from selection.choose import RULE
 
 REPEATS = 7
 
@@ -34,7 +34,7 @@ def main(
     bought = rng.permutation(rows)[: 3 * count]
     beliefs = learn(vectors[bought], answers[bought], vectors, 2)
     state = State(vectors, beliefs, bought, answers[bought], 1, 0, rng)
-    some = vectors[:CANDIDATES]
+    some = vectors[:RULE.candidates]
     choice, floor = [], []
     for _ in range(REPEATS):
         began = time.perf_counter()
@@ -48,7 +48,7 @@ def main(
         "rows": rows,
         "width": width,
         "count": count,
-        "multiply_adds": 2 * CANDIDATES**2 * width,
+        "multiply_adds": 2 * RULE.candidates**2 * width,
         "seconds": round(float(np.median(choice)), 3),
         "slowest": round(max(choice), 3),
         "matrix_products_alone": round(float(np.median(floor)), 3),

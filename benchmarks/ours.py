@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from benchmarks.state import State
-from selection.choose import Plan, choose
+from benchmarks.state import State, Strategy
+from selection.choose import RULE, Plan, Rule, choose
 from selection.types import Beliefs, Choice, Ints, Pool
 
 NO_RESERVE = 1e-12  # of the pool for the audit: here the test rows were set aside before
@@ -14,7 +14,12 @@ def crux(state: State, count: int) -> Ints:
     return choice(state, count).row
 
 
-def choice(state: State, count: int) -> Choice:
+def otherwise(rule: Rule) -> Strategy:
+    """Ours with other numbers in its rule."""
+    return lambda state, count: choice(state, count, rule).row
+
+
+def choice(state: State, count: int, rule: Rule = RULE) -> Choice:
     """What `crux round` would buy and why, without an audit and an evaluation set.
 
     The ids of its rows, of which the names of pairs are made, are their numbers.
@@ -37,5 +42,5 @@ def choice(state: State, count: int) -> Choice:
         audit_reserve=NO_RESERVE,
         seed=state.seed,
     )
-    chosen, _ = choose(Pool(ids, ids), state.vectors, beliefs, plan)
+    chosen, _ = choose(Pool(ids, ids), state.vectors, beliefs, plan, rule)
     return chosen

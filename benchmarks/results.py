@@ -81,7 +81,32 @@ def choice() -> str:
             "",
             *_ranking(every, areas(every)),
         ]
+    if variants := load("variants"):
+        lines += ["", *_variants(variants)]
     return "\n".join(lines) + "\n"
+
+
+def _variants(results: dict[str, Result]) -> list[str]:
+    """Ours with one thing otherwise, each less ours on the same seeds."""
+    lines = [
+        f"Ours with one thing otherwise, {_seeds(results)} ({len(results)} sets, `python -m "
+        "benchmarks.suite --part variants`); the standard error is that over seeds:",
+        "",
+        "| ours, but | mean area | less ours |",
+        "|---|---|---|",
+    ]
+    names = [name for name in next(iter(results.values()))["strategies"] if name != OURS]
+    area = {
+        name: np.array([one["strategies"][name]["area_by_seed"] for one in results.values()])
+        for name in (OURS, *names)
+    }  # each (sets, seeds)
+    lines.append(f"| as it is | {area[OURS].mean():.4f} | |")
+    for name in sorted(names, key=lambda name: -float(area[name].mean())):
+        gap = area[name] - area[OURS]
+        variance = gap.var(axis=1, ddof=1) / gap.shape[1] if gap.shape[1] > 1 else np.nan
+        error = float(np.sqrt(np.sum(variance))) / len(results)
+        lines.append(f"| {name} | {area[name].mean():.4f} | {gap.mean():+.4f} ± {error:.4f} |")
+    return lines
 
 
 def _seeds(results: dict[str, Result]) -> str:

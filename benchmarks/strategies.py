@@ -8,15 +8,15 @@ label that the starting beliefs predict. Methods that could begin without labels
 import numpy as np
 
 from benchmarks.naive import naive_pairs
-from benchmarks.ours import crux
+from benchmarks.ours import crux, otherwise
 from benchmarks.peers import peers
 from benchmarks.race import first
 from benchmarks.state import State, Strategy
 from selection.budget import budget
+from selection.choose import Rule
 from selection.errors import SettingError
 from selection.types import Bools, Doubles, Ints
 
-ALONE = frozenset({"random", "crux"})  # buy the first batch themselves
 WIDER = 10  # candidates for each label bought, where a rule first narrows and then spreads
 SAMPLE = 3_000  # rows that stand for the pool where a rule looks at all pairs of rows
 
@@ -111,14 +111,39 @@ OWN: dict[str, Strategy] = {
 }
 
 
+def _margin_later(state: State, count: int) -> Ints:
+    return margin(state, count) if state.round else crux(state, count)
+
+
+def _ours_later(state: State, count: int) -> Ints:
+    return crux(state, count) if state.round else first(state, count)
+
+
+# ours with one thing otherwise, to see what it is worth
+VARIANTS: dict[str, Strategy] = {
+    "our first round then margin": _margin_later,
+    "stratified first round then ours": _ours_later,
+    "nothing typical in round 0": otherwise(Rule(typical=0.0)),
+    "a quarter typical": otherwise(Rule(typical=0.25)),
+    "all typical": otherwise(Rule(typical=1.0)),
+    "250 candidates": otherwise(Rule(candidates=250)),
+    "4000 candidates": otherwise(Rule(candidates=4_000)),
+    "kernel width .1": otherwise(Rule(width=0.1)),
+    "kernel width .4": otherwise(Rule(width=0.4)),
+}
+ALONE = frozenset({"random", "crux", *VARIANTS})  # buy the first batch themselves
+
+
 def named(wanted: str) -> dict[str, Strategy]:
-    """'all', or names between commas. Raises SettingError for a name that nobody has."""
+    """'all' (without the variants of ours), or names between commas. Raises SettingError for a
+    name that nobody has."""
     names = [name.strip() for name in wanted.split(",")]
-    if set(names) <= set(OWN):
-        return {name: OWN[name] for name in names}
-    every = {**OWN, **peers()}
+    here = {**OWN, **VARIANTS}
+    if set(names) <= set(here):
+        return {name: here[name] for name in names}
+    every = {**here, **peers()}
     if names == ["all"]:
-        return every
+        return {name: strategy for name, strategy in every.items() if name not in VARIANTS}
     unknown = [name for name in names if name not in every]
     if unknown:
         raise SettingError(f"There is no strategy {unknown[0]!r}. There are: {', '.join(every)}.")

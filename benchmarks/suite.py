@@ -7,6 +7,7 @@ The parts:
     efficiency   the strategies that take seconds, from beliefs by similarity to what the labels
                  mean, no answer wrong
     everyone     the same with every strategy: some of them take minutes a choice
+    variants     the same with ours, and with ours with one thing otherwise
     useless      the starting beliefs shuffled over the texts, so that they tell nothing
     inverted     the starting beliefs turned round, so that they mislead
     noise10      one bought label in ten is wrong
@@ -25,6 +26,7 @@ import typer
 
 from benchmarks.datasets import FOLDER, SETS, Data, Named
 from benchmarks.efficiency import Terms, measure
+from benchmarks.strategies import VARIANTS
 from selection.errors import CruxError, PoolError, SettingError
 
 RESULTS = Path("docs/results")
@@ -50,6 +52,7 @@ class Part:
 PARTS = {
     "efficiency": Part(Terms(), QUICK, "efficiency"),
     "everyone": Part(Terms(seeds=2), "all", "efficiency"),
+    "variants": Part(Terms(seeds=10), f"crux, {', '.join(VARIANTS)}", "efficiency"),
     "useless": Part(Terms(beliefs="useless"), FEW, "useless"),
     "inverted": Part(Terms(beliefs="inverted"), FEW, "inverted"),
     "noise10": Part(Terms(noise=0.1), SOME, "noise10"),

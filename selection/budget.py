@@ -11,7 +11,7 @@ import numpy as np
 
 from selection.types import Doubles, Floats, Ints
 
-WIDTH = 0.2  # of the kernel exp((cosine - 1) / WIDTH)
+WIDTH = 0.2  # of the kernel exp((cosine - 1) / width)
 
 
 def budget(
@@ -21,22 +21,23 @@ def budget(
     *,
     most: int,
     covered: Floats | None = None,
+    width: float = WIDTH,
 ) -> Ints:
     """Positions of the chosen candidates, best first; the choice for b begins that for b + 1.
 
     points: (m, d) unit vectors. weight: (m,) at least 0. members: (m, 2) the rows of a candidate
     (twice the same for a single row); no row is chosen twice. most: rows that may be bought.
-    covered: (c, d) unit vectors of what is labelled already.
+    covered: (c, d) unit vectors of what is labelled already. width: of the kernel.
     """
     if not (len(points) == len(weight) == len(members)):
         raise ValueError(f"{len(points)} points, {len(weight)} weights, {len(members)} members")
     if len(weight) and float(weight.min()) < 0:
         raise ValueError("weights must not be negative")
     points = np.asarray(points, dtype=np.float32)
-    kernel = np.exp((points @ points.T - 1.0) / WIDTH)  # (m, m)
+    kernel = np.exp((points @ points.T - 1.0) / width)  # (m, m)
     cover = np.zeros(len(points), dtype=np.float32)  # (m,) how well each point is covered
     if covered is not None and len(covered) and len(points):
-        cover = np.exp((points @ covered.T - 1.0) / WIDTH).max(axis=1)
+        cover = np.exp((points @ covered.T - 1.0) / width).max(axis=1)
     cost = 2 - (members[:, 0] == members[:, 1]).astype(np.int64)  # (m,) rows that it buys
     heavy = weight.astype(np.float32)
     # what each candidate gains a row bought; never more than this later on, since a point that

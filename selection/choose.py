@@ -10,7 +10,7 @@ import numpy as np
 
 from selection.audit import audit, permanent
 from selection.boundary import boundary
-from selection.budget import budget
+from selection.budget import WIDTH, budget
 from selection.label import balance
 from selection.pair import pair
 from selection.split import side
@@ -28,8 +28,22 @@ from selection.types import (
     Strings,
 )
 
-TYPICAL = 2  # one in so many of the first texts stands for others; the rest is drawn at random
-CANDIDATES = 1_000  # that the budget weighs against each other: its work grows as the square
+
+@dataclass(frozen=True)
+class Rule:
+    """The numbers of the choice (docs/results.md: what others would have taught).
+
+    typical: share of round 0 that stands for many other texts; the rest is drawn at random.
+    candidates: texts that the budget weighs against each other; its work grows as the square.
+    width: of the kernel by which one text covers another.
+    """
+
+    typical: float = 0.5
+    candidates: int = 1_000
+    width: float = WIDTH
+
+
+RULE = Rule()
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,9 @@ class Plan:
     seed: int
 
 
-def choose(pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan) -> tuple[Choice, Audit]:
+def choose(
+    pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan, rule: Rule = RULE
+) -> tuple[Choice, Audit]:
     """What to buy now, and the whole audit sample with its chances after this round.
 
     vectors: (n, d) unit. The choice depends on nothing but its arguments.
@@ -68,9 +84,9 @@ def choose(pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan) -> tuple[C
     )
     open_rows = ~plan.bought & (chance >= plan.audit_reserve)
     if plan.round == 0:
-        bought = _start(pool, vectors, believed, open_rows, plan.per_round, rng)
+        bought = _start(pool, vectors, believed, open_rows, plan.per_round, rule, rng)
     else:
-        bought = _boundary(pool, vectors, believed, open_rows, plan)
+        bought = _boundary(pool, vectors, believed, open_rows, plan, rule)
     return _shuffled(_joined(bought, _audited(pool, sample, plan)), rng), sample
 
 
@@ -93,21 +109,28 @@ def _start(
     beliefs: Beliefs,
     open_rows: Bools,
     most: int,
+    rule: Rule,
     rng: np.random.Generator,
 ) -> Choice:
-    """Half at random with known chances, half the texts that stand for most others.
+    """Some at random with known chances, the rest the texts that stand for most others.
 
     The random part tells the pool's balance of labels, and the threshold of every version hangs on
     that; the rest makes the lesson cover the pool (docs/decisions.md).
     """
     predicted, k = beliefs.predicted, len(beliefs.labels)
-    size = most // TYPICAL
+    size = int(most * rule.typical)
     drawn, chance = stratify(predicted, open_rows, most - size, k, rng=rng)
     free = open_rows.copy()
     free[drawn] = False
     groups = [np.flatnonzero(free & (predicted == name)) for name in range(k)]
     typical = [
-        _typical(vectors, rng.permutation(rows)[:CANDIDATES], drawn[predicted[drawn] == name], part)
+        _typical(
+            vectors,
+            rng.permutation(rows)[: rule.candidates],
+            drawn[predicted[drawn] == name],
+            part,
+            rule.width,
+        )
         for name, (rows, part) in enumerate(
             zip(groups, fair_shares([len(rows) for rows in groups], size), strict=True)
         )
@@ -120,21 +143,28 @@ def _start(
     )
 
 
-def _typical(vectors: Floats, rows: Ints, drawn: Ints, size: int) -> Ints:
+def _typical(vectors: Floats, rows: Ints, drawn: Ints, size: int, width: float) -> Ints:
     """`size` of the rows that cover the rows best, beside what is drawn."""
     rows = np.sort(rows)
     alone = np.stack([rows, rows], axis=1)
-    chosen = budget(vectors[rows], np.ones(len(rows)), alone, most=size, covered=vectors[drawn])
+    chosen = budget(
+        vectors[rows],
+        np.ones(len(rows)),
+        alone,
+        most=size,
+        covered=vectors[drawn],
+        width=width,
+    )
     return rows[chosen]
 
 
 def _boundary(
-    pool: Pool, vectors: Floats, beliefs: Beliefs, open_rows: Bools, plan: Plan
+    pool: Pool, vectors: Floats, beliefs: Beliefs, open_rows: Bools, plan: Plan, rule: Rule
 ) -> Choice:
     """Pairs that cover the boundary; single unsure rows where pairs run out or one is left."""
     covered = vectors[plan.bought]
     margin = beliefs.margin
-    rows = boundary(margin, open_rows, CANDIDATES)
+    rows = boundary(margin, open_rows, rule.candidates)
     pairs = pair(vectors, beliefs.predicted, rows)
     chosen = budget(
         _midpoints(vectors, pairs),
@@ -142,6 +172,7 @@ def _boundary(
         np.stack([pairs.left, pairs.right], axis=1),
         most=plan.per_round,
         covered=covered,
+        width=rule.width,
     )
     taken = _paired(pool, beliefs, pairs.take(chosen), plan)
     left = plan.per_round - len(taken)
@@ -149,13 +180,14 @@ def _boundary(
     rest[taken.row] = False
     if left < 1 or not rest.any():
         return taken
-    rows = boundary(margin, rest, CANDIDATES)
+    rows = boundary(margin, rest, rule.candidates)
     more = budget(
         vectors[rows],
         _unsure(margin[rows]),
         np.stack([rows, rows], axis=1),
         most=left,
         covered=np.concatenate([covered, vectors[taken.row]]),
+        width=rule.width,
     )
     nothing = np.full(len(more), np.nan)
     single = _singles(pool, rows[more], nothing, beliefs, "close to the boundary, labelled")

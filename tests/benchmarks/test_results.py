@@ -102,3 +102,20 @@ def test_no_statistics_no_chapter(tmp_path: Path) -> None:
 def test_a_set_that_was_not_measured_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.results.RESULTS", Path("nowhere"))
     assert load("efficiency") == {}
+
+
+def test_a_variant_is_compared_with_ours_seed_by_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Differences .1 and .3 on one set, -.1 and -.1 on the other: mean .05; the standard errors
+    are .1 and 0, so that of the mean is .05."""
+    monkeypatch.setattr("benchmarks.results.RESULTS", tmp_path)
+    kept(tmp_path, "efficiency", "clickbait")
+    for name, ours, otherwise in (("a", [0.5, 0.5], [0.6, 0.8]), ("b", [0.2, 0.4], [0.1, 0.3])):
+        strategies = {"crux": {"area_by_seed": ours}, "wider": {"area_by_seed": otherwise}}
+        body = {"strategies": strategies, "seeds": 2}
+        (tmp_path / "variants").mkdir(exist_ok=True)
+        (tmp_path / "variants" / f"{name}.json").write_text(json.dumps(body))
+    rows = choice().splitlines()
+    assert "| as it is | 0.4000 | |" in rows
+    assert "| wider | 0.4500 | +0.0500 ± 0.0500 |" in rows

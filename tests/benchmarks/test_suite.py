@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import suite
 from benchmarks.datasets import SETS
-from benchmarks.strategies import named
+from benchmarks.strategies import VARIANTS, named
 
 
 def test_the_documentation_says_what_each_part_is() -> None:
@@ -19,12 +19,14 @@ def test_a_part_compares_strategies_that_there_are() -> None:
     assert of["useless"] == ["crux", "random", "stratified", "margin"]
     assert of["noise20"] == [*of["useless"], "margin spread", "uncertainty herding"]
     assert set(of["noise20"]) < set(of["efficiency"]) < set(of["everyone"])
+    assert of["variants"] == ["crux", *VARIANTS]
 
 
 def test_parts_that_share_their_runs_are_on_the_same_terms() -> None:
     parts = suite.PARTS
-    assert parts["everyone"].runs == parts["efficiency"].runs
-    assert replace(parts["everyone"].terms, seeds=5) == parts["efficiency"].terms
+    for name in ("everyone", "variants"):
+        assert parts[name].runs == parts["efficiency"].runs
+        assert replace(parts[name].terms, seeds=5) == parts["efficiency"].terms
 
 
 def test_a_set_or_part_that_nobody_has_is_named_with_those_that_there_are() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from selection import pool as pools
 from selection.audit import permanent
-from selection.choose import Plan, choose
+from selection.choose import RULE, Plan, Rule, choose
 from selection.split import side
 from selection.types import Audit, Beliefs, Choice, Pool
 
@@ -47,8 +47,8 @@ class World:
         )
         return replace(first, **more)  # type: ignore[arg-type]
 
-    def choose(self, plan: Plan) -> tuple[Choice, Audit]:
-        return choose(self.pool, self.vectors, self.beliefs, plan)
+    def choose(self, plan: Plan, rule: Rule = RULE) -> tuple[Choice, Audit]:
+        return choose(self.pool, self.vectors, self.beliefs, plan, rule)
 
     def after(self, plan: Plan, choice: Choice, sample: Audit) -> Plan:
         """The next round's plan, as the project would tell it."""
@@ -170,6 +170,15 @@ def test_round_0_takes_each_predicted_label_equally_often_and_says_the_chance() 
     )
 
 
+@pytest.mark.parametrize(("typical", "drawn"), [(0.0, 40), (0.25, 30), (1.0, 0)])
+def test_the_rule_says_how_much_of_round_0_is_drawn_at_random(typical: float, drawn: int) -> None:
+    world = World(n=600)
+    choice, _ = world.choose(world.plan(0), Rule(typical=typical))
+    why = choice.why[choice.role == "train"].tolist()
+    assert sum(reason.startswith("drawn at random") for reason in why) == drawn
+    assert sum(reason.startswith("like many others") for reason in why) == 40 - drawn
+
+
 def test_round_0_believes_a_model_that_sees_a_rare_label_rarely() -> None:
     world = World(n=2_000)
     lead = world.beliefs.probability[:, 0]
@@ -249,14 +258,11 @@ def test_the_unsure_part_of_the_boundary_comes_before_a_larger_sure_one() -> Non
     assert unsure[rows(choice, "train", "boundary")].tolist() == [True, True]
 
 
-def test_a_large_pool_is_first_narrowed_to_what_is_least_sure(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("selection.choose.CANDIDATES", 60)
+def test_a_large_pool_is_first_narrowed_to_what_is_least_sure() -> None:
     world = World()
     yes = np.random.default_rng(2).uniform(0.5001, 1.0, 400)  # one label: no pairs
     world.beliefs = world.believe(np.stack([yes, 1 - yes], axis=1))
-    choice, _ = world.choose(world.plan(1))
+    choice, _ = world.choose(world.plan(1), Rule(candidates=60))
     open_rows = np.flatnonzero(permanent(world.pool.ids, 3) >= RESERVE)
     least = open_rows[np.argsort(yes[open_rows])][:60]
     assert set(rows(choice, "train", "boundary")) <= set(least.tolist())

@@ -22,12 +22,13 @@ from scipy.stats import t as student
 from benchmarks import datasets
 from benchmarks.datasets import Data
 from benchmarks.race import Run, course, run
-from benchmarks.strategies import ALONE, named
+from benchmarks.strategies import ALONE, named, random
 from selection.embed import embed
 from selection.errors import CruxError
 from selection.types import Doubles, Floats
 
 HOME = Path("build/benchmarks")  # vectors, and pieces of long measurements
+EVERYTHING = "every text of the pool"  # bought at once: where a kept run is of no strategy
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,15 @@ def vectors_of(texts: Sequence[str]) -> Floats:
 
 
 def measure(data: Data, terms: Terms, strategies: str, keep: Path | None = None) -> dict[str, Any]:
-    """Every strategy on every seed. keep: a file of finished runs, which are not run again."""
+    """Every strategy on every seed, and what the learner reaches with every label of the pool.
+
+    keep: a file of finished runs, which are not run again.
+    """
     vectors, described = vectors_of(data.texts), vectors_of(data.describe)
     chosen = named(strategies)
     runs: dict[str, list[Run]] = {name: [] for name in chosen}
     kept = _kept(keep)
+    ceiling = []
     for seed in range(terms.seeds):
         ground = course(vectors, data.labels, described, seed=seed, beliefs=terms.beliefs)
         for name, strategy in chosen.items():
@@ -78,7 +83,14 @@ def measure(data: Data, terms: Terms, strategies: str, keep: Path | None = None)
                 _keep(one, name, seed, len(data), keep)
             runs[name].append(one)
             _say(f"{data.name}, seed {seed}: {name} {one.kappa.mean():.3f}")
-    return summary(data, terms, runs)
+        every = kept.get((EVERYTHING, seed, len(data)))
+        if every is None:
+            every = run(
+                ground, random, rounds=1, per_round=len(ground.pool), cold=True, noise=terms.noise
+            )
+            _keep(every, EVERYTHING, seed, len(data), keep)
+        ceiling.append(every.kappa[0])
+    return {**summary(data, terms, runs), "everything": round(float(np.mean(ceiling)), 4)}
 
 
 def summary(data: Data, terms: Terms, runs: dict[str, list[Run]]) -> dict[str, Any]:
@@ -97,7 +109,7 @@ def summary(data: Data, terms: Terms, runs: dict[str, list[Run]]) -> dict[str, A
             "average_precision": _rounded(np.mean([one.precision for one in runs[name]], axis=0)),
             "positives_bought": round(float(np.mean([one.found for one in runs[name]])), 4),
             "positive_share": round(float(np.mean([one.positives for one in runs[name]])), 4),
-            "seconds": round(float(np.median([one.seconds[1:] for one in runs[name]])), 3),
+            "seconds": round(float(np.median([_later(one) for one in runs[name]])), 3),
         }
         for name, curve in kappa.items()
     }
@@ -124,6 +136,11 @@ def _prevalence(data: Data) -> float | dict[str, float]:
     """Share of the positive label, which is the second of two; of each, where there are more."""
     shares = [round(share, 4) for share in data.prevalence]
     return shares[1] if len(shares) == 2 else dict(zip(data.names, shares, strict=True))
+
+
+def _later(one: Run) -> Doubles:
+    """Seconds of each choice but the first, for which most have another rule."""
+    return one.seconds[1:] if len(one.seconds) > 1 else one.seconds
 
 
 def _paired(difference: Doubles) -> dict[str, float | None]:

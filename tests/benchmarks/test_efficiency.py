@@ -4,10 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import ttest_rel
+from sklearn.metrics import cohen_kappa_score
 
 from benchmarks.datasets import Data, make
-from benchmarks.efficiency import Terms, measure, summary, table
-from benchmarks.race import Run
+from benchmarks.efficiency import EVERYTHING, Terms, measure, summary, table
+from benchmarks.learner import learn
+from benchmarks.race import Run, course
 from benchmarks.strategies import named
 from selection.errors import SettingError
 
@@ -99,14 +101,28 @@ def test_a_measurement_that_was_cut_off_runs_only_what_is_missing(
     whole = measure(data(), terms, "crux,random", keep)
     lines = keep.read_text().splitlines()
     assert [(json.loads(x)["strategy"], json.loads(x)["seed"]) for x in lines] == [
-        ("crux", 0), ("random", 0), ("crux", 1), ("random", 1),
+        ("crux", 0), ("random", 0), (EVERYTHING, 0),
+        ("crux", 1), ("random", 1), (EVERYTHING, 1),
     ]  # fmt: skip
-    keep.write_text("\n".join(lines[:2]) + "\n" + lines[2][:20])  # killed while it wrote
+    keep.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])  # killed while it wrote
     for _ in range(2):
         again = measure(data(), terms, "crux,random", keep)
-        assert len(keep.read_text().splitlines()) == 5  # the cut-off line, and what was missing
+        assert len(keep.read_text().splitlines()) == 7  # the cut-off line, and what was missing
         for name in ("crux", "random"):
             assert again["strategies"][name]["kappa"] == whole["strategies"][name]["kappa"]
+        assert again["everything"] == whole["everything"]
+
+
+def test_everything_is_the_learner_taught_every_label_of_the_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmarks.efficiency.vectors_of", Embedder())
+    few = data()
+    ground = course(Embedder()(few.texts), few.labels, Embedder()(few.describe), seed=0)
+    pool, test = ground.pool, ground.test
+    said = learn(ground.vectors[pool], few.labels[pool], ground.vectors[test], 2).argmax(axis=1)
+    wanted = cohen_kappa_score(few.labels[test], said)
+    assert measure(few, Terms(1, 1, 10), "crux")["everything"] == pytest.approx(wanted, abs=1e-4)
 
 
 def test_a_strategy_that_nobody_has_is_named() -> None:

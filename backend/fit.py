@@ -19,7 +19,7 @@ from backend.config import Settings
 from backend.evaluate import Promotion, ground, measure, promotion
 from backend.lesson import Lesson, learn, too_little
 from backend.offline import resolve
-from backend.prior import match
+from backend.prior import expected, match
 from backend.registry import Manifest, Registry, named
 from backend.scorer import Scorer, Served
 from backend.serve import Subject, fits, prompted, served
@@ -222,11 +222,12 @@ class Fit:
         sample = self.registry.sample(project.id)
         version = named(
             f"round{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
-            prior, sorted(zip(texts, examples, strict=True)), sample,
+            prior, round_to(lesson.drawn), sorted(zip(texts, examples, strict=True)), sample,
         )  # fmt: skip
         manifest = Manifest(
             version, "trained", round, self.settings.llm, project.policy, labels,
-            pool_prior=prior, recipe=recipe.as_json(), examples=examples, ties=lesson.ties,
+            pool_prior=prior, drawn=round_to(lesson.drawn), recipe=recipe.as_json(),
+            examples=examples, ties=lesson.ties,
         )  # fmt: skip
 
         def fill(out: Path) -> Manifest:
@@ -255,7 +256,8 @@ class Fit:
         bare = Served(f"{project}/{out.name}", made.policy, made.labels, out)
         said = self.scorer.score(bare, sample, progress=self._reads(project, made.version))
         log_probability = np.log(np.maximum(said.astype(np.float64), 1e-30))
-        return replace(made, offsets=match(log_probability, np.array(made.pool_prior)))
+        share = expected(log_probability, np.array(made.pool_prior), made.drawn)
+        return replace(made, offsets=match(log_probability, share))
 
     def _recipe(self) -> Recipe:
         given = {

@@ -16,11 +16,13 @@ from selection.types import NO_VERDICT, Doubles, Ints
 @dataclass(frozen=True)
 class Lesson:
     """What a round teaches. texts, targets: of m training tasks. prior: (k,) labels' shares in
-    the pool, estimated from the first round's random sample. ties: tasks left out as tied."""
+    the pool, estimated from the first round's random sample. drawn: texts that this sample is
+    worth, 0 where there is none. ties: tasks left out as tied."""
 
     items: list[Item]
     targets: Ints
     prior: Doubles
+    drawn: float
     ties: int
 
     @property
@@ -36,24 +38,25 @@ def learn(collected: Collected) -> Lesson:
     kept = np.flatnonzero(label != NO_VERDICT)
     chosen = [items[i] for i in kept]
     targets = label[kept]
-    return Lesson(chosen, targets, pool_prior(chosen, targets, len(collected.labels)), ties)
+    prior, drawn = pool_prior(chosen, targets, len(collected.labels))
+    return Lesson(chosen, targets, prior, drawn, ties)
 
 
-def pool_prior(items: Sequence[Item], targets: Ints, k: int) -> Doubles:
-    """(k,) share of each label in the pool, from the tasks that were drawn with known chances.
+def pool_prior(items: Sequence[Item], targets: Ints, k: int) -> tuple[Doubles, float]:
+    """(k,) share of each label in the pool, from the tasks that were drawn with known chances, and
+    how many equally likely draws these are worth (Kish 1965).
 
     Those are the first round's (selection/stratify.py), so no item that measures a model is
     touched. Weighted by 1 / inclusion, with one item's weight spread over all labels, so that a
     label which was not seen is rare and not impossible. Where no task was drawn at random, the
-    balance of the training labels themselves.
+    balance of the training labels themselves, worth nothing.
     """
     drawn = [i for i, item in enumerate(items) if item.card.inclusion is not None]
     if not drawn:
-        return (np.bincount(targets, minlength=k) + 1.0) / (len(targets) + k)
+        return (np.bincount(targets, minlength=k) + 1.0) / (len(targets) + k), 0.0
     weight = np.array([1.0 / (items[i].card.inclusion or 1.0) for i in drawn])
     share = np.bincount(targets[drawn], weights=weight, minlength=k) + weight.mean() / k
-    prior: Doubles = share / share.sum()
-    return prior
+    return share / share.sum(), float(weight.sum() ** 2 / (weight**2).sum())
 
 
 def too_little(collected: Collected, lesson: Lesson) -> str:

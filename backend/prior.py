@@ -5,6 +5,9 @@ few dozen labels is never sure of a rare one, so that its best guess is the comm
 text, with kappa 0 however well it ranks. Both are mended by one choice of offsets: each label is
 predicted for as many texts of a random sample as there should be by its share in the pool. No
 label of the sample is needed, and no text of it measures a model.
+
+The share is a guess from a few dozen texts, and a trained model's own answer is another one:
+`expected` weighs them (docs/decisions.md has what either alone costs).
 """
 
 import numpy as np
@@ -12,6 +15,24 @@ import numpy as np
 from selection.types import Doubles, Ints
 
 SWEEPS = 50
+OWN = 40.0  # drawn texts that the model's own answer counts for
+
+
+def expected(
+    log_probability: Doubles, prior: Doubles, drawn: float, own: float = OWN
+) -> Doubles:
+    """(k,) share that each label is taken to have in the pool; positive, sums to 1.
+
+    log_probability: (n, k) of random texts, by the model without offsets. prior: (k,) shares by
+    experts' verdicts on texts drawn at random. drawn: how many these were; where their chances
+    differed, how many they are worth (Kish 1965: square of the sum of weights by sum of squares).
+    own: drawn texts that the model's own answer counts for.
+    """
+    n, k = log_probability.shape
+    # one text over all labels, so that no share is 0
+    said = (np.bincount(log_probability.argmax(axis=1), minlength=k) + 1.0 / k) / (n + 1.0)
+    share: Doubles = (drawn * prior + own * said) / (drawn + own)
+    return share
 
 
 def match(log_probability: Doubles, share: Doubles) -> tuple[float, ...]:

@@ -38,8 +38,10 @@ class Manifest:
     """What went into a version, which is also what its name is made from.
 
     kind: 'prompted' (the base model as it is) or 'trained'. round: -1 for prompted ones.
-    examples: [task's pool id, label] of every training label. offsets: added to the k label
-    logits (correction of the prior shift). digest: SHA-256 of the adapter, empty if there is none.
+    pool_prior, drawn: the labels' shares in the pool by the experts, and the random texts that
+    they are told from. examples: [task's pool id, label] of every training label. offsets: added
+    to the k label logits (correction of the prior shift). digest: SHA-256 of the adapter, empty if
+    there is none.
     """
 
     version: str
@@ -55,6 +57,7 @@ class Manifest:
     ties: int = 0
     seconds: float = 0.0
     digest: str = ""
+    drawn: float = 0.0
 
 
 def named(prefix: str, *ingredients: Any) -> str:

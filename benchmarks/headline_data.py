@@ -49,12 +49,14 @@ class Ground:
 
 @dataclass(frozen=True)
 class Lesson:
-    """m labels to learn from. prior: (k,) shares of the labels that the pool is taken to have."""
+    """m labels to learn from. prior: (k,) shares of the labels in the pool, as `worth` texts drawn
+    at random tell them."""
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     targets: Ints
     prior: Doubles
+    worth: float
 
     @property
     def positives(self) -> int:
@@ -105,17 +107,25 @@ def lesson(arm: str, ground: Ground, seed: int, budget: int) -> Lesson:
 def drawn(rated: Sequence[Rated], targets: Ints, inclusion: Sequence[float] = ()) -> Lesson:
     """Labels as a lesson, with the prior that the product takes (backend/lesson.py).
 
-    inclusion: chance with which each text was drawn, NaN where it was chosen; none for the
-    balance of the labels themselves.
+    inclusion: chance with which each text was drawn, NaN where it was chosen; none where all were
+    drawn with the same one.
     """
-    chances = list(inclusion) or [float("nan")] * len(rated)
-    items = [
-        Item(i, one.text, _card(one.id, chance), {"expert": int(target)}, 1)
-        for i, (one, target, chance) in enumerate(zip(rated, targets, chances, strict=True))
-    ]
-    prior = pool_prior(items, targets, len(LABELS))
+    chances = np.array(list(inclusion) or [1.0] * len(rated))
+    prior, worth = balance(targets, chances, len(LABELS))
     ids, texts = tuple(one.id for one in rated), tuple(one.text for one in rated)
-    return Lesson(ids, texts, targets, prior)
+    return Lesson(ids, texts, targets, prior, worth)
+
+
+def balance(targets: Ints, inclusion: Doubles, k: int) -> tuple[Doubles, float]:
+    """(k,) shares in the pool and what they are worth, as the product tells them from m labels.
+
+    inclusion: (m,) chance with which each was drawn, NaN where it was chosen.
+    """
+    items = [
+        Item(i, "", _card(str(i), chance), {"expert": int(target)}, 1)
+        for i, (target, chance) in enumerate(zip(targets, inclusion.tolist(), strict=True))
+    ]
+    return pool_prior(items, targets, k)
 
 
 def _card(name: str, chance: float) -> Card:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from backend.prior import match, wanted_counts
+from backend.prior import expected, match, wanted_counts
 from backend.scorer import Scorer, Served
 from backend.train import Recipe, train
 from benchmarks.headline_data import HARSH, Ground, Lesson
@@ -87,8 +87,9 @@ class School:
         )  # fmt: skip
         bare = Served(str(out), self.policy, LABELS, out)
         said = self.score(bare, [one.text for one in self.ground.sample], "fitting the threshold")
+        log = _logarithm(said)
         return {
-            "offsets": match(_logarithm(said), lesson.prior),
+            "offsets": match(log, expected(log, lesson.prior, lesson.worth)),
             "seconds": time.monotonic() - began,
             "steps": trained.steps,
             "loss": trained.loss,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from backend.prior import OWN
 from benchmarks.datasets import SETS
 from benchmarks.headline_report import markdown
 from benchmarks.peers import NOTES
@@ -236,6 +237,31 @@ def _ranking(results: dict[str, Result], area: dict[str, dict[str, float]]) -> l
     return lines
 
 
+def _threshold() -> str:
+    file = RESULTS / "threshold.json"
+    if not file.is_file():
+        return ""
+    told = json.loads(file.read_text())
+    lines = [
+        "## Where to set the threshold",
+        "",
+        f"Kappa with our choice of labels when the threshold is such that random texts of the pool "
+        f"get each label as often as is expected, mean of {told['sets']} sets with "
+        f"{told['seeds']} seeds each. Expected is what round 0's random draw says, what the model "
+        "says by itself, or both, the model's word counting for so many drawn texts. "
+        f"Command: `python -m benchmarks.threshold`; the product's number is {OWN:.0f} "
+        "(backend/prior.py).",
+        "",
+        "| expected share by | mean | after each round |",
+        "|---|---|---|",
+    ]
+    for name, curve in told["kappa"].items():
+        by = f"both, the model worth {name}" if name.isdigit() else name
+        each = ", ".join(f"{kappa:.3f}" for kappa in curve)
+        lines.append(f"| {by} | {np.mean(curve):.3f} | {each} |")
+    return "\n".join(lines) + "\n"
+
+
 def _headline() -> str:
     return markdown(RESULTS / "headline", ("tweets", "editorials"))
 
@@ -246,7 +272,7 @@ def document() -> str:
         "# What was measured\n\nWritten by `python -m benchmarks.results` from the files in "
         "`docs/results`; not edited by hand.\n\n"
     )
-    chapters = (choice(), _headline(), statistics(RESULTS / "statistics.json"))
+    chapters = (choice(), _threshold(), _headline(), statistics(RESULTS / "statistics.json"))
     return head + "\n".join(chapter for chapter in chapters if chapter)
 
 

@@ -6,7 +6,8 @@ The parts:
 
     efficiency   the strategies that take seconds, from beliefs by similarity to what the labels
                  mean, no answer wrong
-    everyone     the same with every strategy: some of them take minutes a choice
+    everyone     the same with every strategy, on fewer texts: for some of them a choice takes
+                 minutes
     variants     the same with ours, and with ours with one thing otherwise
     useless      the starting beliefs shuffled over the texts, so that they tell nothing
     inverted     the starting beliefs turned round, so that they mislead
@@ -42,16 +43,17 @@ SOME = f"{FEW}, margin spread, uncertainty herding"
 @dataclass(frozen=True)
 class Part:
     """One measurement. strategies: that it compares. runs: where finished runs are kept; parts on
-    the same terms share them."""
+    the same terms share them. limit: at most so many texts of a set."""
 
     terms: Terms
     strategies: str
     runs: str
+    limit: int = 9_000
 
 
 PARTS = {
     "efficiency": Part(Terms(), QUICK, "efficiency"),
-    "everyone": Part(Terms(seeds=2), "all", "efficiency"),
+    "everyone": Part(Terms(seeds=2), "all", "efficiency", limit=4_000),
     "variants": Part(Terms(seeds=10), f"crux, {', '.join(VARIANTS)}", "efficiency"),
     "useless": Part(Terms(beliefs="useless"), FEW, "useless"),
     "inverted": Part(Terms(beliefs="inverted"), FEW, "inverted"),
@@ -64,7 +66,7 @@ def main(
     part: Annotated[str, typer.Option(help=", ".join(PARTS))] = "efficiency",
     only: Annotated[str, typer.Option("--sets", help="names between commas; all if empty")] = "",
     seeds: Annotated[int, typer.Option(min=0, help="others than the part's own")] = 0,
-    limit: Annotated[int, typer.Option(min=100, help="at most so many texts")] = 9_000,
+    limit: Annotated[int, typer.Option(min=0, help="texts of a set; 0: the part's own")] = 0,
     strategies: Annotated[str, typer.Option(help="others than the part's own")] = "",
     folder: Annotated[Path, typer.Option(help="where the sets lie")] = FOLDER,
 ) -> None:
@@ -73,7 +75,7 @@ def main(
         measured = _part(part)
         terms = replace(measured.terms, seeds=seeds or measured.terms.seeds)
         for one in _sets(only):
-            data = _loaded(one, folder, limit)
+            data = _loaded(one, folder, limit or measured.limit)
             if data is not None:
                 keep = RESULTS / "runs" / measured.runs / f"{one.name}.jsonl"
                 result = measure(data, terms, strategies or measured.strategies, keep)

@@ -572,9 +572,12 @@ def test_the_pools_balance_comes_from_the_tasks_drawn_at_random() -> None:
     lesson = learn(collect(studio.tasks(7), SCHEMA))
     # weights 2, 20, 20; their mean 14 is spread over both labels
     assert lesson.prior == pytest.approx([(2 + 7) / 56, (40 + 7) / 56])
+    assert lesson.drawn == pytest.approx(42**2 / (2**2 + 20**2 + 20**2))
     only = [replace(item, card=replace(item.card, inclusion=None)) for item in lesson.items]
-    assert pool_prior(only, lesson.targets, 2) == pytest.approx([3 / 6, 3 / 6])
-    assert pool_prior([], np.zeros(0, dtype=np.int64), 2) == pytest.approx([0.5, 0.5])
+    prior, drawn = pool_prior(only, lesson.targets, 2)
+    assert (prior.tolist(), drawn) == (pytest.approx([3 / 6, 3 / 6]), 0.0)
+    prior, drawn = pool_prior([], np.zeros(0, dtype=np.int64), 2)
+    assert (prior.tolist(), drawn) == (pytest.approx([0.5, 0.5]), 0.0)
 
 
 def test_training_reads_as_much_of_a_text_as_scoring_does(loop: Loop) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backend.prior import match, wanted_counts
+from backend.prior import OWN, expected, match, wanted_counts
 
 
 def predicted_shares(log_p: np.ndarray, offsets: tuple[float, ...]) -> list[float]:
@@ -47,3 +47,21 @@ def test_counts_are_whole_and_complete() -> None:
 def test_shares_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="3 shares that sum to 1 for 2 labels"):
         match(np.zeros((4, 2)), np.array([0.2, 0.3, 0.5]))
+
+
+def test_the_models_own_answer_counts_for_as_many_texts_as_it_says() -> None:
+    log_p = np.log(np.array([[0.9, 0.1]] * 30 + [[0.2, 0.8]] * 69))
+    own = 30.5 / 100  # one text is spread over both labels
+    prior = np.array([0.1, 0.9])
+    assert expected(log_p, prior, 0.0)[0] == pytest.approx(own)
+    assert expected(log_p, prior, OWN)[0] == pytest.approx((own + 0.1) / 2)
+    assert expected(log_p, prior, 3 * OWN)[0] == pytest.approx((own + 3 * 0.1) / 4)
+    assert expected(log_p, prior, 1e9)[0] == pytest.approx(0.1)
+
+
+def test_a_label_that_the_model_never_gives_is_still_expected() -> None:
+    log_p = np.log(np.array([[0.4, 0.6]] * 50))
+    alone = expected(log_p, np.array([0.0, 1.0]), 5.0)
+    assert alone[0] > 0
+    assert alone.sum() == pytest.approx(1.0)
+    assert expected(log_p, np.array([0.3, 0.7]), OWN)[0] > 0.15

@@ -117,9 +117,10 @@ def test_votes_and_all_expert_labels_are_of_every_text_of_the_pool() -> None:
     assert lesson("e", ground(), 0, 20).targets.tolist() == wanted
 
 
-def test_the_random_labels_prior_is_their_own_balance_with_one_of_each_added() -> None:
+def test_the_random_labels_prior_is_their_own_balance_with_one_text_spread_over_both() -> None:
     given = lesson("d", ground(), 0, 20)
-    assert given.prior[HARSH] == pytest.approx((given.positives + 1) / 22)
+    assert given.prior[HARSH] == pytest.approx((given.positives + 0.5) / 21)
+    assert given.worth == pytest.approx(20)
 
 
 # measuring
@@ -157,7 +158,7 @@ def test_the_threshold_gives_the_share_that_the_lesson_says_on_texts_apart(
 ) -> None:
     here = ground()
     school = School(model, "Is it mean?", here, 1, TOKENS, quiet)
-    given = replace(lesson("d", here, 0, 20), prior=np.array([0.3, 0.7]))
+    given = replace(lesson("d", here, 0, 20), prior=np.array([0.3, 0.7]), worth=1e6)
     version = school.teach(tmp_path / "version", given, Recipe(max_steps=3, max_tokens=TOKENS))
     said = school.score(version.served, [r.text for r in here.sample], "")
     assert int((said.argmax(axis=1) == HARSH).sum()) == 6  # of 20

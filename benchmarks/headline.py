@@ -98,12 +98,7 @@ def run(piece: Piece, ground: Ground, setting: Setting) -> Path:
     if file.is_file():
         return file
     print(f"{piece.name}: about {forecast(piece, ground, setting) / 60:.0f} min", flush=True)
-    model = resolve(setting.model, setting.home / "models")
-    school = School(
-        model, policy(piece.kind), ground, setting.threads, setting.small.max_tokens,
-        Lines(piece.name),
-    )  # fmt: skip
-    told = compute(piece, school, setting)
+    told = compute(piece, school_of(piece, ground, setting), setting)
     told["predictions"] = told.pop("predictions")  # last, as it is long
     body = {
         **asdict(piece),
@@ -117,26 +112,28 @@ def run(piece: Piece, ground: Ground, setting: Setting) -> Path:
     return file
 
 
+def school_of(piece: Piece, ground: Ground, setting: Setting) -> School:
+    """Where the piece's versions are made and measured."""
+    model = resolve(setting.model, setting.home / "models")
+    tokens, say = setting.small.max_tokens, Lines(piece.name)
+    return School(model, policy(piece.kind), ground, setting.threads, tokens, say)
+
+
 def compute(piece: Piece, school: School, setting: Setting) -> dict[str, Any]:
     """What one arm costs and what it reaches."""
     if piece.arm == "a":
         return {"labels": 0, "positives": 0, **school.measure(school.prompted())}
-    chosen = setting.whole if piece.arm in "be" else setting.small
-    recipe = replace(chosen, seed=piece.seed)
+    recipe = _recipe(piece, setting)
     told: dict[str, Any] = {"recipe": recipe.as_json()}
-    folder = setting.home / "headline" / f"{piece.name}-{_stamp(school, setting, recipe)}"
-    folder.mkdir(parents=True, exist_ok=True)
     if piece.arm == "c":
         told["terms"] = asdict(setting.terms)
-        texts = [one.text for one in school.ground.pool]
-        vectors = embed(texts, embedder=OFFLINE, home=setting.home)
-        rounds = Loop(school, setting.terms, recipe, piece.seed, folder, vectors).run()
+        rounds = loop(piece, school, setting).run()
         told["rounds"] = [{k: v for k, v in r.items() if k != "predictions"} for r in rounds]
         told |= {k: v for k, v in rounds[-1].items() if k not in ("round", "ids", "inclusion")}
         # whole rounds of an earlier run count, what was cut off does not
         return {**told, "seconds": sum(one["seconds"] for one in rounds)}
     taught = lesson(piece.arm, school.ground, piece.seed, setting.terms.budget)
-    version = school.teach(folder / "version", taught, recipe)
+    version = school.teach(_folder(piece, school, setting) / "version", taught, recipe)
     return {
         **told,
         "labels": len(taught.ids),
@@ -147,6 +144,27 @@ def compute(piece: Piece, school: School, setting: Setting) -> dict[str, Any]:
         "loss": version.loss,
         **school.measure(version),
     }
+
+
+def loop(piece: Piece, school: School, setting: Setting) -> Loop:
+    """The loop of an arm c, at the round that it has reached."""
+    texts = [one.text for one in school.ground.pool]
+    vectors = embed(texts, embedder=OFFLINE, home=setting.home)
+    folder, recipe = _folder(piece, school, setting), _recipe(piece, setting)
+    return Loop(school, setting.terms, recipe, piece.seed, folder, vectors)
+
+
+def _recipe(piece: Piece, setting: Setting) -> Recipe:
+    chosen = setting.whole if piece.arm in "be" else setting.small
+    return replace(chosen, seed=piece.seed)
+
+
+def _folder(piece: Piece, school: School, setting: Setting) -> Path:
+    """Where the pieces of a piece lie, so that it resumes."""
+    stamp = _stamp(school, setting, _recipe(piece, setting))
+    folder = setting.home / "headline" / f"{piece.name}-{stamp}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _stamp(school: School, setting: Setting, recipe: Recipe) -> str:

@@ -71,27 +71,33 @@ class Loop:
         self.pool = Pool(np.array(ids, dtype=object), np.array(texts, dtype=object))
         self.row_of = {name: row for row, name in enumerate(ids)}
 
+    def records(self) -> list[dict[str, Any]]:
+        """Of the rounds that are finished, in their order."""
+        found: list[dict[str, Any]] = []
+        while (file := self._file(len(found))).is_file():
+            found.append(json.loads(file.read_text()))
+        return found
+
     def run(self) -> list[dict[str, Any]]:
         """The records of all rounds, the last one with everything bought."""
-        records: list[dict[str, Any]] = []
+        records = self.records()
         while sum(len(one["ids"]) for one in records) < self.terms.budget:
-            file = self.folder / f"round-{len(records)}.json"
-            if not file.is_file():
-                record = self._round(records)
-                if not record["ids"]:
-                    break
-                part = file.with_suffix(".part")
-                part.write_text(json.dumps(record))
-                os.replace(part, file)
-            records.append(json.loads(file.read_text()))
+            record = self._round(records)
+            if not record["ids"]:
+                break
+            file = self._file(len(records))
+            part = file.with_suffix(".part")
+            part.write_text(json.dumps(record))
+            os.replace(part, file)
+            records.append(record)
         return records
 
     def _round(self, before: list[dict[str, Any]]) -> dict[str, Any]:
         round, began = len(before), time.monotonic()
         rows = [self.row_of[name] for one in before for name in one["ids"]]
         chance = [value for one in before for value in one["inclusion"]]
-        beliefs = self._beliefs(self._version(round - 1), np.array(rows, dtype=np.int64))
-        new, chances = self._buy(round, rows, beliefs)
+        beliefs = self.beliefs(self.version(round - 1), np.array(rows, dtype=np.int64))
+        new, chances = self.buy(round, rows, beliefs)
         rows, chance = [*rows, *new.tolist()], [*chance, *chances]
         bought = [self.rated[row] for row in rows]
         known = [float("nan") if value is None else value for value in chance]
@@ -116,10 +122,13 @@ class Loop:
             "seconds": time.monotonic() - began,
         }
 
+    def _file(self, round: int) -> Path:
+        return self.folder / f"round-{round}.json"
+
     def _adapter(self, round: int) -> Path:
         return self.folder / f"version-{round}"
 
-    def _version(self, round: int) -> Version:
+    def version(self, round: int) -> Version:
         """What was in force after a round; the prompted model before the first training."""
         file = self._adapter(round) / "version.json"
         if round < 0 or not file.is_file():
@@ -128,21 +137,21 @@ class Loop:
         name, policy = file.parent.name, self.school.policy
         return Version(Served(name, policy, LABELS, file.parent, offsets))
 
-    def _beliefs(self, version: Version, bought: Ints) -> Beliefs:
-        """As selection/rounds.py has them."""
+    def beliefs(self, version: Version, bought: Ints, limit: int | None = None) -> Beliefs:
+        """As selection/rounds.py has them. limit: other than the terms' number of texts to read."""
         taught = (bought, majority([self.rated[row] for row in bought], EXPERT))
         return label(
             self.pool,
             self.vectors,
             cast(Backend, InProcess(self.school.scorer, version.served)),
             0,
-            limit=self.terms.read_limit,
+            limit=limit or self.terms.read_limit,
             home=self.folder,
             taught=taught,
             progress=lambda done, total: self.school.say("reading the pool", done, total, ""),
         )
 
-    def _buy(
+    def buy(
         self, round: int, rows: list[int], beliefs: Beliefs
     ) -> tuple[Ints, list[float | None]]:
         """The rows that the product would buy, and the chance of those drawn at random."""

@@ -266,13 +266,37 @@ def _headline() -> str:
     return markdown(RESULTS / "headline", ("tweets", "editorials"))
 
 
+def _probe() -> str:
+    file = RESULTS / "probe.json"
+    if not file.is_file():
+        return ""
+    lines = [
+        "## Whose beliefs to choose by",
+        "",
+        "At one version of the loop above, the beliefs about the pool had in three ways; kappa "
+        "with the expert on the texts that were not bought, and what the next round buys by each. "
+        "Command: `python -m benchmarks.probe`, after arm (c).",
+        "",
+        "| texts | labels | beliefs | kappa | next bought | harsh | believed wrong |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for kind, ways in json.loads(file.read_text()).items():
+        lines += [
+            f"| {kind} | {one['labels']} | {one['beliefs']} | {one['kappa']:.2f} "
+            f"(n={one['texts']:,}) | {one['bought']} | {one['harsh']} | {one['believed_wrong']} |"
+            for one in ways
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def document() -> str:
     """The whole of docs/results.md."""
     head = (
         "# What was measured\n\nWritten by `python -m benchmarks.results` from the files in "
         "`docs/results`; not edited by hand.\n\n"
     )
-    chapters = (choice(), _threshold(), _headline(), statistics(RESULTS / "statistics.json"))
+    simulated = statistics(RESULTS / "statistics.json")
+    chapters = (choice(), _threshold(), _headline(), _probe(), simulated)
     return head + "\n".join(chapter for chapter in chapters if chapter)
 
 

@@ -9,13 +9,14 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from backend.train import Recipe
+from benchmarks import probe
 from benchmarks.headline import Piece, Setting, pieces, remeasure, run, write
 from benchmarks.headline_data import HARSH, Ground, lesson, majority, one_vote, split
 from benchmarks.headline_loop import Loop, Terms
 from benchmarks.headline_model import School, Version, compare, figures
 from benchmarks.headline_report import people, tell
 from demo.ratings import Rated
-from selection.errors import PoolError
+from selection.errors import PoolError, SettingError
 from tests.backend.tiny import tiny_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
@@ -291,3 +292,21 @@ def test_the_loop_asks_the_version_of_the_round_before(
     loop(tmp_path / "loop").run()
     kept = sorted(f.name for f in (tmp_path / "loop" / "beliefs" / "0").iterdir())
     assert kept == ["prompted", "version-0", "version-1"]
+
+
+def test_beliefs_with_and_without_a_probe_are_judged_on_texts_that_were_not_bought(
+    tmp_path: Path, loop: Callable[..., Loop]
+) -> None:
+    here = loop(tmp_path / "loop")
+    with pytest.raises(SettingError, match="Arm c has 0 rounds, and the version after round 0"):
+        probe.compare(here, 0)
+    first = here.run()[0]
+    every, some, alone = probe.compare(here, 0)
+    pool = ground().pool
+    rest = [one for one in pool if one.id not in first["ids"]]
+    said = here.school.score(here.version(0).served, [one.text for one in rest], "")
+    truth = majority(rest, 0)
+    assert every["kappa"] == pytest.approx(cohen_kappa_score(truth, said.argmax(axis=1)), abs=1e-3)
+    assert (every["texts"], every["labels"], every["bought"]) == (len(pool) - 7, 7, 7)
+    assert some["beliefs"] == "it reads 30, a probe the rest"
+    assert 0 <= alone["harsh"] <= alone["bought"] == 7

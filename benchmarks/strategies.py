@@ -127,7 +127,7 @@ VARIANTS: dict[str, Strategy] = {
     "a quarter typical": otherwise(Rule(typical=0.25)),
     "all typical": otherwise(Rule(typical=1.0)),
     "250 candidates": otherwise(Rule(candidates=250)),
-    "4000 candidates": otherwise(Rule(candidates=4_000)),
+    "2000 candidates": otherwise(Rule(candidates=2_000)),
     "kernel width .1": otherwise(Rule(width=0.1)),
     "kernel width .4": otherwise(Rule(width=0.4)),
 }

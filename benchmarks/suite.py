@@ -53,7 +53,7 @@ class Part:
 
 PARTS = {
     "efficiency": Part(Terms(), QUICK, "efficiency"),
-    "everyone": Part(Terms(seeds=2), "all", "efficiency", limit=4_000),
+    "everyone": Part(Terms(seeds=1), "all", "efficiency", limit=4_000),
     "variants": Part(Terms(seeds=10), f"crux, {', '.join(VARIANTS)}", "efficiency"),
     "useless": Part(Terms(beliefs="useless"), FEW, "useless"),
     "inverted": Part(Terms(beliefs="inverted"), FEW, "inverted"),

@@ -18,9 +18,7 @@ SWEEPS = 50
 OWN = 40.0  # drawn texts that the model's own answer counts for
 
 
-def expected(
-    log_probability: Doubles, prior: Doubles, drawn: float, own: float = OWN
-) -> Doubles:
+def expected(log_probability: Doubles, prior: Doubles, drawn: float, own: float = OWN) -> Doubles:
     """(k,) share that each label is taken to have in the pool; positive, sums to 1.
 
     log_probability: (n, k) of random texts, by the model without offsets. prior: (k,) shares by

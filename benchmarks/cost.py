@@ -34,7 +34,7 @@ def main(
     bought = rng.permutation(rows)[: 3 * count]
     beliefs = learn(vectors[bought], answers[bought], vectors, 2)
     state = State(vectors, beliefs, bought, answers[bought], 1, 0, rng)
-    some = vectors[:RULE.candidates]
+    some = vectors[: RULE.candidates]
     choice, floor = [], []
     for _ in range(REPEATS):
         began = time.perf_counter()

@@ -198,10 +198,15 @@ def _majority(one: ratings.Rated) -> bool:
     return sum(votes) * 2 > len(votes)
 
 
-_HARSH = ("a harshly negative, hostile or disgusted opinion", "a neutral or positive opinion")
+def _rated(name: str, title: str, *kinds: str) -> Named:
+    """The demo's ratings, the majority of all raters of a text."""
+    describe = ("a harshly negative, hostile or disgusted opinion", "a neutral or positive opinion")
+    source = "Hutto and Gilbert 2014, in vaderSentiment 3.3.2"
+    return Named(name, title, "", "", None, describe, source, "MIT", kinds=kinds)
+
+
 _GO_EMOTIONS = "Demszky et al. 2020 (RhiM1/GoEmotions-pytorch)"
 _EDOS = "Kirk et al. 2023 (rewire-online/edos)"
-_RATINGS = "Hutto and Gilbert 2014, in vaderSentiment 3.3.2"
 _NAMED = (
     Named(
         "clickbait",
@@ -287,38 +292,8 @@ _NAMED = (
         "Cercas Curry et al. 2021 (Le-Wi-Di/le-wi-di.github.io)",
         "CC BY 4.0",
     ),
-    Named(
-        "tweets",
-        "Ratings: tweets",
-        "",
-        "",
-        None,
-        _HARSH,
-        _RATINGS,
-        "MIT",
-        kinds=("tweets",),
-    ),
-    Named(
-        "editorials",
-        "Ratings: editorials",
-        "",
-        "",
-        None,
-        _HARSH,
-        _RATINGS,
-        "MIT",
-        kinds=("editorials",),
-    ),
-    Named(
-        "short",
-        "Ratings: tweets, editorials, products",
-        "",
-        "",
-        None,
-        _HARSH,
-        _RATINGS,
-        "MIT",
-        kinds=("tweets", "editorials", "products"),
-    ),
+    _rated("tweets", "Ratings: tweets", "tweets"),
+    _rated("editorials", "Ratings: editorials", "editorials"),
+    _rated("short", "Ratings: tweets, editorials, products", "tweets", "editorials", "products"),
 )
 SETS: dict[str, Named] = {one.name: one for one in _NAMED}

@@ -32,6 +32,7 @@ from benchmarks.headline_report import Lines, labels_of, people, read, tell
 from demo.ratings import ARCHIVE
 from demo.run import NOUNS, policy
 from selection.embed import embed
+from selection.errors import CruxError
 
 ARMS = "abcde"
 RESULTS = Path("docs/results/headline")
@@ -204,7 +205,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="where all figures go, less the predictions")
     asked = parser.parse_args(argv)
     setting = Setting(archive=asked.archive, results=asked.results, threads=asked.threads)
-    grounds = {kind: load(kind, setting.archive) for kind in asked.kinds}
+    try:
+        grounds = {kind: load(kind, setting.archive) for kind in asked.kinds}
+    except CruxError as error:
+        raise SystemExit(str(error)) from None
     todo = pieces(asked.kinds, asked.arms, asked.seeds)
     missing = [p for p in todo if not (setting.results / f"{p.name}.json").is_file()]
     seconds = sum(forecast(piece, grounds[piece.kind], setting) for piece in missing)

@@ -22,7 +22,7 @@ from benchmarks.headline_data import EXPERT, HARSH, load, majority
 from benchmarks.headline_loop import Loop
 from benchmarks.learner import learn
 from demo.run import LABELS, NOUNS
-from selection.errors import SettingError
+from selection.errors import CruxError, SettingError
 from selection.types import Beliefs, Ints
 
 OUT = Path("docs/results/probe.json")
@@ -77,11 +77,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(argv)
     setting = Setting()
     found = {}
-    for kind in asked.kinds:
-        piece, ground = Piece(kind, "c", 0), load(kind, setting.archive)
-        found[kind] = compare(loop(piece, school_of(piece, ground, setting), setting), asked.after)
-        for one in found[kind]:
-            print(kind, one, flush=True)
+    try:
+        for kind in asked.kinds:
+            piece, ground = Piece(kind, "c", 0), load(kind, setting.archive)
+            ours = loop(piece, school_of(piece, ground, setting), setting)
+            found[kind] = compare(ours, asked.after)
+            for one in found[kind]:
+                print(kind, one, flush=True)
+    except CruxError as error:
+        raise SystemExit(str(error)) from None
     write(asked.json, found)
 
 

@@ -25,6 +25,7 @@ from benchmarks.learner import learn
 from benchmarks.ours import choice
 from benchmarks.race import Course, course
 from benchmarks.state import State
+from selection.errors import CruxError
 from selection.types import Doubles, Ints
 
 OUT = Path("docs/results/threshold.json")
@@ -71,7 +72,10 @@ def main(
     """Measure on every set that is there, and keep the mean curve of each way."""
     curves: dict[str, list[list[float]]] = {}
     for one in SETS.values():
-        data = one.load(folder, limit)
+        try:
+            data = one.load(folder, limit)
+        except CruxError as error:
+            raise SystemExit(str(error)) from None
         vectors, described = vectors_of(data.texts), vectors_of(data.describe)
         for seed in range(seeds):
             ground = course(vectors, data.labels, described, seed=seed)

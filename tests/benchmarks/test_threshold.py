@@ -10,7 +10,7 @@ from benchmarks.ours import crux
 from benchmarks.race import course, run
 from benchmarks.results import document
 from benchmarks.state import State
-from benchmarks.threshold import DRAW, MODEL, OWN, TRUTH, at_thresholds
+from benchmarks.threshold import DRAW, MODEL, OWN, TRUTH, at_thresholds, main
 
 
 def ground() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -52,3 +52,9 @@ def test_the_table_is_that_of_the_kept_file() -> None:
     told = json.loads(Path("docs/results/threshold.json").read_text())["kappa"]
     assert f"| {MODEL} | {np.mean(told[MODEL]):.3f} |" in document()
     assert f"| both, the model worth 40 | {np.mean(told['40']):.3f} |" in document()
+
+
+def test_sets_that_are_absent_are_told_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="clickbait_headlines.csv.gz: --folder tells where"):
+        main(folder=tmp_path, out=tmp_path / "never.json")
+    assert list(tmp_path.iterdir()) == []

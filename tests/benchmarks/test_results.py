@@ -5,8 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.choice_report import areas, best_single, choice, load
 from benchmarks.picture import panels
-from benchmarks.results import areas, best_single, choice, claim, document, load
+from benchmarks.results import claim, document
 from benchmarks.statistics_report import statistics
 
 
@@ -48,7 +49,7 @@ def kept(folder: Path, part: str, name: str, **changed: Any) -> None:
 def test_the_chapter_names_seeds_sources_and_what_a_choice_costs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.results.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.choice_report.RESULTS", tmp_path)
     for part, name, seeds in (
         ("efficiency", "clickbait", 5), ("efficiency", "edos5", 4),
         ("useless", "clickbait", 1), ("noise10", "edos5", 2),
@@ -72,7 +73,7 @@ def test_the_chapter_names_seeds_sources_and_what_a_choice_costs(
 def test_the_share_of_positives_is_told_for_two_labels_and_for_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.results.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.choice_report.RESULTS", tmp_path)
     kept(tmp_path, "efficiency", "clickbait", prevalence=0.0477)
     kept(tmp_path, "efficiency", "edos5", prevalence={"a": 0.02, "b": 0.22, "none": 0.76})
     assert "| Clickbait, 5 % | 4.8% |" in choice()
@@ -100,7 +101,7 @@ def test_no_statistics_no_chapter(tmp_path: Path) -> None:
 
 
 def test_a_set_that_was_not_measured_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.results.RESULTS", Path("nowhere"))
+    monkeypatch.setattr("benchmarks.choice_report.RESULTS", Path("nowhere"))
     assert load("efficiency") == {}
 
 
@@ -109,7 +110,7 @@ def test_a_variant_is_compared_with_ours_seed_by_seed(
 ) -> None:
     """Differences .1 and .3 on one set, -.1 and -.1 on the other: mean .05; the standard errors
     are .1 and 0, so that of the mean is .05."""
-    monkeypatch.setattr("benchmarks.results.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.choice_report.RESULTS", tmp_path)
     kept(tmp_path, "efficiency", "clickbait")
     for name, ours, otherwise in (("a", [0.5, 0.5], [0.6, 0.8]), ("b", [0.2, 0.4], [0.1, 0.3])):
         strategies = {"crux": {"area_by_seed": ours}, "wider": {"area_by_seed": otherwise}}

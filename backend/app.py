@@ -18,10 +18,10 @@ from label_studio_ml.api import init_app
 from werkzeug.exceptions import HTTPException
 
 from backend.config import Settings, load
-from backend.jobs import Jobs, make_scorer
+from backend.jobs import Jobs
 from backend.model import CruxModel, Hub, hear, predictions, project_number
 from backend.registry import describe
-from backend.scorer import Scorer
+from backend.scorer import Scorer, make_scorer
 from backend.serve import Serving
 from selection.client import SECRET_HEADER
 from selection.errors import (

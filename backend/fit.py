@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from backend.config import Settings
+from backend.engine import Served
 from backend.evaluate import Promotion, ground, measure, promotion
 from backend.lesson import Lesson, learn, too_little
 from backend.offline import resolve
 from backend.prior import expected, match
 from backend.registry import Manifest, Registry, named
-from backend.scorer import Scorer, Served
+from backend.scorer import Scorer
 from backend.serve import Subject, fits, prompted, served
 from backend.train import Recipe, Trained, train
 from selection.cache import Cache

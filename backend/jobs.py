@@ -18,9 +18,8 @@ from huey import SqliteHuey, crontab
 
 from backend.config import Settings, load
 from backend.fit import Fit
-from backend.offline import resolve
 from backend.registry import Registry
-from backend.scorer import Scorer
+from backend.scorer import make_scorer
 from selection.errors import BackendError, CruxError, StudioDown, VersionError
 from selection.studio import Studio
 
@@ -126,15 +125,6 @@ def make_fit(settings: Settings) -> Fit:
     """The composer with its real parts."""
     studio = Studio(settings.studio_url, settings.studio_token.get_secret_value())
     return Fit(settings, studio, lambda: make_scorer(settings))
-
-
-def make_scorer(settings: Settings) -> Scorer:
-    """The model by the settings; it loads at its first use."""
-    return Scorer(
-        resolve(settings.llm, settings.home / "models"),
-        threads=settings.threads or None,
-        max_tokens=settings.max_tokens,
-    )
 
 
 @contextmanager

@@ -4,12 +4,14 @@ The policy is a long prefix that all texts share. Its key-value cache is compute
 base model, and every adapter works on top of it: adapters change how a text is read, never how
 the policy is. So nothing of the prefix is computed again, in training or in scoring, and
 versions with one policy share one cache (compare "activated LoRA", Greenewald et al. 2025).
-Texts are padded on the right and nothing is masked: in a causal model no token sees padding
-that comes after it.
+On CPUs several texts stand in one line (lines.py) and all attend to one copy of the prefix
+(attend.py). Elsewhere, and for models whose attention is of another kind, texts are padded on the
+right and nothing is masked: in a causal model no token sees padding that comes after it.
 """
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,11 +24,15 @@ from transformers import (
 )
 from transformers.cache_utils import DynamicLayer
 
+from backend import attend, lines
 from backend import prompt as prompts
 from backend.prompt import Prompt
 from selection.errors import ModelError
 
+log = logging.getLogger(__name__)
+
 _MULTIPLE = 8  # widths are padded to it: few shapes keep the allocator's memory from creeping
+_ALIKE = 1e-4  # of the largest hidden state: how far the two ways may be apart in float32
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Llm:
     causal: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
+    packs: bool = False  # whether the model can read texts in lines
 
     def ask(self, policy: str, labels: Sequence[str], max_tokens: int) -> Asked:
         """Read the policy once. Call it with adapters switched off.
@@ -69,20 +76,43 @@ class Llm:
 
     def answer(self, asked: Asked, texts: Sequence[Sequence[int]]) -> Tensor:
         """(b, k) float32 logits of the answer tokens after each of b texts (token ids)."""
-        before = () if asked.past is not None else asked.prompt.prefix
-        rows = [[*before, *text, *asked.prompt.suffix] for text in texts]
+        rows = [[*text, *asked.prompt.suffix] for text in texts]
+        if self.packs and asked.past is not None:
+            return self._read_out(self._last_of_lines(asked, asked.past, rows), asked.prompt)
+        return self._read_out(self._last_of_padded(asked, rows), asked.prompt)
+
+    def _last_of_lines(
+        self, asked: Asked, past: attend.Past, rows: Sequence[Sequence[int]]
+    ) -> Tensor:
+        """(b, h) hidden states of the rows' last tokens, several rows in a line."""
+        packed = lines.pack(rows, len(asked.prompt.prefix))
+        hidden: Tensor = self.causal.base_model(
+            input_ids=packed.ids,
+            position_ids=packed.positions,
+            attention_mask=packed.mask.to(self.causal.dtype),
+            shared_prefix=past,
+            use_cache=False,
+        ).last_hidden_state
+        return hidden[packed.ends[:, 0], packed.ends[:, 1]]
+
+    def _last_of_padded(self, asked: Asked, rows: Sequence[Sequence[int]]) -> Tensor:
+        """(b, h) hidden states of the rows' last tokens, a row each."""
+        if asked.past is None:
+            rows = [[*asked.prompt.prefix, *row] for row in rows]
         ids = torch.zeros(len(rows), width(max(map(len, rows))), dtype=torch.long)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = torch.tensor(row)
-        hidden = self.causal.base_model(
+        hidden: Tensor = self.causal.base_model(
             input_ids=ids.to(self.device),
             past_key_values=None if asked.past is None else _expand(asked.past, len(rows)),
             use_cache=asked.past is not None,
-        ).last_hidden_state  # (b, width, h)
+        ).last_hidden_state
         ends = torch.tensor([len(row) - 1 for row in rows], device=self.device)
-        last = hidden[torch.arange(len(rows), device=self.device), ends]  # (b, h)
+        return hidden[torch.arange(len(rows), device=self.device), ends]
+
+    def _read_out(self, last: Tensor, prompt: Prompt) -> Tensor:
         head: torch.nn.Linear = self.causal.get_output_embeddings()  # type: ignore[no-untyped-call]
-        answers = torch.tensor(asked.prompt.answers, device=self.device)
+        answers = torch.tensor(prompt.answers, device=self.device)
         # Only the k rows, not the whole vocabulary; in float32, as bfloat16 would round logits.
         bias = None if head.bias is None else head.bias[answers].float()
         return torch.nn.functional.linear(last.float(), head.weight[answers].float(), bias)
@@ -120,7 +150,44 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
         raise ModelError(
             f"The model {model!r} cannot be put on the device {str(place)!r}: {error}"
         ) from error
-    return Llm(causal, tokenizer, place)
+    read = Llm(causal, tokenizer, place)
+    return replace(read, packs=True) if _packs(read) else read
+
+
+def _packs(base: Llm) -> bool:
+    """Whether lines over a shared prefix give the answers that padded rows give: tried out.
+
+    What cannot be told from a config (windows, sinks, soft caps, attention of an own kind) shows
+    in the answers, or in a refusal of what is unknown to the model.
+    """
+    if base.device.type != "cpu" or base.causal.config.is_encoder_decoder:
+        return False
+    usual = base.causal.config._attn_implementation
+    prompt = Prompt(tuple(range(5, 12)), (3, 4), (5, 6))
+    rows = [[*range(7, 7 + length), 3, 4] for length in (1, 9, 4)]
+    try:
+        base.causal.set_attn_implementation(attend.NAME)
+        with torch.inference_mode():
+            cache = DynamicCache(config=base.causal.config)
+            base.causal.base_model(
+                input_ids=torch.tensor([prompt.prefix]), past_key_values=cache, use_cache=True
+            )
+            past = _past(cache)
+            if past is not None:
+                asked = Asked(prompt, past)
+                padded = base._last_of_padded(asked, rows)
+                packed = base._last_of_lines(asked, past, rows)
+                if torch.allclose(padded, packed, rtol=0.02, atol=_alike(padded)):
+                    return True
+    except (TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError) as error:
+        log.info("texts are padded, not packed: %s", error)
+    base.causal.set_attn_implementation(usual)
+    return False
+
+
+def _alike(hidden: Tensor) -> float:
+    exact = hidden.dtype == torch.float32
+    return float(hidden.abs().max()) * (_ALIKE if exact else 0.05)
 
 
 def _dtype(device: torch.device, name: str) -> torch.dtype:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backend.config import Settings
+from backend.engine import Served
 from backend.registry import Manifest, Registry, named
-from backend.scorer import Scorer, Served
+from backend.scorer import Scorer
 from selection.errors import ProjectError, StudioDown, VersionError
 from selection.schema import Schema
 from selection.studio import Studio

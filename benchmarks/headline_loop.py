@@ -16,7 +16,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from backend.scorer import Scorer, Served
+from backend.engine import Served
+from backend.scorer import Scorer
 from backend.train import Recipe
 from benchmarks.headline_data import EXPERT, HARSH, drawn, majority
 from benchmarks.headline_model import School, Version

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from backend.engine import Served
+from backend.local import Local
 from backend.prior import expected, match, wanted_counts
-from backend.scorer import Scorer, Served
+from backend.scorer import Scorer
 from backend.train import Recipe, train
 from benchmarks.headline_data import HARSH, Ground, Lesson
 from demo.run import LABELS
@@ -52,7 +54,7 @@ class School:
     ) -> None:
         self.model, self.policy, self.ground, self.threads = model, policy, ground, threads
         self.say = say
-        self.scorer = Scorer(model, threads=threads, max_tokens=max_tokens)
+        self.scorer = Scorer(Local(model, threads=threads, max_tokens=max_tokens))
 
     def prompted(self) -> Version:
         """The base model as it is."""

@@ -6,8 +6,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from backend.engine import Served
+from backend.local import Local
 from backend.prompt import build
-from backend.scorer import NEUTRAL, Scorer, Served
+from backend.scorer import NEUTRAL, Scorer
 from backend.train import Recipe, train
 from selection.errors import ModelError, VersionError
 from tests.backend.tiny import tiny_model
@@ -29,7 +31,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def scorer(model: str) -> Scorer:
-    return Scorer(model, threads=1, device="cpu")
+    return Scorer(Local(model, threads=1, device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +91,8 @@ def test_rows_sum_to_one_and_keep_the_order_of_the_texts(scorer: Scorer, prompte
 
 
 def test_an_answer_does_not_depend_on_the_texts_beside_it(model: str, prompted: Served) -> None:
-    together = Scorer(model, threads=1, device="cpu").score(prompted, TEXTS)
-    alone = Scorer(model, threads=1, device="cpu", batch_tokens=1)
+    together = Scorer(Local(model, threads=1, device="cpu")).score(prompted, TEXTS)
+    alone = Scorer(Local(model, threads=1, device="cpu", batch_tokens=1))
     done: list[tuple[int, int]] = []
     apart = alone.score(prompted, TEXTS, progress=lambda now, all_: done.append((now, all_)))
     assert apart == pytest.approx(together, abs=1e-5)
@@ -108,9 +110,9 @@ def test_versions_swap_without_a_trace_even_when_adapters_are_evicted(
     model: str, prompted: Served, adapters: list[Path]
 ) -> None:
     versions = [prompted, *map(tuned, adapters)]  # one more than are kept
-    fresh = [Scorer(model, threads=1, device="cpu").score(v, TEXTS) for v in versions]
+    fresh = [Scorer(Local(model, threads=1, device="cpu")).score(v, TEXTS) for v in versions]
     assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(fresh, fresh[1:], strict=False))
-    swapping = Scorer(model, threads=1, device="cpu")
+    swapping = Scorer(Local(model, threads=1, device="cpu"))
     for text, k in ((text, k) for text in TEXTS for k in range(5)):
         row = swapping.score(versions[k], [text])[0]
         assert row == pytest.approx(fresh[k][TEXTS.index(text)], abs=1e-5)
@@ -121,7 +123,7 @@ def test_threads_with_different_versions_get_what_they_asked_for(
 ) -> None:
     versions = [prompted, tuned(adapters[0]), tuned(adapters[1])]
     right = [scorer.score(v, TEXTS) for v in versions]
-    shared = Scorer(model, threads=1, device="cpu", batch_tokens=64)
+    shared = Scorer(Local(model, threads=1, device="cpu", batch_tokens=64))
     got: dict[int, np.ndarray] = {}
 
     def ask(k: int) -> None:
@@ -139,7 +141,7 @@ def test_threads_with_different_versions_get_what_they_asked_for(
 def test_a_small_request_gets_between_the_batches_of_a_bulk_one(
     model: str, prompted: Served
 ) -> None:
-    scorer = Scorer(model, threads=1, device="cpu", batch_tokens=1)
+    scorer = Scorer(Local(model, threads=1, device="cpu", batch_tokens=1))
     texts = [f"text {i}" for i in range(400)]
     started, order = threading.Event(), []
 
@@ -163,7 +165,7 @@ def test_no_texts_give_no_rows(scorer: Scorer, prompted: Served) -> None:
 def test_a_damaged_version_is_refused_and_the_others_still_answer(
     model: str, prompted: Served, adapters: list[Path], tmp_path: Path
 ) -> None:
-    scorer = Scorer(model, threads=1, device="cpu")
+    scorer = Scorer(Local(model, threads=1, device="cpu"))
     before = scorer.score(prompted, ["bad"])
     with pytest.raises(VersionError, match=r"has no adapter_config\.json"):
         scorer.score(tuned(tmp_path / "gone"), ["bad"])
@@ -180,14 +182,14 @@ def test_a_damaged_version_is_refused_and_the_others_still_answer(
     train(wide, POLICY, LABELS, texts, np.array([0, 1]), prior, Recipe(epochs=1), other, threads=1)
     with pytest.raises(VersionError, match="made for another base model"):
         scorer.score(tuned(other), ["bad"])
-    kept = Scorer(model, threads=1, device="cpu").score(tuned(adapters[0]), TEXTS)
+    kept = Scorer(Local(model, threads=1, device="cpu")).score(tuned(adapters[0]), TEXTS)
     assert scorer.score(tuned(adapters[0]), TEXTS) == pytest.approx(kept, abs=1e-5)
     assert scorer.score(prompted, ["bad", "so bad"])[:1] == pytest.approx(before, abs=1e-5)
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path: Path, prompted: Served) -> None:
     with pytest.raises(ModelError, match="gone.*cannot be loaded"):
-        Scorer(str(tmp_path / "gone")).score(prompted, ["bad"])
+        Scorer(Local(str(tmp_path / "gone"))).score(prompted, ["bad"])
 
 
 def test_a_policy_longer_than_the_model_reads_is_refused(scorer: Scorer) -> None:

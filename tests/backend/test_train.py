@@ -4,7 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.scorer import Scorer, Served
+from backend.engine import Served
+from backend.local import Local
+from backend.scorer import Scorer
 from backend.train import Recipe, class_weights, prior_offsets, train
 from selection.errors import ModelError
 from tests.backend.tiny import tiny_model
@@ -43,7 +45,7 @@ def test_a_trained_adapter_answers_as_its_examples_do(model: str, tmp_path: Path
     assert trained.loss == pytest.approx(np.mean([loss for _, _, loss in done[-4:]]))
     assert trained.loss < 0.3 < done[0][2]
     served = Served("v", POLICY, LABELS, tmp_path)
-    answers = Scorer(model, threads=1).score(served, TEXTS).argmax(axis=1)
+    answers = Scorer(Local(model, threads=1)).score(served, TEXTS).argmax(axis=1)
     assert answers.tolist() == TARGETS.tolist()
 
 

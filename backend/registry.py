@@ -90,6 +90,7 @@ class Registry:
 
     def __init__(self, home: Path) -> None:
         self.root = home / "projects"
+        self._intact: dict[Path, tuple[str, int, int, int]] = {}
 
     def folder(self, project: int) -> Path:
         """The project's folder; it need not exist."""
@@ -153,12 +154,27 @@ class Registry:
             return None
         folder = self.path(project, manifest.version)
         file = folder / ADAPTER
-        if not file.is_file() or _digest(file) != manifest.digest:
+        if not self._is_intact(file, manifest.digest):
             raise VersionError(
                 f"The adapter of version {manifest.version!r} is missing or damaged. Promote "
                 f"another version with crux models, or delete {folder} and press Start Training."
             )
         return folder
+
+    def _is_intact(self, file: Path, digest: str) -> bool:
+        """Whether the bytes are those of the digest; read again only when the file has changed,
+        since every request asks."""
+        try:
+            now = file.stat()
+            seen = (digest, now.st_ino, now.st_size, now.st_mtime_ns)
+            if self._intact.get(file) == seen:
+                return True
+            if _digest(file) != digest:
+                return False
+        except OSError:
+            return False
+        self._intact[file] = seen
+        return True
 
     def build(self, project: int, version: str, fill: Callable[[Path], Manifest]) -> Manifest:
         """Make a version unless it is there: `fill` writes into an empty folder.

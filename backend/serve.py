@@ -13,14 +13,14 @@ from backend.config import Settings
 from backend.engine import Served
 from backend.registry import Manifest, Registry, named
 from backend.scorer import Scorer
-from selection.errors import ProjectError, StudioDown, VersionError
+from selection.errors import CruxError, ProjectError, StudioDown, VersionError
 from selection.schema import Schema
 from selection.studio import Studio
 from selection.types import Floats
 
 log = logging.getLogger(__name__)
 
-FRESH = 60.0  # seconds for which a project's config and policy are believed
+FRESH = 60.0  # seconds after which a project's config and policy are asked for again
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Serving:
         self._loading = threading.Lock()
         self.registry = Registry(settings.home)
         self._subjects: dict[int, tuple[float, Subject]] = {}
+        self._asking: set[int] = set()
         self._lock = threading.Lock()
 
     @property
@@ -55,25 +56,37 @@ class Serving:
             return self._scorer
 
     def subject(self, project: int) -> Subject:
-        """Schema and policy, asked of Label Studio at most once in FRESH seconds.
+        """Schema and policy. Known ones are given at once; older than FRESH they are asked for
+        again meanwhile, so that no annotator waits for Label Studio twice.
 
         While Label Studio is down the last known ones hold.
         """
         with self._lock:
             known = self._subjects.get(project)
-        if known and time.monotonic() - known[0] < FRESH:
-            return known[1]
-        try:
-            found = self.studio.project(project)
-        except StudioDown:
-            if known is None:
-                raise
-            log.warning("Label Studio is down; project %s keeps its last known policy", project)
-            return known[1]
+            stale = known is not None and time.monotonic() - known[0] >= FRESH
+            if stale and project not in self._asking:
+                self._asking.add(project)
+                threading.Thread(target=self._ask_again, args=(project,), daemon=True).start()
+        return self._ask(project) if known is None else known[1]
+
+    def _ask(self, project: int) -> Subject:
+        found = self.studio.project(project)
         subject = Subject(found.schema, found.policy)
         with self._lock:
             self._subjects[project] = (time.monotonic(), subject)
         return subject
+
+    def _ask_again(self, project: int) -> None:
+        try:
+            self._ask(project)
+        except StudioDown:
+            log.warning("Label Studio is down; project %s keeps its last known policy", project)
+        except CruxError as error:  # who asks next is told
+            log.warning("project %s: %s", project, error)
+            self.forget(project)
+        finally:
+            with self._lock:
+                self._asking.discard(project)
 
     def forget(self, project: int) -> None:
         """The project has changed: ask again next time."""
@@ -96,6 +109,16 @@ class Serving:
         except VersionError as error:
             log.error("%s The prompted model serves meanwhile.", error)
         return self.prompted(project, subject)
+
+    def warm(self) -> None:
+        """Read one text for every project, so that the first annotator need not wait for the
+        model, nor for its reading of the policy. What fails is said and left to the first request.
+        """
+        for project in self.registry.projects():
+            try:
+                self.score(project, ["."])
+            except CruxError as error:
+                log.warning("project %s is not warmed up: %s", project, error)
 
     def prompted(self, project: int, subject: Subject) -> Manifest:
         """The base model under the project's policy, as a version."""

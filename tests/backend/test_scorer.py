@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from backend.engine import Served
+from backend.engine import Said, Served
 from backend.local import Local
 from backend.prompt import build
 from backend.scorer import NEUTRAL, Scorer
@@ -195,3 +196,81 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, prompted: Served) ->
 def test_a_policy_longer_than_the_model_reads_is_refused(scorer: Scorer) -> None:
     with pytest.raises(ModelError, match="Shorten the policy"):
         scorer.score(Served("long", "word " * 500, LABELS, None), ["bad"])
+
+
+class Counting:
+    """An engine that says 1 and 0 for every text, and holds each question until it is let go."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+        self.go = threading.Event()
+        self.asked = threading.Event()
+        self.fails = 0
+
+    def answer(self, served: Served, texts: Sequence[str], said: Said) -> None:
+        if served.adapter is None:  # calibration
+            said(range(len(texts)), np.zeros((len(texts), 2)))
+            return
+        self.read += texts
+        self.asked.set()
+        assert self.go.wait(30)
+        if self.fails:
+            self.fails -= 1
+            raise ModelError("no")
+        said(range(len(texts)), np.tile([1.0, 0.0], (len(texts), 1)))
+
+
+def test_a_text_on_its_way_for_another_thread_is_not_read_twice() -> None:
+    engine = Counting()
+    scorer = Scorer(engine)
+    served = tuned(Path("v1"))
+    rows: list[np.ndarray] = []
+    threads = [
+        threading.Thread(target=lambda t=t: rows.append(scorer.score(served, t)))
+        for t in (["a", "b"], ["b", "c"], ["b", "b", "a"])
+    ]
+    threads[0].start()
+    assert engine.asked.wait(30)
+    for thread in threads[1:]:
+        thread.start()
+    engine.go.set()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(engine.read) == ["a", "b", "c"]
+    assert sorted(row.shape for row in rows) == [(2, 2), (2, 2), (3, 2)]
+
+
+def test_what_another_thread_failed_to_read_is_read_anew() -> None:
+    engine = Counting()
+    engine.fails = 1
+    scorer = Scorer(engine)
+    served = tuned(Path("v1"))
+    failed: list[ModelError] = []
+
+    def first() -> None:
+        with pytest.raises(ModelError) as raised:
+            scorer.score(served, ["a"])
+        failed.append(raised.value)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert engine.asked.wait(30)
+    rows: list[np.ndarray] = []
+    other = threading.Thread(target=lambda: rows.append(scorer.score(served, ["a"])))
+    other.start()
+    engine.go.set()
+    thread.join(30)
+    other.join(30)
+    assert len(failed) == 1
+    assert engine.read == ["a", "a"]
+    assert rows[0][0] == pytest.approx([0.7311, 0.2689], abs=1e-4)
+
+
+def test_the_answers_that_are_remembered_are_bounded_and_the_oldest_go_first() -> None:
+    engine = Counting()
+    engine.go.set()
+    scorer = Scorer(engine, answers=2)
+    served = tuned(Path("v1"))
+    for text in ("a", "b", "a", "c", "a", "b"):
+        scorer.score(served, [text])
+    assert engine.read == ["a", "b", "c", "b"]

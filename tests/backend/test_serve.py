@@ -1,14 +1,18 @@
 import shutil
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from backend import serve
+from backend import registry, serve
 from backend.config import Settings
 from backend.registry import Manifest
 from backend.serve import Serving
 from selection.errors import ProjectError, StudioDown, VersionError
+from selection.project import Project
 from selection.schema import Schema
 from tests.fakes import FakeScorer, FakeStudio, fake_train
 
@@ -45,6 +49,14 @@ class Served:
     def says(self, text: str = "green") -> tuple[str, str]:
         manifest, matrix = self.serving.score(7, [text])
         return manifest.version, manifest.labels[int(matrix[0].argmax())]
+
+
+def until(true: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came true")
 
 
 @pytest.fixture
@@ -119,7 +131,7 @@ def test_an_old_version_answers_when_it_is_named(it: Served) -> None:
         it.serving.score(7, ["green"], "round3-d")
 
 
-def test_config_and_policy_are_asked_once_in_a_while(
+def test_config_and_policy_are_asked_once_in_a_while_and_meanwhile_the_known_ones_hold(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = it.serving.manifest(7).version
@@ -130,7 +142,61 @@ def test_config_and_policy_are_asked_once_in_a_while(
     assert it.serving.manifest(7).version != first
     monkeypatch.setattr(serve, "FRESH", 0.0)
     it.studio.policy = "Is the text good?"
-    assert it.serving.manifest(7).version == first
+    asked, answer = threading.Event(), threading.Event()
+    project = it.studio.project
+
+    def slow(number: int) -> Project:
+        asked.set()
+        assert answer.wait(10)
+        return project(number)
+
+    monkeypatch.setattr(it.studio, "project", slow)
+    assert it.serving.manifest(7).version != first  # at once: nobody waits for Label Studio
+    assert asked.wait(10)
+    answer.set()
+    until(lambda: it.serving.manifest(7).version == first)
+
+
+def test_a_project_that_is_gone_is_forgotten_and_who_asks_next_is_told(
+    it: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it.serving.manifest(7)
+    monkeypatch.setattr(serve, "FRESH", 0.0)
+    it.studio.gone = {7}
+
+    def refused() -> bool:
+        try:
+            it.serving.manifest(7)
+        except ProjectError as error:
+            return "does not have project 7" in str(error)
+        return False
+
+    until(refused)
+
+
+def test_warming_up_reads_one_text_a_project_and_survives_one_that_fails(it: Served) -> None:
+    it.train("round0-a")
+    it.serving.registry.folder(8).mkdir()
+    it.studio.gone = {8}
+    it.serving.warm()
+    assert [version for version, _ in it.scorer.asked] == ["7/round0-a"]
+
+
+def test_an_adapter_is_read_for_its_digest_once_and_again_when_its_file_changes(
+    it: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    digest = registry._digest
+    monkeypatch.setattr(registry, "_digest", lambda file: (read.append(file), digest(file))[1])
+    version = it.train("round0-a")
+    read.clear()
+    for _ in range(5):
+        assert it.says()[0] == version
+    assert read == []
+    file = it.serving.registry.path(7, version) / "adapter_model.safetensors"
+    file.write_text("{}")
+    assert it.says()[0].startswith("prompted-")
+    assert read == [file]
 
 
 def test_while_label_studio_is_down_the_last_known_policy_holds(

@@ -4,6 +4,8 @@ VENV := .venv#                the environment of Crux
 LS := build/label-studio#     the environment of Label Studio: it pins too much to share one
 TORCH := 2.13.0#              which build of it, CPU or CUDA, is what pip finds: set PIP_INDEX_URL
 KIND := tweets#               of the demo's texts: tweets, products or editorials
+LABEL_STUDIO_ML :=#           of test-ml2: a checkout of its public repository, or a requirement
+ML_PINS := semver==3.0.4#     of test-ml2: what that one needs and $(VENV) has not, or has otherwise
 PYTHON :=#                    3.11, 3.12 or 3.13; looked for when empty
 PIP_FLAGS := --quiet --quiet# `make install PIP_FLAGS=` shows all that pip says
 
@@ -11,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up down test lint data peers pins clean
+.PHONY: help install demo up down test test-ml2 lint data peers pins clean
 
 CRUX_STAMP := $(VENV)/.installed
 LS_STAMP := $(LS)/.installed
@@ -22,7 +24,7 @@ INSTALL := install $(PIP_FLAGS) --disable-pip-version-check --no-input --no-comp
 
 help: ## this list
 	@echo "Crux. make TARGET, where TARGET is"
-	@sed -nE 's/^([a-z]+):.*## (.*)/  \1 \2/p' Makefile | while read -r name text; do \
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1 \2/p' Makefile | while read -r name text; do \
 	    printf '  %-9s %s\n' "$$name" "$$text"; done
 
 install: ## both environments, the peers and the demo's data (3 minutes, 3 GB; once)
@@ -45,6 +47,20 @@ test: install ## ruff, mypy and every test; fails if any of them does, but runs 
 	check $(VENV)/bin/mypy; \
 	check $(VENV)/bin/python -m pytest --durations=15; \
 	exit $$worst
+
+# Its own packages come first, those of $(VENV) after them. The path is added last, or pip would take
+# what is there for installed.
+test-ml2: $(CRUX_STAMP) ## the contract with Label Studio on another label-studio-ml
+	@[ -n "$(LABEL_STUDIO_ML)" ] || { echo "Say which: make test-ml2 LABEL_STUDIO_ML=path" >&2; exit 1; }
+	$(SAY) "installing $(LABEL_STUDIO_ML) in build/ml2"
+	@$(VENV)/bin/python -m venv --clear build/ml2
+	@build/ml2/bin/pip $(INSTALL) --no-deps "$(LABEL_STUDIO_ML)" $(ML_PINS)
+	@site=$$(echo build/ml2/lib/python3*/site-packages); \
+	realpath $(VENV)/lib/python3*/site-packages > $$site/crux.pth
+	@build/ml2/bin/python -c 'from importlib.metadata import version as v; \
+	    print("--", *(f"{name} {v(name)}" for name in ("label-studio-ml", "Flask", "Werkzeug")))'
+	@MODEL_DIR=build/ml2 build/ml2/bin/python -m pytest tests/contract \
+	    -W ignore::DeprecationWarning
 
 lint: $(CRUX_STAMP) ## ruff and mypy only
 	$(VENV)/bin/ruff check .

@@ -1,6 +1,7 @@
 """Settings of the backend: the environment, validated once. docs/settings.md lists them all."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,10 +28,47 @@ class Settings(BaseSettings):
     home: Path = Field(
         default=Path(".crux"), description="folder of versions, caches and the queue"
     )
+    queue_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="redis://[:password@]host:port/db: the queue of several machines, which also "
+        "brings versions and records to all of them; empty for a file in the home",
+    )
+
+    most_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1_024, description="of a request's body; larger ones get 413"
+    )
+    most_tasks: int = Field(
+        default=10_000, ge=1, description="tasks in one /predict; more get 413"
+    )
+    http_threads: int = Field(
+        default=64,
+        ge=20,
+        description="threads of the HTTP server; 16 of them never wait for the model",
+    )
+    log: Literal["text", "json"] = Field(
+        default="text", description="form of the log's lines: text for people, json for machines"
+    )
 
     llm: str = Field(default="offline", description="Hugging Face causal LM, or 'offline'")
     threads: int = Field(default=0, ge=0, description="CPU threads of the model, 0 for all cores")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto",
+        description="numbers in which texts are read; auto: bfloat16 on GPUs that have it, else "
+        "float32",
+    )
     max_tokens: int = Field(default=256, ge=8, description="tokens of a text that the LLM reads")
+    llm_url: str = Field(
+        default="", description="OpenAI-compatible server that runs the LLM; empty runs it here"
+    )
+    llm_key: SecretStr = Field(
+        default=SecretStr(""), description="key of that server, if it has one"
+    )
+    llm_requests: int = Field(default=16, ge=1, description="in flight at that server, at most")
+    llm_adapters: str = Field(
+        default="",
+        description="folder 'projects' of the home as that server (vLLM) sees it, "
+        "empty for the same path",
+    )
 
     train_after: int = Field(
         default=0,

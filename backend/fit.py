@@ -8,6 +8,7 @@ predictions by their version. So running it twice does nothing twice.
 """
 
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +22,13 @@ from backend.evaluate import Promotion, ground, measure, promotion
 from backend.lesson import Lesson, learn, too_little
 from backend.offline import resolve
 from backend.prior import expected, match
-from backend.registry import Manifest, Registry, named
+from backend.registry import Manifest, make_registry, named
 from backend.scorer import Scorer
 from backend.serve import Subject, fits, prompted, served
 from backend.train import Recipe, Trained, train
 from selection.cache import Cache
 from selection.collect import Collected, collect
-from selection.errors import RoundError
+from selection.errors import RoundError, VersionError
 from selection.push import tab_title
 from selection.studio import Project, Studio, Task, prediction
 from selection.types import Floats, Ints
@@ -47,10 +48,12 @@ class Fit:
     ) -> None:
         self.settings = settings
         self.studio = studio
-        self.registry = Registry(settings.home)
+        self.registry = make_registry(settings)
         self._make_scorer = make_scorer
         self._train_adapter = train
         self._scorer: Scorer | None = None
+        self._explained: dict[int, str] = {}
+        self._named: dict[int, tuple[str, ...]] = {}
 
     @property
     def scorer(self) -> Scorer:
@@ -67,25 +70,36 @@ class Fit:
         """
         project = self.studio.project(project_id)
         tasks = self.studio.tasks(project_id, project.schema)
-        collected = collect(tasks, project.schema)
-        for problem in collected.problems:
-            log.warning("project %s: %s", project_id, problem)
-        # an unsettled record whose version somebody deleted is no record: the round is done again
-        records = [
-            r
-            for r in self.registry.records(project_id)
-            if r["settled"] or self.registry.has(project_id, r["version"])
-        ]
-        unsettled = bool(records) and not records[-1]["settled"]
-        if unsettled:
+        records = self._records(project_id)
+        if records and not records[-1]["settled"]:
             self._settle(project, tasks, records[-1])
+            # with the predictions that they have got now: they are not imported twice
+            tasks = self.studio.tasks(project_id, project.schema)
+            records = self._records(project_id)
+        collected = collect(tasks, project.schema)
+        self._name(project_id, collected.problems)
         round = self._due(project, collected, records, forced)
         if round is None:
-            if not unsettled:  # else the tasks are older than their predictions
-                self._follow(project, tasks)
+            self._follow(project, tasks)
             return None
         record = self._round(project, collected.until(round), round, records)
         return self._settle(project, tasks, record)
+
+    def _name(self, project: int, problems: tuple[str, ...]) -> None:
+        """Say what could not count, when it is new: a renamed label makes thousands of them."""
+        if problems and self._named.get(project) != problems:
+            more = f" ({len(problems) - 1} more like it.)" if len(problems) > 1 else ""
+            log.warning("project %s: %s%s", project, problems[0], more)
+        self._named[project] = problems
+
+    def _records(self, project: int) -> list[dict[str, Any]]:
+        """One that is unsettled and whose version somebody deleted is none: the round is done
+        again."""
+        return [
+            record
+            for record in self.registry.records(project)
+            if record["settled"] or self.registry.has(project, record["version"])
+        ]
 
     def _due(
         self,
@@ -135,7 +149,7 @@ class Fit:
     ) -> dict[str, Any]:
         subject = Subject(project.schema, project.policy)
         start = prompted(self.registry, project.id, self.settings.llm, subject)
-        current = self._in_force(project, start)
+        current = self._in_force(project, records, start)
         lesson = learn(collected)
         candidate = self._candidate(project, collected, lesson, round) or current
         self._say(project.id, "evaluating", f"measuring {candidate.version}")
@@ -170,12 +184,32 @@ class Fit:
         self.registry.save_record(project.id, record)
         return record
 
-    def _in_force(self, project: Project, start: Manifest) -> Manifest:
-        name = self.registry.current(project.id)
-        if name is None or not self.registry.has(project.id, name):
-            return start
-        manifest = self.registry.get(project.id, name)
-        return manifest if fits(manifest, start.model, start.labels) else start
+    def _in_force(
+        self, project: Project, records: Sequence[dict[str, Any]], start: Manifest
+    ) -> Manifest:
+        """The current version; where it is damaged, the last one before it that is whole."""
+        names = [str(record["version"]) for record in reversed(records)]
+        try:
+            current = self.registry.current(project.id)
+        except VersionError as error:
+            log.error("project %s: %s", project.id, error)
+        else:
+            if current is None or current == start.version:
+                return start
+            names.insert(0, current)
+        intact = (self._intact(project.id, name) for name in dict.fromkeys(names))
+        found = next((manifest for manifest in intact if manifest is not None), start)
+        return found if fits(found, start.model, start.labels) else start
+
+    def _intact(self, project: int, version: str) -> Manifest | None:
+        """A version that can be compared with; None if it is missing or damaged."""
+        try:
+            manifest = self.registry.get(project, version)
+            self.registry.adapter(project, manifest)
+        except VersionError as error:
+            log.error("project %s: %s Nothing is compared with it.", project, error)
+            return None
+        return manifest
 
     def _before(
         self,
@@ -189,12 +223,11 @@ class Fit:
         back = self.settings.patience
         if len(earlier) + 1 < back:
             return None
-        version = start.version if len(earlier) < back else str(earlier[-back]["version"])
-        if not self.registry.has(project, version):
-            return None
+        if len(earlier) < back:
+            return start.version
         # one with other labels or another base model cannot be compared with the one of now
-        there = self.registry.get(project, version)
-        return version if fits(there, start.model, start.labels) else None
+        there = self._intact(project, str(earlier[-back]["version"]))
+        return there.version if there and fits(there, start.model, start.labels) else None
 
     def _candidate(
         self, project: Project, collected: Collected, lesson: Lesson, round: int
@@ -248,7 +281,19 @@ class Fit:
             made = replace(manifest, offsets=result.offsets, seconds=result.seconds)
             return self._matched(project.id, made, out, sample) if sample else made
 
+        self._discard(project.id, version)
         return self.registry.build(project.id, version, fill)
+
+    def _discard(self, project: int, version: str) -> None:
+        """Remove the folder if it is damaged: what it held is made again."""
+        folder = self.registry.path(project, version)
+        if not folder.exists():
+            return
+        try:
+            self.registry.adapter(project, self.registry.get(project, version))
+        except VersionError as error:
+            log.warning("project %s: %s It is made again now.", project, error)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _matched(
         self, project: int, made: Manifest, out: Path, sample: Sequence[str]
@@ -344,7 +389,9 @@ class Fit:
             self.registry.promote(project.id, record["version"])
             record = {**record, "pointed": True}
             self.registry.save_record(project.id, record)
-        self._refresh(project, tasks, self.registry.current(project.id) or record["version"])
+        # a training takes its time: labels may have been added or renamed meanwhile
+        now = self.studio.project(project.id)
+        self._refresh(now, tasks, self.registry.current(project.id) or record["version"])
         record = {**record, "settled": True}
         self.registry.save_record(project.id, record)
         return record
@@ -358,7 +405,8 @@ class Fit:
     def _refresh(self, project: Project, tasks: Sequence[Task], version: str) -> None:
         manifest = self.registry.get(project.id, version)
         if not fits(manifest, self.settings.llm, project.schema.labels):
-            return  # the label config or the base model has changed since it was measured
+            self._explain(project, manifest)
+            return
         waiting = open_tasks(tasks, project.schema.text_field, version)
         if waiting:
             texts = [str(task.data[project.schema.text_field]) for task in waiting]
@@ -381,6 +429,22 @@ class Fit:
         known = any(p.version == version for task in tasks for p in task.predictions)
         if waiting or known:
             self.studio.set_model_version(project.id, version)
+
+    def _explain(self, project: Project, manifest: Manifest) -> None:
+        """Why the current version is not used, once and not at every look."""
+        what = (
+            f"the labels of {manifest.version} are {', '.join(manifest.labels)}, and those of the "
+            f"label config {', '.join(project.schema.labels)}"
+            if manifest.labels != project.schema.labels
+            else f"{manifest.version} was made from the base model {manifest.model!r}, and "
+            f"{self.settings.llm!r} is set"
+        )
+        if self._explained.get(project.id) != what:
+            self._explained[project.id] = what
+            log.warning(
+                "project %s: %s. The prompted model answers until Start Training is pressed or "
+                "the next round is done.", project.id, what,
+            )  # fmt: skip
 
     def _say(self, project: int, state: str, message: str, done: int = 0, total: int = 0) -> None:
         self.registry.set_training(project, state, message, done, total)

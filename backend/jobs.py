@@ -5,119 +5,154 @@ the worker's start and every minute, so an event that never came (Label Studio s
 with a second of patience) costs a minute and not a round.
 """
 
-import fcntl
 import logging
-import sqlite3
+import re
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
-from huey import SqliteHuey, crontab
+from huey import crontab
 
+from backend import logs
+from backend.broker import open_broker
 from backend.config import Settings, load
 from backend.fit import Fit
-from backend.registry import Registry
+from backend.lease import HomeLock, Lease, RedisLease
+from backend.queue import open_queue
+from backend.registry import make_registry
 from backend.scorer import make_scorer
-from selection.errors import BackendError, CruxError, StudioDown, VersionError
+from selection.errors import BackendError, CruxError, ProjectError, StudioDown, VersionError
 from selection.studio import Studio
 
 log = logging.getLogger(__name__)
 
 GATHER = 2  # seconds in which the events of busy experts make one look
+MARK = re.compile(r"(?:pending|forced)-(\d{1,18})")
+MOST_WAITING = 1_000  # looks at projects without a folder; a real project gets one soon enough
 
 
 class Jobs:
-    """The queue of one home folder. `look` is all that the serving process needs."""
+    """The queue of one installation. `look` is all that the serving process needs."""
 
     def __init__(self, settings: Settings, fit: Fit | None = None) -> None:
-        """fit: made from the settings at the first look if None. Raises BackendError."""
+        """fit: made from the settings at the first look if None.
+
+        Raises BackendError for a home that cannot be written, SettingError for a queue URL that
+        is none. Redis need not be there yet.
+        """
         self.settings = settings
-        file = settings.home / "queue.db"
-        with _written(file):
-            settings.home.mkdir(parents=True, exist_ok=True)
-            self.huey = SqliteHuey("crux", filename=str(file), results=False)
-        self._job = self.huey.task(name="look")(self._look)
+        broker = open_broker(settings.queue_url)
+        self.lease: Lease = RedisLease(broker) if broker else HomeLock(settings.home)
+        self.huey = open_queue(settings.home, broker)
+        self._job = self.huey.add("look", self._look)
+        self.huey.every(crontab(minute="*"), "look-at-all", self._look_at_all)
+        self.registry = make_registry(settings)
         self._made = fit
+
+    def alive(self) -> bool:
+        """Whether a worker is at work on this queue. Raises BackendError if Redis is away."""
+        return self.lease.held()
 
     def look(self, project: int, forced: bool = False) -> None:
         """Ask the worker to see whether the project has something to train on. Milliseconds.
 
-        forced: train on what is there (Start Training). Raises BackendError on a full disk.
+        forced: train on what is there (Start Training). Raises BackendError on a full disk, if
+        Redis is away, or if too many looks at unknown projects wait.
         """
-        storage = self.huey.storage
-        with _written(self.settings.home / "queue.db"):
-            Registry(self.settings.home).folder(project).mkdir(parents=True, exist_ok=True)
+        with self.huey.reached():
+            storage = self.huey.storage
+            # read before it is written: ten thousand events write once
+            pending = storage.has_data_for_key(_pending(project))
+            if not pending and not self._known(project) and self.huey.waiting() >= MOST_WAITING:
+                raise BackendError(
+                    f"{MOST_WAITING} looks wait for the worker already, and project {project} is "
+                    f"not known here. Is the worker running (python -m backend.jobs)?"
+                )
             if forced:
                 storage.put_data(_forced(project), uuid.uuid4().bytes)
-            if storage.put_if_empty(_pending(project), b"1"):
+            if not pending and storage.put_if_empty(_pending(project), b"1"):
                 self._job.schedule((project,), delay=0 if forced else GATHER)
 
+    def _known(self, project: int) -> bool:
+        return self.registry.folder(project).is_dir()
+
     def work(self) -> None:
-        """Run the worker in this process until it is ended. Raises BackendError beside another."""
-        with self._alone():
-            registry = Registry(self.settings.home)
-            for project in registry.projects():
-                registry.sweep(project)
-                registry.set_training(project, "idle")
-            # one that waited longer than a training took has others behind it
-            self.huey.periodic_task(crontab(minute="*"), name="look-at-all", expires=60)(
-                self._look_at_all
-            )
-            self._look_at_all()
-            log.info("worker is ready; queue %s", self.settings.home / "queue.db")
+        """Run the worker in this process until it is ended.
+
+        Beside another one it raises BackendError, or with Redis stands by.
+        """
+        with self.lease:
+            for project in self.registry.projects():
+                self.registry.sweep(project)
+                self.registry.set_training(project, "idle")
+            with suppress(BackendError), self.huey.reached():  # then in a minute
+                self._look_at_all()
+            log.info("worker is ready; queue %s", self.huey.place)
             self.huey.create_consumer(
                 workers=1, periodic=True, initial_delay=0.05, max_delay=1.0
             ).run()
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Two workers of one home would sweep each other's versions; the lock ends with us."""
-        path = self.settings.home / "worker.lock"
-        with path.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BackendError(
-                    f"Another worker is at work in {self.settings.home}. End it, or give this one "
-                    f"a folder of its own with CRUX_HOME."
-                ) from None
-            yield
-
     def _look_at_all(self) -> None:
         """A job a project: what goes wrong in one does not stop the others."""
-        for project in Registry(self.settings.home).projects():
+        marks = (MARK.fullmatch(key) for key in self.huey.storage.result_items())
+        marked = {int(mark[1]) for mark in marks if mark}  # whose job was lost, or has no folder
+        for project in sorted(marked.union(self.registry.projects())):
             self._job(project)
 
     def _look(self, project: int) -> None:
         storage = self.huey.storage
-        # cleared before the project is read: an event during the reading makes another job
-        storage.pop_data(_pending(project))
-        forced = storage.peek_data(_forced(project))
-        wanted = isinstance(forced, bytes)
-        registry = Registry(self.settings.home)
-        before = registry.training(project)["message"]
+        with self._forgiven():
+            with self.huey.reached():
+                # cleared before the project is read: an event during that makes another job
+                storage.pop_data(_pending(project))
+                forced = storage.peek_data(_forced(project))
+            wanted = isinstance(forced, bytes)
+            if self._run(project, wanted) and wanted:
+                with self.huey.reached():
+                    # unless the button was pressed again meanwhile
+                    if storage.peek_data(_forced(project)) == forced:
+                        storage.pop_data(_forced(project))
+
+    def _run(self, project: int, forced: bool) -> bool:
+        """Train if there is something to; whether the button need not be pressed for it again."""
+        before = self.registry.training(project)["message"]
         state, message = "failed", "The worker met an unexpected error; its log has the details."
+        done, known = True, True
         try:
-            self._fit().run(project, forced=wanted)
+            self._fit().run(project, forced=forced)
             state, message = "idle", ""
         except StudioDown as error:
             log.warning("project %s: %s The worker looks again within a minute.", project, error)
-            state, message, wanted = "waiting", str(error), False
+            state, message, done = "waiting", str(error), False
+            known = self._known(project)
         except CruxError as error:
             message = str(error)
             if message != before:  # once, and not every minute that it lasts
                 log.error("project %s: %s", project, message)
-            wanted = wanted and not isinstance(error, VersionError)  # a disk can be made free
+            done = not isinstance(error, (VersionError, BackendError))  # those heal by themselves
+            known = not isinstance(error, ProjectError) or self._known(project)
         finally:
-            registry.set_training(project, state, message)
-        if wanted and storage.peek_data(_forced(project)) == forced:
-            storage.pop_data(_forced(project))  # unless the button was pressed again meanwhile
+            # a folder for every number that a stranger sends would fill the disk
+            if known:
+                self.registry.set_training(project, state, message)
+        if not known and not done:
+            with self.huey.reached():
+                self.huey.storage.put_data(_pending(project), b"1")  # for the look at all
+        return done
+
+    @contextmanager
+    def _forgiven(self) -> Iterator[None]:
+        """A queue or a folder that fails in the middle of a look: the next one comes by itself."""
+        try:
+            yield
+        except CruxError as error:
+            log.warning("%s The worker looks again within a minute.", error)
 
     def _fit(self) -> Fit:
         if self._made is None:
             self._made = make_fit(self.settings)
+            self._made.registry = make_registry(self.settings, self.lease.confirm)
         return self._made
 
 
@@ -125,17 +160,6 @@ def make_fit(settings: Settings) -> Fit:
     """The composer with its real parts."""
     studio = Studio(settings.studio_url, settings.studio_token.get_secret_value())
     return Fit(settings, studio, lambda: make_scorer(settings))
-
-
-@contextmanager
-def _written(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise BackendError(
-            f"Cannot write the queue {file}: {error}. Free some space, or choose another folder "
-            f"with CRUX_HOME."
-        ) from None
 
 
 def _pending(project: int) -> str:
@@ -148,18 +172,13 @@ def _forced(project: int) -> str:
 
 def main() -> None:
     """Entry point of the worker."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        Jobs(load()).work()
+        settings = load()
+        logs.configure(settings)
+        Jobs(settings).work()
     except CruxError as error:
         sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    # the queue names a job by its module: the serving process must find the same name there
-    from backend import jobs
-
-    jobs.main()
+    main()

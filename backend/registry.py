@@ -10,86 +10,55 @@ A version is built in a folder of its own and moved to its place whole; pointer 
 replaced atomically. So a kill at any moment leaves either the old state or the new one.
 """
 
-import hashlib
 import json
 import logging
-import os
-import re
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
+from backend.broker import open_broker
+from backend.config import Settings
+from backend.shared import Shared
+from backend.version import (
+    ADAPTER,
+    NAME,
+    Manifest,
+    describe,
+    move_whole,
+    named,
+    read_manifest,
+    write_json,
+)
+from backend.version import digest_of as _digest
 from selection.errors import VersionError
 
+__all__ = ["ADAPTER", "Manifest", "Registry", "describe", "make_registry", "named", "write_json"]
+
 log = logging.getLogger(__name__)
-
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-ADAPTER = "adapter_model.safetensors"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What went into a version, which is also what its name is made from.
-
-    kind: 'prompted' (the base model as it is) or 'trained'. round: -1 for prompted ones.
-    pool_prior, drawn: the labels' shares in the pool by the experts, and the random texts that
-    they are told from. examples: [task's pool id, label] of every training label. offsets: added
-    to the k label logits (correction of the prior shift). digest: SHA-256 of the adapter, empty if
-    there is none.
-    """
-
-    version: str
-    kind: str
-    round: int
-    model: str
-    policy: str
-    labels: tuple[str, ...]
-    offsets: tuple[float, ...] = ()
-    pool_prior: tuple[float, ...] = ()
-    recipe: dict[str, Any] = field(default_factory=dict)
-    examples: tuple[tuple[str, str], ...] = ()
-    ties: int = 0
-    seconds: float = 0.0
-    digest: str = ""
-    drawn: float = 0.0
-
-
-def named(prefix: str, *ingredients: Any) -> str:
-    """A version's name: the same ingredients give the same name."""
-    body = json.dumps(ingredients, sort_keys=True, ensure_ascii=False)
-    return f"{prefix}-{hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
-
-
-def write_json(path: Path, body: Any) -> None:
-    """Replace a file whole, or leave it as it was. Raises VersionError on a full disk."""
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8") as file:
-            json.dump(body, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError as error:
-        with suppress(OSError):  # the folder itself may be what is wrong
-            unfinished.unlink(missing_ok=True)
-        raise VersionError(
-            f"Cannot write {path}: {error.strerror or error}. Free some space; the worker tries "
-            f"again by itself and nothing that was there is lost."
-        ) from None
 
 
 class Registry:
     """The versions and records of every project under one folder."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(
+        self,
+        home: Path,
+        shared: Shared | None = None,
+        confirm: Callable[[], None] | None = None,
+    ) -> None:
+        """shared: how other machines' changes come here and ours to them; without it the folder
+        is all there is, with it a change needs Redis and raises BackendError when that is away.
+        confirm: called before a round's outcome changes; raises in a worker that was replaced.
+        """
         self.root = home / "projects"
+        self.shared = shared
+        self._confirm = confirm or (lambda: None)
         self._intact: dict[Path, tuple[str, int, int, int]] = {}
 
     def folder(self, project: int) -> Path:
@@ -97,10 +66,11 @@ class Registry:
         return self.root / str(int(project))
 
     def projects(self) -> list[int]:
-        """Numbers of the projects that have a folder."""
-        if not self.root.is_dir():
-            return []
-        return sorted(int(p.name) for p in self.root.iterdir() if p.name.isdigit())
+        """Numbers of the projects that have a folder, here or on another machine."""
+        found = self.shared.projects() if self.shared else set()
+        if self.root.is_dir():
+            found |= {int(p.name) for p in self.root.iterdir() if p.name.isdigit()}
+        return sorted(found)
 
     def path(self, project: int, version: str) -> Path:
         """The version's directory. Raises VersionError for a name that is none."""
@@ -110,31 +80,29 @@ class Registry:
 
     def versions(self, project: int) -> list[Manifest]:
         """All complete versions, oldest first. A damaged one is named in the log and left out."""
-        folder = self.folder(project) / "versions"
-        if not folder.is_dir():
-            return []
-        names = [p for p in folder.iterdir() if NAME.fullmatch(p.name)]
-        found = []
-        for path in sorted(names, key=lambda p: (p.stat().st_mtime, p.name)):
+        found = dict(self.shared.manifests(project)) if self.shared else {}
+        for path in (self.folder(project) / "versions").glob("*"):
             try:
-                found.append(self.get(project, path.name))
+                if NAME.fullmatch(path.name):
+                    found[path.name] = path.stat().st_mtime, self.get(project, path.name)
             except VersionError as error:
                 log.error("project %s: %s", project, error)
-        return found
+        found_by_age = sorted(found.values(), key=lambda one: (one[0], one[1].version))
+        return [manifest for _, manifest in found_by_age]
 
     def has(self, project: int, version: str) -> bool:
-        """Whether the version is there, whole."""
-        return (self.path(project, version) / "manifest.json").is_file()
+        """Whether the version is there, whole. Fetches it if only another machine has it."""
+        if (self.path(project, version) / "manifest.json").is_file():
+            return True
+        return self.shared is not None and self.shared.fetch(project, version)
 
     def get(self, project: int, version: str) -> Manifest:
         """A version's manifest. Raises VersionError if it is missing or damaged."""
         path = self.path(project, version) / "manifest.json"
         try:
-            body = json.loads(path.read_text(encoding="utf-8"))
-            body["labels"], body["offsets"] = tuple(body["labels"]), tuple(body["offsets"])
-            body["examples"] = tuple((str(i), str(name)) for i, name in body["examples"])
-            body["pool_prior"] = tuple(body["pool_prior"])
-            return Manifest(**body)
+            if not self.has(project, version):
+                raise FileNotFoundError
+            return read_manifest(path.read_bytes())
         except FileNotFoundError:
             raise VersionError(
                 f"Project {project} has no version {version!r}. crux models list shows them."
@@ -190,9 +158,10 @@ class Registry:
             manifest = fill(building)
             if (building / ADAPTER).is_file():
                 digest = _digest(building / ADAPTER)
-                manifest = Manifest(**{**asdict(manifest), "digest": digest})
+                manifest = replace(manifest, digest=digest)
+            manifest = replace(manifest, made=datetime.now(UTC).isoformat(timespec="seconds"))
             write_json(building / "manifest.json", asdict(manifest))
-            self._move(building, final)
+            move_whole(building, final)
         except (OSError, SafetensorError) as error:
             raise VersionError(
                 f"Version {version!r} could not be saved under {final.parent}: "
@@ -201,20 +170,10 @@ class Registry:
             ) from None
         finally:
             shutil.rmtree(building, ignore_errors=True)
-        return self.get(project, version)
-
-    @staticmethod
-    def _move(building: Path, final: Path) -> None:
-        """Take the place, unless another process made the same version meanwhile."""
-        try:
-            os.replace(building, final)
-        except OSError:
-            if (final / "manifest.json").is_file():
-                return
-            if not final.exists():
-                raise
-            shutil.rmtree(final)  # what somebody deleted by half
-            os.replace(building, final)
+        made = self.get(project, version)
+        if self.shared and made.kind == "trained":
+            self.shared.offer(project, version)  # one who takes over need not train it again
+        return made
 
     def sweep(self, project: int) -> None:
         """Remove what killed trainings left behind. Only for the one worker that trains."""
@@ -223,6 +182,7 @@ class Registry:
 
     def current(self, project: int) -> str | None:
         """Name of the current version, None before the first promotion."""
+        self._refresh(project)
         path = self.folder(project) / "current"
         try:
             return str(json.loads(path.read_text(encoding="utf-8"))["version"])
@@ -237,11 +197,15 @@ class Registry:
         """Point at a version that is there and intact. Raises VersionError otherwise."""
         manifest = self.get(project, version)
         self.adapter(project, manifest)
-        write_json(self.folder(project) / "current", {"version": version})
+        if self.shared:
+            self.shared.publish(project, version)
+        self._confirm()
+        self._put(project, "current", {"version": version})
         return manifest
 
     def sample(self, project: int) -> list[str]:
         """Random texts of the pool, as crux round sent them; none before that."""
+        self._refresh(project)
         path = self.folder(project) / "sample.json"
         try:
             return [str(text) for text in json.loads(path.read_text(encoding="utf-8"))]
@@ -250,22 +214,27 @@ class Registry:
 
     def save_sample(self, project: int, texts: Sequence[str]) -> None:
         """Keep random texts of the pool, by which a new version is fitted to it."""
-        write_json(self.folder(project) / "sample.json", list(texts))
+        self._put(project, "sample.json", list(texts))
 
     def records(self, project: int) -> list[dict[str, Any]]:
         """What fit measured, one record a round, ascending. Raises VersionError if damaged."""
+        self._refresh(project)
         folder = self.folder(project) / "rounds"
         files = [file for file in folder.glob("*.json") if file.stem.isdecimal()]
         return [_record(file) for file in sorted(files, key=lambda p: int(p.stem))]
 
     def save_record(self, project: int, record: dict[str, Any]) -> None:
         """Keep the record of its round."""
-        write_json(self.folder(project) / "rounds" / f"{record['round']}.json", record)
+        self._confirm()
+        self._put(project, f"rounds/{record['round']}.json", record)
 
     def training(self, project: int) -> dict[str, Any]:
         """What the worker is doing for the project."""
         path = self.folder(project) / "training.json"
         idle = {"state": "idle", "message": "", "done": 0, "total": 0}
+        told = self.shared.told(project) if self.shared else None
+        if told is not None:
+            return {**idle, **told}
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
@@ -278,6 +247,28 @@ class Registry:
         """Say what the worker is doing; readers never see half a file."""
         body = {"state": state, "message": message, "done": done, "total": total}
         write_json(self.folder(project) / "training.json", body)
+        if self.shared:
+            self.shared.tell(project, body)
+
+    def _refresh(self, project: int) -> None:
+        if self.shared:
+            self.shared.refresh(project)
+
+    def _put(self, project: int, name: str, body: Any) -> None:
+        if self.shared:
+            self.shared.put(project, name, body)
+        else:
+            write_json(self.folder(project) / name, body)
+
+
+def make_registry(settings: Settings, confirm: Callable[[], None] | None = None) -> Registry:
+    """The registry of the settings' home, shared with other machines if they have a queue URL.
+
+    Raises SettingError for an address that is none.
+    """
+    broker = open_broker(settings.queue_url)
+    shared = Shared(broker, settings.home / "projects") if broker else None
+    return Registry(settings.home, shared, confirm)
 
 
 def _record(file: Path) -> dict[str, Any]:
@@ -291,15 +282,3 @@ def _record(file: Path) -> dict[str, Any]:
             f"The record {file} is damaged ({error}). Delete it and press Start Training: the "
             f"round is measured anew."
         ) from None
-
-
-def describe(manifest: Manifest) -> dict[str, Any]:
-    """A version as `crux models` lists it."""
-    body = asdict(manifest)
-    body["examples"] = len(manifest.examples)
-    return body
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -173,18 +173,32 @@ class Scorer:
             self._changed.wait_for(lambda: not any(key in self._reading for key in keys))
 
 
-def make_scorer(settings: Settings) -> Scorer:
-    """The scorer with the engine that the settings name; a model loads at its first use."""
+def make_scorer(
+    settings: Settings,
+    observe: Callable[[int, int, float], None] | None = None,
+    hit: Callable[[int], None] | None = None,
+) -> Scorer:
+    """The scorer with the engine that the settings name; a model loads at its first use.
+
+    observe: called by the engine after each batch with its texts, tokens and seconds. hit: as in
+    Scorer.
+    """
+    # neither engine is imported before it is needed: /health is answered before torch is there
+    if settings.llm_url:
+        from backend.remote import connect
+
+        return Scorer(connect(settings, observe), hit=hit)
     from backend.local import Local
     from backend.offline import resolve
 
-    return Scorer(
-        Local(
-            resolve(settings.llm, settings.home / "models"),
-            threads=settings.threads or None,
-            max_tokens=settings.max_tokens,
-        )
+    local = Local(
+        resolve(settings.llm, settings.home / "models"),
+        threads=settings.threads or None,
+        dtype=settings.dtype,
+        max_tokens=settings.max_tokens,
+        observe=observe,
     )
+    return Scorer(local, hit=hit)
 
 
 def _digest(text: str) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from backend.config import Settings
 from backend.engine import Served
-from backend.registry import Manifest, Registry, named
+from backend.registry import Manifest, Registry, make_registry, named
 from backend.scorer import Scorer
 from selection.errors import CruxError, ProjectError, StudioDown, VersionError
 from selection.schema import Schema
@@ -42,7 +42,7 @@ class Serving:
         self._make_scorer = make_scorer
         self._scorer: Scorer | None = None
         self._loading = threading.Lock()
-        self.registry = Registry(settings.home)
+        self.registry = make_registry(settings)
         self._subjects: dict[int, tuple[float, Subject]] = {}
         self._asking: set[int] = set()
         self._lock = threading.Lock()

@@ -107,10 +107,8 @@ class Services:
             return
         print("-- starting the backend", flush=True)
         argv = [
-            str(Path(sys.executable).parent / "gunicorn"), "--worker-class", "gthread",
-            "--threads", "8", "--timeout", "120", "--no-control-socket",
+            str(Path(sys.executable).parent / "gunicorn"), "-c", "python:backend.server",
             "--bind", f"{HOST}:{state.backend_port}",
-            "backend.app:create_app()",
         ]  # fmt: skip
         process = start_process(
             "backend", argv, self._environment(state), self.root / "backend.log",

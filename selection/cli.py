@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +14,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from selection import connect as connecting
+from selection.checks import Check
 from selection.client import Backend
 from selection.config import Settings, load
+from selection.doctor import Doctor
 from selection.errors import BackendError, CruxError, SettingError, StudioDown
+from selection.models import listed, previous, table
+from selection.probe import Probe
 from selection.report import render, save
 from selection.rounds import Outcome, Rounds
-from selection.show import Steps, rounds_table, versions_table
-from selection.studio import Studio
+from selection.show import Steps, rounds_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 models = typer.Typer(no_args_is_help=True, help="List, promote and roll back model versions.")
@@ -39,20 +42,45 @@ def crux() -> None:
 
 
 @app.command()
-def connect(config: Config = None, project: Project = None) -> None:
+def connect(
+    config: Config = None,
+    project: Project = None,
+    remove_webhook: Annotated[
+        int | None, typer.Option(help="Only remove this webhook; crux doctor names left-over ones.")
+    ] = None,
+) -> None:
     """Check that everything is there, and connect Label Studio with the backend."""
     settings = load(config, project=project)
-    checks = list(_shown(settings))
-    if not checks[-1]:
+    studio = _studio(settings)
+    if remove_webhook is not None:
+        out.print(escape(connecting.remove_webhook(settings, studio, remove_webhook)))
+        return
+    if not all(_shown(connecting.connect(settings, studio, _backend(settings)))):
         raise typer.Exit(1)
 
 
-def _shown(settings: Settings) -> list[bool]:
+@app.command()
+def doctor(config: Config = None, project: Project = None, as_json: Json = False) -> None:
+    """Look at everything that the loop needs, and change nothing."""
+    settings = load(config, project=project)
+    found = Doctor(settings, lambda: _studio(settings), lambda: _backend(settings)).look()
+    if as_json:
+        checks = [vars(check) for check in found]
+        passed = [bool(check["ok"]) for check in checks]
+        print(json.dumps({"ok": all(passed), "checks": checks}, ensure_ascii=False))
+    else:
+        passed = _shown(found)
+    if not all(passed):
+        raise typer.Exit(1)
+
+
+def _shown(checks: Iterable[Check]) -> list[bool]:
+    """Print each check as it is done; whether each is ok."""
     passed = []
-    for check in connecting.connect(settings, _studio(settings), _backend(settings)):
-        mark = "[green]ok[/]  " if check.ok else "[red]not ok[/]"
+    for check in checks:
+        mark = {True: "[green]ok[/]  ", False: "[red]not ok[/]", None: "–   "}[check.ok]
         out.print(f"{mark} {check.name}: {escape(check.message)}", highlight=False)
-        passed.append(check.ok)
+        passed.append(bool(check.ok))
     return passed
 
 
@@ -160,13 +188,13 @@ def report(
 
 @models.command(name="list")
 def list_(config: Config = None, project: Project = None, as_json: Json = False) -> None:
-    """All versions: what each was made from, and which one is current."""
+    """All versions: what each was made from, its kappas, and which one is current."""
     settings = load(config, project=project)
     state = _backend(settings).project(settings.project)
     if as_json:
-        print(json.dumps({"current": state["current"], "versions": state["versions"]}))
+        print(json.dumps(listed(state), ensure_ascii=False))
         return
-    out.print(versions_table(state))
+    out.print(table(state, wide=out.width >= 120))
 
 
 @models.command()
@@ -184,25 +212,13 @@ def rollback(config: Config = None, project: Project = None) -> None:
     _promoted(settings, previous(state))
 
 
-def previous(state: dict[str, Any]) -> str:
-    """The version before the current one, by the rounds. Raises BackendError if there is none."""
-    order = [v["version"] for v in state["versions"] if v["kind"] == "prompted"][-1:]
-    for record in state["rounds"]:
-        if record["version"] not in order:
-            order.append(record["version"])
-    current = state["current"]
-    if current not in order or order.index(current) == 0:
-        raise BackendError(f"There is no version before {current}; crux models list shows all.")
-    return str(order[order.index(current) - 1])
-
-
 def _promoted(settings: Settings, version: str) -> None:
     answer = _backend(settings).promote(settings.project, version)
     out.print(f"{answer['current']} is the current version.")
 
 
-def _studio(settings: Settings) -> Studio:
-    return Studio(settings.studio_url, settings.studio_token.get_secret_value())
+def _studio(settings: Settings) -> Probe:
+    return Probe(settings.studio_url, settings.studio_token.get_secret_value())
 
 
 def _backend(settings: Settings) -> Backend:

@@ -13,6 +13,7 @@ from selection.errors import BackendError
 from selection.types import Doubles
 
 SECRET_HEADER = "X-Crux-Secret"  # noqa: S105  (the name of the header, not its value)
+BUSY = 600.0  # seconds for which a backend may say that it has no room
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Backend:
         return self._ask("POST", f"/projects/{project}/check", {})
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        reply = self._send(method, path, body)
+        reply = self._let_in(method, path, body)
         try:
             answer = reply.json()
         except ValueError:
@@ -82,6 +83,16 @@ class Backend:
                 f"The backend refused {path}: {answer.get('error', reply.status_code)}"
             )
         return answer
+
+    def _let_in(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+        """Come again when a backend that has no room says so: a pool is not given up for that."""
+        deadline = time.monotonic() + BUSY
+        while True:
+            reply = self._send(method, path, body)
+            again = reply.headers.get("Retry-After", "")
+            if reply.status_code != 503 or not again.isdecimal() or time.monotonic() > deadline:
+                return reply
+            time.sleep(min(int(again), 30))
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         for wait in (0.5, 2.0, 8.0, None):

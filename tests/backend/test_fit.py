@@ -300,10 +300,24 @@ def test_a_worker_killed_after_any_step_carries_on_and_does_nothing_twice(
     assert killed.predictions() == {13: [killed.current]}
 
 
+@pytest.mark.parametrize("step", ["record", "pointer", "pointed", "imported"])
+def test_a_worker_killed_after_the_button_imports_no_prediction_twice(
+    loop: Loop, step: str
+) -> None:
+    loop.answer(loop.push(0))
+    loop.studio.import_tasks(7, [{"data": {"text": "green other"}}])
+    killing(loop, loop.fit, step)
+    with pytest.raises(Killed):
+        loop.fit.run(7, forced=True)
+    loop.worker().run(7, forced=True)  # the button is remembered until it has been answered
+    assert loop.predictions() == {13: [loop.current]}
+    assert (loop.trained, len(loop.records)) == ([6], 1)
+
+
 def test_an_import_that_is_cut_off_leaves_the_record_unsettled(loop: Loop) -> None:
     loop.answer(loop.push(0))
     loop.studio.import_tasks(7, [{"data": {"text": f"red {i}"}} for i in range(4)])
-    loop.studio.cut, loop.studio.down_after = 2, 3
+    loop.studio.cut, loop.studio.down_after = 2, 4
     with pytest.raises(StudioDown):
         loop.fit.run(7)
     assert list(loop.predictions()) == [13, 14]
@@ -451,6 +465,29 @@ def test_a_renamed_label_leaves_old_verdicts_out_and_the_loop_alive(
     assert record is not None
     assert record["labels"] == 3 + 6  # the old "yes" are none of the labels
     assert "is none of the labels (good, no)" in caplog.text
+    caplog.clear()
+    for _ in range(3):
+        loop.fit.run(7)
+    assert "is none of the labels" not in caplog.text  # once, and not at every look
+
+
+def test_labels_that_change_while_a_version_is_trained_get_none_of_its_predictions(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    def train(*args: Any, **kwargs: Any) -> Any:
+        loop.studio.schema = Schema(("yes", "no", "maybe"), "verdict", "text", "text")
+        return fake_train(*args, **kwargs)
+
+    loop.answer(loop.push(0))
+    loop.studio.import_tasks(7, [{"data": {"text": "green other"}}])
+    loop.fit._train_adapter = train
+    record = loop.fit.run(7)
+    assert record is not None
+    assert (record["settled"], loop.predictions()) == (True, {})
+    for _ in range(3):
+        loop.fit.run(7)
+    said = f"the labels of {record['version']} are yes, no, and those of the label config yes, no, "
+    assert caplog.text.count(f"{said}maybe. The prompted model answers until Start") == 1
 
 
 def test_a_config_that_changes_before_the_record_is_settled_does_not_block_the_loop(
@@ -513,18 +550,43 @@ def test_a_version_deleted_before_its_record_is_settled_is_trained_again(loop: L
     assert loop.trained == [6, 6]
 
 
-def test_a_damaged_adapter_is_named_and_heals_as_the_message_says(loop: Loop) -> None:
-    version = trained(loop)["version"]
-    folder = loop.fit.registry.path(7, version)
+def test_a_damaged_current_version_is_named_and_holds_up_no_round(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = trained(loop), trained(loop, 1)
+    folder = loop.fit.registry.path(7, second["version"])
     (folder / "adapter_model.safetensors").write_text("{}")
-    ids = loop.push(1)
-    loop.answer(ids)
-    with pytest.raises(VersionError, match=f"delete {folder} and press Start Training"):
-        loop.fit.run(7)
-    shutil.rmtree(folder)
+    loop.answer(loop.push(2))
+    record = loop.fit.run(7)
+    assert record is not None
+    assert (record["round"], record["settled"], loop.current) == (2, True, record["version"])
+    # what served meanwhile is what the new version is compared with
+    assert f"against {first['version']}" in record["promotion"]
+    assert f"The adapter of version {second['version']!r} is missing or damaged" in caplog.text
+
+
+def test_start_training_makes_a_damaged_version_again(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    version = trained(loop)["version"]
+    (loop.fit.registry.path(7, version) / "adapter_model.safetensors").write_text("{}")
     record = loop.fit.run(7, forced=True)
     assert record is not None
-    assert (record["round"], record["settled"]) == (1, True)
+    assert (record["version"], record["settled"], loop.current) == (version, True, version)
+    assert loop.fit.registry.adapter(7, loop.fit.registry.get(7, version)) is not None
+    assert loop.trained == [6, 6]
+    assert "It is made again now." in caplog.text
+
+
+@pytest.mark.parametrize("body", ["", '{"versi', "[]"])
+def test_start_training_sets_a_damaged_pointer_again(loop: Loop, body: str) -> None:
+    version = trained(loop)["version"]
+    (loop.fit.registry.folder(7) / "current").write_text(body)
+    with pytest.raises(VersionError, match="The pointer .* is damaged"):
+        loop.fit.run(7)
+    record = loop.fit.run(7, forced=True)
+    assert record is not None
+    assert (record["version"], loop.current, loop.trained) == (version, version, [6])
 
 
 def test_training_that_fails_leaves_everything_as_it_was(loop: Loop) -> None:

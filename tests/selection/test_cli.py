@@ -1,6 +1,6 @@
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,12 @@ import pytest
 from typer.main import get_command
 
 from selection import cli, errors
-from selection.cli import previous
 from selection.config import Settings
 from selection.errors import BackendError, CruxError
 from selection.rounds import Outcome, Rounds, Waiting
-from tests.fakes import FakeBackend
+from tests.fakes import FakeBackend, FakeStudio
+from tests.selection.door import Door, opened
+from tests.selection.test_models import version
 from tests.selection.test_rounds import Loop
 from tests.selection.test_status import record
 
@@ -68,8 +69,8 @@ def crux(
 
 
 COMMANDS = [
-    ("connect",), ("round",), ("status",), ("report",), ("models",), ("models", "list"),
-    ("models", "promote"), ("models", "rollback"),
+    ("connect",), ("doctor",), ("round",), ("status",), ("report",), ("models",),
+    ("models", "list"), ("models", "promote"), ("models", "rollback"),
 ]  # fmt: skip
 
 
@@ -139,7 +140,18 @@ def test_a_secret_that_no_header_can_carry_is_a_setting_error() -> None:
 # each command
 
 
-def test_connect_ends_with_1_after_the_first_line_that_is_not_ok(crux: Run, loop: Loop) -> None:
+@pytest.fixture
+def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+    """Both servers' addresses, for what asks them without a client."""
+    with opened() as door:
+        monkeypatch.setenv("CRUX_BACKEND_URL", door.url)
+        monkeypatch.setenv("CRUX_STUDIO_URL", door.url)
+        yield door
+
+
+def test_connect_ends_with_1_after_the_first_line_that_is_not_ok(
+    crux: Run, loop: Loop, door: Door
+) -> None:
     code, out, _ = crux("connect")
     assert (code, "not ok" in out) == (0, False)
     loop.studio.policy = ""
@@ -147,6 +159,56 @@ def test_connect_ends_with_1_after_the_first_line_that_is_not_ok(crux: Run, loop
     assert code == 1
     assert "not ok policy: Project 7 has no policy" in out
     assert "backend:" not in out
+
+
+def test_connect_removes_the_webhook_that_it_is_told_to_and_does_nothing_else(
+    crux: Run, loop: Loop, door: Door
+) -> None:
+    crux("connect")
+    number = next(iter(loop.studio.hooks))
+    loop.studio.calls.clear()
+    code, out, _ = crux("connect", "--remove-webhook", str(number))
+    assert (code, out) == (0, f"Webhook {number} to {door.url}/webhook is removed.")
+    assert loop.studio.calls == ["webhooks", "delete_webhook"]
+    code, _, err = crux("connect", "--remove-webhook", "99")
+    assert (code, "has no webhook 99; it has none at all" in err) == (1, True)
+
+
+class LookedAt(FakeStudio):
+    """A Label Studio to which nothing is connected."""
+
+    def backends(self, project_id: int) -> list[Any]:
+        self._call("backends")
+        return []
+
+    def blocking(self, url: str) -> tuple[str, ...]:
+        return ()
+
+
+def test_doctor_looks_at_everything_and_ends_with_1_if_anything_is_not_ok(
+    crux: Run, loop: Loop, door: Door
+) -> None:
+    loop.studio = LookedAt()
+    code, out, err = crux("doctor", "--json")
+    assert (code, err) == (1, "")
+    body = json.loads(out)
+    assert body["ok"] is False
+    seen = {check["name"]: check["ok"] for check in body["checks"]}
+    assert (seen["policy"], seen["secret"], seen["connection"], seen["disk"]) == (
+        True, True, False, True,
+    )  # fmt: skip
+    code, out, _ = crux("doctor")
+    assert code == 1
+    assert "ok policy:" in out
+    assert f"not ok connection: No backend at {door.url} is connected" in out
+    assert "delete_webhook" not in loop.studio.calls
+
+
+def test_doctor_says_what_it_could_not_look_at(crux: Run, loop: Loop, door: Door) -> None:
+    loop.studio, loop.backend.down = LookedAt(), True
+    code, out, _ = crux("doctor")
+    assert code == 1
+    assert "– model: not looked at, since 'backend' is not ok" in out
 
 
 def test_a_round_says_what_it_did_as_text_and_as_json(crux: Run, loop: Loop) -> None:
@@ -178,11 +240,6 @@ def test_a_report_says_where_it_is(crux: Run, loop: Loop) -> None:
     assert "The project" in (loop.home / "a [b].html").read_text()
 
 
-def version(name: str) -> dict[str, Any]:
-    kind = "prompted" if name.startswith("p") else "trained"
-    return {"version": name, "kind": kind, "model": "m", "examples": 1, "ties": 0}
-
-
 def test_models_are_listed_promoted_and_rolled_back_step_by_step(crux: Run, loop: Loop) -> None:
     loop.backend.listed = [version(name) for name in ("p0", "a", "b", "refused")]
     loop.backend.records = [
@@ -190,7 +247,10 @@ def test_models_are_listed_promoted_and_rolled_back_step_by_step(crux: Run, loop
     ]  # fmt: skip
     crux("models", "promote", "b")
     listed = json.loads(crux("models", "list", "--json")[1])
-    assert listed == {"current": "b", "versions": loop.backend.listed}
+    assert (listed["project"], listed["current"]) == (7, "b")
+    assert [one["version"] for one in listed["versions"]] == ["p0", "a", "b", "refused"]
+    assert [one["current"] for one in listed["versions"]] == [False, False, True, False]
+    assert listed["versions"][1]["measured"]["round"] == 0
     assert "Versions of project 7" in crux("models", "list")[1]
     assert crux("models", "rollback") == (0, "a is the current version.", "")
     assert crux("models", "rollback") == (0, "p0 is the current version.", "")
@@ -198,23 +258,6 @@ def test_models_are_listed_promoted_and_rolled_back_step_by_step(crux: Run, loop
     assert (code, "There is no version before p0" in err) == (1, True)
     code, _, err = crux("models", "promote", "no-such-version")
     assert (code, "no version 'no-such-version'" in err) == (1, True)
-
-
-@pytest.mark.parametrize(
-    ("current", "before"), [("b", "a"), ("a", "p1"), ("p1", None), ("p0", None), ("x", None)]
-)
-def test_the_version_before_is_the_one_of_the_round_before(
-    current: str, before: str | None
-) -> None:
-    state = {
-        "current": current, "versions": [version(n) for n in ("p0", "p1", "a", "b", "x")],
-        "rounds": [record(0, version="a"), record(1, version="a"), record(2, version="b")],
-    }  # fmt: skip
-    if before is None:
-        with pytest.raises(BackendError, match=f"no version before {current}"):
-            previous(state)
-    else:
-        assert previous(state) == before
 
 
 # --auto

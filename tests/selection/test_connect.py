@@ -2,10 +2,12 @@ from typing import Any
 
 import pytest
 
+from selection.checks import Check
 from selection.client import SECRET_HEADER
 from selection.config import Settings
-from selection.connect import Check, connect
-from selection.errors import StudioRefused
+from selection.connect import connect, remove_webhook
+from selection.errors import StudioError, StudioRefused
+from selection.knock import Reply
 from selection.project import Webhook
 from tests.fakes import FakeBackend, FakeStudio
 
@@ -13,7 +15,7 @@ URL = "http://127.0.0.1:9090"
 HOOK = f"{URL}/webhook"
 SECRET = {SECRET_HEADER: "a-secret"}
 NAMES = [
-    "Label Studio", "project", "policy", "backend", "connection", "webhook", "model",
+    "Label Studio", "project", "policy", "backend", "secret", "connection", "webhook", "model",
     "project settings",
 ]  # fmt: skip
 
@@ -27,10 +29,15 @@ class Place:
         self.settings: dict[str, Any] = {
             "studio_token": "t0ken", "project": 7, "webhook_secret": "a-secret",
         }  # fmt: skip
+        self.secret = "a-secret"  # the backend's; empty lets everybody in
 
     def connect(self, **changes: Any) -> list[Check]:
         settings = Settings(**{**self.settings, **changes})
-        return list(connect(settings, self.studio, self.backend))  # type: ignore[arg-type]
+        return list(connect(settings, self.studio, self.backend, self.knock))  # type: ignore[arg-type]
+
+    def knock(self, url: str, secret: str) -> Reply:
+        assert url == f"{URL}/versions?project=7"
+        return Reply(200 if secret == self.secret or not self.secret else 401, 0.0)
 
     def hook(self, **changes: Any) -> int:
         number = max(self.studio.hooks, default=0) + 1
@@ -103,6 +110,22 @@ def test_a_missing_policy_is_named_with_its_place(place: Place) -> None:
 def test_a_backend_that_is_down_is_named(place: Place) -> None:
     place.backend.down = True
     fails(place.connect(), "backend", "The backend does not answer")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "says"),
+    [
+        ("b-secret", "a-secret", "another secret than CRUX_WEBHOOK_SECRET here"),
+        ("b-secret", "", "wants a secret, and none is set here"),
+        ("", "a-secret", "lets in callers without the secret"),
+    ],
+)
+def test_two_sides_that_do_not_share_the_secret_are_told_before_anything_is_connected(
+    place: Place, theirs: str, ours: str, says: str
+) -> None:
+    place.secret = theirs
+    fails(place.connect(webhook_secret=ours), "secret", says)
+    assert (place.studio.connected, place.studio.hooks) == ({}, {})
 
 
 def test_why_label_studio_cannot_use_the_backend_is_passed_on(place: Place) -> None:
@@ -180,8 +203,9 @@ def test_webhooks_of_others_are_left_alone(place: Place) -> None:
 
 
 def test_without_a_secret_the_webhook_is_bare_and_the_line_says_so(place: Place) -> None:
+    place.secret = ""
     checks = place.connect(webhook_secret="")
-    assert checks[5] == Check("webhook", True, f"events go to {HOOK} WITHOUT a secret")
+    assert checks[6] == Check("webhook", True, f"events go to {HOOK} WITHOUT a secret")
     assert [h.headers for h in place.studio.hooks.values()] == [{}]
     assert place.studio.connected == {URL: None}
 
@@ -190,3 +214,18 @@ def test_label_studio_may_know_the_backend_by_another_name(place: Place) -> None
     place.connect(backend_seen_at="http://backend:9090/")
     assert list(place.studio.connected) == ["http://backend:9090"]
     assert [h.url for h in place.studio.hooks.values()] == ["http://backend:9090/webhook"]
+
+
+def test_a_left_over_webhook_is_removed_by_its_number(place: Place) -> None:
+    number = place.hook(url="http://old:9090/webhook", headers={})
+    kept = place.hook()
+    said = remove_webhook(Settings(**place.settings), place.studio, number)  # type: ignore[arg-type]
+    assert said == f"Webhook {number} to http://old:9090/webhook is removed."
+    assert list(place.studio.hooks) == [kept]
+
+
+def test_a_webhook_of_another_project_is_never_removed(place: Place) -> None:
+    ours, other = place.hook(), place.hook(project=8)
+    with pytest.raises(StudioError, match=f"has no webhook {other}; it has {ours}"):
+        remove_webhook(Settings(**place.settings), place.studio, other)  # type: ignore[arg-type]
+    assert set(place.studio.hooks) == {ours, other}

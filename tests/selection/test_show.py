@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from selection.show import Steps, kappa, rounds_table, versions_table
+from selection.show import Steps, kappa, rounds_table
 from tests.selection.test_status import item, look, record
 from tests.selection.test_status import kappa as figure
 
@@ -39,24 +39,6 @@ def test_the_table_has_a_line_a_round() -> None:
     assert "[0.20, 0.60]" in text and "n=64" in text
     assert "round0-a (kept)" in lines[1]
     assert "go on" in lines[1]
-
-
-def test_the_current_version_has_a_star() -> None:
-    version = {"kind": "trained", "model": "m", "examples": 6, "ties": 1}
-    state = {
-        "project": 7, "current": "round0-a", "rounds": [record(0)],
-        "versions": [
-            {**version, "version": "prompted-a", "kind": "prompted"},
-            {**version, "version": "round0-a"},
-        ],
-    }  # fmt: skip
-    first, second = (
-        line for line in printed(versions_table(state)).splitlines() if "-a" in line
-    )
-    assert "*" not in first
-    assert "–" in first
-    assert "*" in second
-    assert "0.40" in second
 
 
 def test_where_nothing_can_be_redrawn_a_step_is_told_at_its_start_and_its_end() -> None:

@@ -570,6 +570,14 @@ def test_another_server_is_not_taken_for_label_studio(page: Any) -> None:
         Studio(other.url, "token").me()
 
 
+@pytest.mark.parametrize("half", ['{"id": 3, "email": "ann@exa', '[{"id": 3}, {"i'])
+def test_half_an_answer_is_asked_for_again_and_then_label_studio_is_down(half: str) -> None:
+    with Listener({"/api/current-user/whoami": half}) as server:
+        with pytest.raises(StudioDown, match="was cut off in its answer about who the token"):
+            Studio(server.url, "token").me()
+        assert len(server.requests) == 3
+
+
 def test_a_page_not_found_is_not_a_missing_project(studio: Studio) -> None:
     with pytest.raises(StudioError, match="does not answer like Label Studio"):
         Studio(f"{studio.url}/elsewhere", "token").me()

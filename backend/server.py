@@ -1,0 +1,76 @@
+"""How gunicorn serves the backend: `gunicorn -c python:backend.server`; its flags win.
+
+One process, so that one loaded model serves annotators and the pool alike; its threads mostly
+wait for that model, and 16 of them never do, so that /health, /setup and /webhook are answered.
+"""
+
+import ipaddress
+import logging
+import sys
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from backend import logs
+from backend.config import Settings, load
+from backend.guard import KEPT_FREE
+from selection.errors import CruxError
+
+log = logging.getLogger(__name__)
+
+
+def _settings() -> Settings:
+    try:
+        return load()
+    except CruxError as error:
+        sys.exit(str(error))
+
+
+class _Log(Logger):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's own records among ours, in the same form."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        logs.configure(_SETTINGS)
+        if cfg.errorlog == "-":  # else somebody wants them in a file of their own
+            self.error_log.handlers.clear()
+            self.error_log.propagate = True
+
+
+_SETTINGS = _settings()
+
+# what follows are settings of gunicorn, by its names
+wsgi_app = "backend.app:create_app()"
+bind = "127.0.0.1:9090"
+worker_class = "gthread"
+workers = 1
+threads = _SETTINGS.http_threads
+timeout = 120  # a process that says nothing for so long hangs; a request may take longer
+graceful_timeout = 30
+limit_request_line = 4_094
+limit_request_fields = 50
+limit_request_field_size = 8_190
+control_socket_disable = True
+logger_class = _Log
+
+
+def when_ready(server: Any) -> None:
+    """Say what is served, and warn where others can reach a server that lets everybody in."""
+    log.info("%s requests at once, %s of them may wait for the model", threads, threads - KEPT_FREE)
+    if not _SETTINGS.webhook_secret.get_secret_value():
+        for address in exposed(listener.getsockname() for listener in server.LISTENERS):
+            log.critical(
+                "NO SECRET: everybody who reaches %s can read the policy, promote versions and "
+                "start trainings. Set CRUX_WEBHOOK_SECRET here and for `crux connect`, or bind to "
+                "127.0.0.1.",
+                address,
+            )
+
+
+def exposed(names: Any) -> list[str]:
+    """Those addresses (as sockets name them) that other machines may reach."""
+    found = []
+    for name in names:
+        if isinstance(name, tuple) and not ipaddress.ip_address(name[0]).is_loopback:
+            found.append(f"{name[0]} port {name[1]}")
+    return found

@@ -1,0 +1,107 @@
+"""A model version: what it was made from, and the files that it consists of."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from selection.errors import VersionError
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+ADAPTER = "adapter_model.safetensors"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What went into a version, which is also what its name is made from.
+
+    kind: 'prompted' (the base model as it is) or 'trained'. round: -1 for prompted ones.
+    pool_prior, drawn: the labels' shares in the pool by the experts, and the random texts that
+    they are told from. examples: [task's pool id, label] of every training label. offsets: added
+    to the k label logits (correction of the prior shift). digest: SHA-256 of the adapter, empty if
+    there is none. made: when, ISO 8601 in UTC.
+    """
+
+    version: str
+    kind: str
+    round: int
+    model: str
+    policy: str
+    labels: tuple[str, ...]
+    offsets: tuple[float, ...] = ()
+    pool_prior: tuple[float, ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict)
+    examples: tuple[tuple[str, str], ...] = ()
+    ties: int = 0
+    seconds: float = 0.0
+    digest: str = ""
+    drawn: float = 0.0
+    made: str = ""
+
+
+def named(prefix: str, *ingredients: Any) -> str:
+    """A version's name: the same ingredients give the same name."""
+    body = json.dumps(ingredients, sort_keys=True, ensure_ascii=False)
+    return f"{prefix}-{hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def describe(manifest: Manifest) -> dict[str, Any]:
+    """A version as `crux models` lists it."""
+    body = asdict(manifest)
+    body["examples"] = len(manifest.examples)
+    body["taught"] = dict(Counter(label for _, label in manifest.examples))
+    return body
+
+
+def read_manifest(text: str | bytes) -> Manifest:
+    """A manifest of its JSON. Raises ValueError, KeyError or TypeError if it is none."""
+    body = json.loads(text)
+    body["labels"], body["offsets"] = tuple(body["labels"]), tuple(body["offsets"])
+    body["examples"] = tuple((str(i), str(name)) for i, name in body["examples"])
+    body["pool_prior"] = tuple(body["pool_prior"])
+    return Manifest(**body)
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of a file. Raises OSError."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: Path, body: Any) -> None:
+    """Replace a file whole, or leave it as it was. Raises VersionError on a full disk."""
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("w", encoding="utf-8") as file:
+            json.dump(body, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        with suppress(OSError):  # the folder itself may be what is wrong
+            unfinished.unlink(missing_ok=True)
+        raise VersionError(
+            f"Cannot write {path}: {error.strerror or error}. Free some space; the worker tries "
+            f"again by itself and nothing that was there is lost."
+        ) from None
+
+
+def move_whole(building: Path, final: Path) -> None:
+    """A finished folder takes its place, unless another process made the same meanwhile."""
+    try:
+        os.replace(building, final)
+    except OSError:
+        if (final / "manifest.json").is_file():
+            return
+        if not final.exists():
+            raise
+        shutil.rmtree(final)  # what somebody deleted by half
+        os.replace(building, final)

@@ -1,0 +1,175 @@
+"""Trained versions on vLLM, by a double of the calls that only vLLM has; and addresses and keys."""
+
+import logging
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from backend.config import Settings
+from backend.engine import Served
+from backend.llm_server import LlmServer
+from backend.remote import connect
+from demo.run import LABELS
+from selection.errors import ModelError, SettingError, VersionError
+from tests.backend.asking import (
+    KEY,
+    SERVED,
+    logits,
+    remote,
+    write_adapter,
+    write_tiny_tokenizer,
+)
+from tests.backend.vllm_double import BASE, VllmDouble
+
+
+@pytest.fixture
+def vllm() -> Iterator[VllmDouble]:
+    double = VllmDouble()
+    yield double
+    double.close()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_tiny_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+def test_an_adapter_is_loaded_once_and_asked_by_the_versions_name(
+    vllm: VllmDouble, tiny: str, tmp_path: Path
+) -> None:
+    vllm.root = tmp_path
+    at = write_adapter(tmp_path / "srv/7/versions/round1-ab")
+    home = tmp_path / "home"
+    home.symlink_to(tmp_path / "srv")
+    engine = remote(vllm.url, tiny, name=BASE, home=home, seen_as="/srv")
+    tuned = Served("7/round1-ab", "Is it mean?", LABELS, home / "7/versions/round1-ab")
+    first, second = logits(engine, tuned, ["bad"]), logits(engine, tuned, ["bad"])
+    base = logits(engine, tuned.base, ["bad"])
+    assert vllm.asked("/v1/load_lora_adapter") == [
+        {"lora_name": "7-round1-ab", "lora_path": "/srv/7/versions/round1-ab"}
+    ]
+    asked = [body["model"] for body in vllm.asked("/v1/completions")]
+    assert asked == ["7-round1-ab", "7-round1-ab", BASE]
+    assert np.array_equal(first, second)
+    assert first == pytest.approx(2 * base)  # the double's adapters double
+    assert at.is_dir()
+
+
+def test_an_adapter_that_another_process_has_loaded_is_used(
+    vllm: VllmDouble, tiny: str, tmp_path: Path
+) -> None:
+    tuned = Served("7/a", "Is it mean?", LABELS, write_adapter(tmp_path / "a"))
+    for _ in range(2):
+        assert logits(remote(vllm.url, tiny, name=BASE), tuned, ["bad"]).shape == (1, 2)
+    assert list(vllm.loras) == ["7-a"]
+
+
+def test_a_server_that_forgot_an_adapter_is_given_it_again(
+    vllm: VllmDouble, tiny: str, tmp_path: Path
+) -> None:
+    engine = remote(vllm.url, tiny, name=BASE)
+    tuned = Served("7/a", "Is it mean?", LABELS, write_adapter(tmp_path / "a"))
+    before = logits(engine, tuned, ["bad"])
+    vllm.restart()
+    assert np.array_equal(logits(engine, tuned, ["bad"]), before)
+
+
+def test_four_adapters_stay_and_the_longest_unused_goes(
+    vllm: VllmDouble, tiny: str, tmp_path: Path
+) -> None:
+    engine = remote(vllm.url, tiny, name=BASE)
+    for name in ["a", "b", "c", "d", "a", "e"]:
+        folder = tmp_path / name
+        at = folder if folder.exists() else write_adapter(folder)
+        logits(engine, Served(f"7/{name}", "Is it mean?", LABELS, at), ["bad"])
+    assert sorted(vllm.loras) == ["7-a", "7-c", "7-d", "7-e"]
+
+
+def test_a_vllm_that_may_not_load_adapters_says_how_it_may(tiny: str, tmp_path: Path) -> None:
+    double = VllmDouble(runtime_lora=False)
+    tuned = Served("7/a", "Is it mean?", LABELS, write_adapter(tmp_path / "a"))
+    with pytest.raises(ModelError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"):
+        logits(remote(double.url, tiny, name=BASE), tuned, ["bad"])
+    double.close()
+
+
+def test_a_folder_that_the_server_does_not_see_is_named(
+    vllm: VllmDouble, tiny: str, tmp_path: Path
+) -> None:
+    vllm.root = tmp_path / "of another machine"
+    tuned = Served("7/a", "Is it mean?", LABELS, write_adapter(tmp_path / "a"))
+    with pytest.raises(ModelError, match=f"no adapter at {tmp_path}/a.*CRUX_LLM_ADAPTERS"):
+        logits(remote(vllm.url, tiny, name=BASE), tuned, ["bad"])
+
+
+def test_an_adapter_that_is_gone_here_is_a_version_that_is_missing(
+    vllm: VllmDouble, tiny: str, tmp_path: Path
+) -> None:
+    tuned = Served("7/a", "Is it mean?", LABELS, tmp_path / "gone")
+    with pytest.raises(VersionError, match=r"has no adapter_config\.json"):
+        logits(remote(vllm.url, tiny, name=BASE), tuned, ["bad"])
+
+
+def test_an_answer_that_the_server_does_not_list_is_not_guessed(tiny: str) -> None:
+    double = VllmDouble(listing="top")
+    with pytest.raises(ModelError, match="--logprobs-mode processed_logprobs"):
+        logits(remote(double.url, tiny, name=BASE), SERVED, ["bad"])
+    double.close()
+
+
+# settings
+
+
+def test_the_settings_name_server_key_and_folder(
+    vllm: VllmDouble, tiny: str, tmp_path: Path
+) -> None:
+    seen: list[tuple[int, int]] = []
+    settings = Settings(
+        llm=tiny, llm_url=f"{vllm.url}/v1", llm_key=SecretStr(KEY), home=tmp_path,
+        llm_adapters="/srv",
+    )  # fmt: skip
+    engine = connect(settings, observe=lambda texts, tokens, seconds: seen.append((texts, tokens)))
+    vllm.root = tmp_path / "seen"
+    write_adapter(tmp_path / "seen/srv/7/a")
+    tuned = Served("7/a", "Is it mean?", LABELS, write_adapter(tmp_path / "projects/7/a"))
+    logits(engine, tuned, ["bad", "so bad"])
+    engine.close()
+    prompts = vllm.asked("/v1/completions")[0]["prompt"]
+    assert [texts for texts, _ in seen] == [2]
+    assert 0 < seen[0][1] < sum(map(len, prompts))
+    assert vllm.keys == {f"Bearer {KEY}"}
+    assert KEY not in repr(settings)
+
+
+def test_a_model_that_the_server_does_not_have_is_named(vllm: VllmDouble, tiny: str) -> None:
+    vllm.bases.append("org/second")
+    with pytest.raises(ModelError, match=r"serves org/base, org/second, and not 'org/third'"):
+        logits(remote(vllm.url, tiny, name="org/third"), SERVED, ["secret text"])
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", ""])
+def test_an_address_that_is_none_is_a_setting_to_correct(url: str) -> None:
+    with pytest.raises(SettingError, match="CRUX_LLM_URL is no address of a server"):
+        LlmServer(url, SecretStr(""), 1.0)
+
+
+@pytest.mark.parametrize("key", ["k3y\nX: y", "k3y k3y", "k3ÿ"])
+def test_a_key_that_cannot_be_sent_is_a_setting_to_correct_and_not_shown(key: str) -> None:
+    with pytest.raises(SettingError, match="CRUX_LLM_KEY") as caught:
+        LlmServer("http://127.0.0.1:1", SecretStr(key), 1.0)
+    assert "k3" not in str(caught.value)
+
+
+def test_a_password_in_the_address_is_sent_and_not_shown(
+    vllm: VllmDouble, tiny: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = vllm.url.replace("http://", "http://me:passw0rd@") + "/v1/"
+    with caplog.at_level(logging.DEBUG):
+        logits(remote(url, tiny, name=BASE, key=""), SERVED, ["bad"])
+    assert vllm.keys == {"Basic " + b64encode(b"me:passw0rd").decode()}
+    assert vllm.url in caplog.text and "passw0rd" not in caplog.text
+    assert LlmServer(url, SecretStr(""), 1.0).shown == vllm.url

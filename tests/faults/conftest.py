@@ -1,0 +1,133 @@
+"""What all faults share: one Label Studio, a second expert in it, and a tiny model on disk."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from demo.servers import Server, create_expert
+from tests.backend.tiny import tiny_model
+from tests.faults.nursery import Nursery
+from tests.faults.stage import Stage, Work, wait_for
+
+MakeStage = Callable[..., Stage]
+
+
+@pytest.fixture(scope="session")
+def second_expert(label_studio: Server) -> int:
+    """The number of a second user of Label Studio."""
+    token = create_expert(
+        label_studio.url, label_studio.admin.token, "second@faults.example", "a-long-password"
+    )
+    answer = httpx.get(
+        f"{label_studio.url}/api/current-user/whoami", headers={"Authorization": f"Token {token}"}
+    )
+    return int(answer.json()["id"])
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The directory of a causal LM that trains in a second."""
+    return tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """What starts backends and workers fast."""
+    nursery = Nursery()
+    yield nursery
+    nursery.end()
+
+
+@pytest.fixture(scope="session")
+def new_stage(
+    nursery: Nursery, label_studio: Server, second_expert: int, tiny: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> MakeStage:  # fmt: skip
+    """new_stage(NAME="value") is a home with these settings. It must be ended."""
+
+    def make(root: Path | None = None, **settings: str) -> Stage:
+        folder = root or tmp_path_factory.mktemp("stage")
+        return Stage(folder, label_studio, second_expert, tiny, nursery, settings)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def make_stage(new_stage: MakeStage) -> Iterator[MakeStage]:
+    """make_stage(NAME="value") is a home of its own, with these settings; nothing runs in it."""
+    made: list[Stage] = []
+
+    def make(root: Path | None = None, **settings: str) -> Stage:
+        made.append(new_stage(root, **settings))
+        return made[-1]
+
+    yield make
+    for stage in made:
+        stage.end()
+
+
+@dataclass
+class Begun:
+    """Three projects to which something has happened that heals within a minute or so.
+
+    late: Label Studio is ten seconds late, in every call. alone: its one look met a Label Studio
+    that was down. clock: an event has come, and then the clock was set back by an hour; None
+    where there is no C compiler for it.
+    """
+
+    late: Work
+    alone: Work
+    clock: Work | None
+
+    def set_back(self) -> Work:
+        if self.clock is None:
+            pytest.skip("no C compiler (cc) for a clock that can be set")
+        return self.clock
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begun(new_stage: MakeStage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
+    """Begins with the first test of the folder; test_waiting.py sees how it ends."""
+    library = _clock(tmp_path_factory.mktemp("clock") / "clock.so")
+    works = []
+    for title in ("late", "alone", "clock"):
+        stage = new_stage()
+        works.append(stage.project(title))
+        works[-1].push(0)
+    late, alone, clock = works
+    with (
+        late.stage.proxy.broken("slow", seconds=10),
+        alone.stage.proxy.broken("500", "GET /api/tasks/", times=3),
+    ):
+        for work in (late, alone):
+            work.stage.start_worker()
+            work.stage.start_backend()
+            work.start_training()
+        if library:
+            clock.stage.preload(library)
+            clock.stage.start_worker(by_command=True)
+            clock.stage.start_backend(by_command=True)
+            wait_for(lambda: clock.stage.says("worker", "is ready"), "a worker")
+            wait_for(lambda: clock.stage.queued() == 0, "nothing to do")
+            clock.webhook()
+            (clock.stage.root / "clock").write_text("-3600")
+        yield Begun(late, alone, clock if library else None)
+    for work in works:
+        work.stage.end()
+
+
+def _clock(library: Path) -> Path | None:
+    """hold/clock.c as a library, None where nothing compiles it."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    source = Path(__file__).parent / "hold/clock.c"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source)], check=True
+    )
+    return library

@@ -1,0 +1,364 @@
+"""A backend and its worker before a real Label Studio, with a tiny real model, to be broken.
+
+What Label Studio holds is read from it directly and without any code of Crux, so that a verdict
+which Crux loses or counts twice shows.
+"""
+
+import os
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+
+from backend.registry import Registry
+from demo.servers import Process, Server, free_port, running
+from demo.services import Services, State
+from selection.card import Card
+from selection.client import SECRET_HEADER
+from selection.push import tab_title
+from selection.studio import Studio
+from tests.faults.nursery import Nursery
+from tests.faults.proxy import Proxy
+
+HOLD = Path(__file__).parent / "hold"
+SECRET = "a-secret-of-the-faults"
+CONFIG = (
+    '<View><Text name="text" value="$text"/><Choices name="verdict" toName="text">'
+    '{}</Choices></View>'
+)
+TRUTH = {"green": "yes", "red": "no"}
+TRAIN, BLIND, OPEN = 6, 3, 2  # tasks of a round; blind ones have two experts, open ones no card
+TINY = {"CRUX_EPOCHS": "1", "CRUX_RESAMPLES": "100", "CRUX_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def config(*labels: str) -> str:
+    """A label config with these choices."""
+    return CONFIG.format("".join(f'<Choice value="{label}"/>' for label in labels))
+
+
+def wait_for(ready: Callable[[], object], what: str, seconds: float = 90.0) -> Any:
+    """The first true answer; it is asked for all the time, and never slept for."""
+    deadline = time.monotonic() + seconds
+    while not (found := ready()):
+        assert time.monotonic() < deadline, f"{what}: not after {seconds:.0f} s"
+        time.sleep(0.03)
+    return found
+
+
+@dataclass
+class Stage:
+    """One home with its processes. second: number of the second expert (the first is the admin)."""
+
+    root: Path
+    server: Server
+    second: int
+    model: str
+    nursery: Nursery | None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    proxy: Proxy = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.proxy = Proxy(self.server.url)
+        self.root.mkdir(parents=True, exist_ok=True)
+        admin = self.server.admin
+        port = int(self.server.url.rsplit(":", 1)[1])
+        state = State(port, free_port(), admin.email, admin.password, admin.token, SECRET)
+        settings = {
+            "CRUX_STUDIO_URL": self.proxy.url, "CRUX_LLM": self.model,
+            "CRUX_FAULTS": str(self.root), **TINY, **self.settings,
+        }  # fmt: skip
+        self.services = Services(self.root, settings=settings)
+        self.services.keep(state)
+        self.state = state
+        self.studio = Studio(self.server.url, admin.token)
+        self.api = httpx.Client(
+            base_url=self.server.url, headers={"Authorization": f"Token {admin.token}"}, timeout=60
+        )
+        self.backend = self.quick(60.0)
+
+        who = self.api.get("/api/current-user/whoami")
+        self.admin = int(who.json()["id"])
+
+    # processes
+
+    def start_backend(self, by_command: bool = False) -> None:
+        """gunicorn, as `make up` starts it; returns when it answers."""
+        with self._quick(by_command):
+            self.services.start_backend(self.state)
+
+    def start_worker(self, by_command: bool = False) -> None:
+        """The worker, as `make up` starts it, except that it can be held."""
+        held = {**self.services.settings, "PYTHONPATH": str(HOLD)}
+        with self._quick(by_command):
+            replace(self.services, settings=held).start_worker(self.state)
+
+    def preload(self, library: Path) -> None:
+        """Into processes that are started by a command from now on."""
+        settings = {**self.services.settings, "LD_PRELOAD": str(library)}
+        self.services = replace(self.services, settings=settings)
+
+    def _quick(self, by_command: bool) -> AbstractContextManager[Any]:
+        if by_command or self.nursery is None:
+            return nullcontext()
+        return patch("demo.services.start_process", self.nursery.start_process)
+
+    def kill(self, *names: str) -> None:
+        """kill -9 of whole process groups, one right after the other."""
+        found = [process for name in names if (process := running(self.services.pid(name)))]
+        assert len(found) == len(names)
+        for process in found:
+            os.killpg(process.pid, signal.SIGKILL)
+        for process in found:
+            _wait_for_end(process)
+
+    def end(self) -> None:
+        """End all that was started, as rudely as this folder does everything."""
+        for name in ("worker", "backend"):
+            if running(self.services.pid(name)):
+                self.kill(name)
+        self.proxy.close()
+        self.api.close()
+        self.backend.close()
+
+    def quick(self, patience: float) -> httpx.Client:
+        """A client of the backend that waits so many seconds."""
+        return httpx.Client(
+            base_url=self.state.backend_url, headers={SECRET_HEADER: SECRET}, timeout=patience,
+            # gunicorn ends a connection that was idle for two seconds, maybe in this very moment
+            limits=httpx.Limits(keepalive_expiry=1.0),
+        )  # fmt: skip
+
+    # holding the worker
+
+    @contextmanager
+    def hold(self, pattern: str) -> Iterator[Callable[[], None]]:
+        """The worker stops before the next write that matches; call what is given to wait for it.
+
+        It goes on at the end of the `with`, unless it was killed.
+        """
+        hold, held = self.root / "hold", self.root / "held"
+        held.unlink(missing_ok=True)
+        part = self.root / "hold.part"
+        part.write_text(pattern)
+        part.replace(hold)
+        try:
+            yield lambda: wait_for(held.exists, f"a worker held at {pattern!r}")
+        finally:
+            hold.unlink()
+
+    # what was said
+
+    def log(self, name: str) -> str:
+        file = self.root / f"{name}.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def says(self, name: str, sentence: str) -> bool:
+        return sentence in self.log(name)
+
+    def check_logs(self) -> None:
+        """No trace and no secret in any log."""
+        for name in ("backend", "worker"):
+            text = self.log(name)
+            assert "Traceback" not in text, text[-4000:]
+            assert SECRET not in text
+            assert self.state.token not in text
+
+    def queued(self) -> int:
+        """Jobs that wait, due or not, as the file has them."""
+        with sqlite3.connect(self.home / "queue.db") as db:
+            found = sum(
+                int(db.execute(f"select count(*) from {table}").fetchone()[0])  # noqa: S608
+                for table in ("task", "schedule")
+            )
+        db.close()
+        return found
+
+    @property
+    def home(self) -> Path:
+        return Path(self.services.settings.get("CRUX_HOME", str(self.root / "backend")))
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.home)
+
+    def project(self, title: str = "faults") -> "Work":
+        """A new project of Label Studio, without tasks."""
+        made = self.studio.create_project(
+            title, config("yes", "no"), "green is yes, everything red is no"
+        )
+        return Work(self, made.id)
+
+
+@dataclass
+class Work:
+    """One project: its tasks, its experts' answers, and what Crux makes of them."""
+
+    stage: Stage
+    id: int
+
+    # Label Studio
+
+    def push(self, round: int, tab: bool = True) -> None:
+        """A round in which all experts have answered, and open tasks beside it.
+
+        All blind items get the same answer, so a version is never refused: kappa is undefined.
+        """
+        admin, second = self.stage.admin, self.stage.second
+        tasks = []
+        for i in range(TRAIN + BLIND):
+            blind = i >= TRAIN
+            name = f"{round}-{i}"
+            card = Card(
+                name, round, i, "audit" if blind else "train", name, 0.5 if blind else None, "no",
+                2 if blind else 1, "v", {"yes": 0.5, "no": 0.5}, "why", 0, 0.25,
+            )  # fmt: skip
+            colour = "green" if blind else ("green", "red")[i % 2]
+            experts = (admin, second)[: card.experts]
+            tasks.append({
+                "data": {"text": f"{colour} {'x' * i} {round}"}, "meta": card.as_meta(),
+                "annotations": [_said(TRUTH[colour], by) for by in experts],
+            })  # fmt: skip
+        tasks += [{"data": {"text": f"open {'y' * i} {round}"}} for i in range(OPEN)]
+        answer = self.stage.api.post(f"/api/projects/{self.id}/import", json=tasks)
+        assert answer.json()["annotation_count"] == TRAIN + 2 * BLIND, answer.text
+        if tab:
+            self.stage.studio.create_tab(self.id, tab_title(round), round)
+
+    def configure(self, *labels: str) -> None:
+        """Change the project's label config, as its settings page does."""
+        answer = self.stage.api.patch(
+            f"/api/projects/{self.id}/", json={"label_config": config(*labels)}
+        )
+        assert answer.status_code == 200, answer.text
+
+    def annotate(self, task: int, label: str, by: int) -> None:
+        """One more answer, as a click makes it."""
+        answer = self.stage.api.post(f"/api/tasks/{task}/annotations/", json=_said(label, by))
+        assert answer.status_code == 201, answer.text
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """All tasks as Label Studio tells them."""
+        answer = self.stage.api.get(
+            "/api/tasks/",
+            params={"project": self.id, "fields": "all", "page_size": 2_000, "resolve_uri": False},
+        )
+        found: list[dict[str, Any]] = answer.json()["tasks"]
+        return found
+
+    def verdicts(self) -> int:
+        """(task, expert) pairs that are answered, by Label Studio's own export."""
+        answer = self.stage.api.get(
+            f"/api/projects/{self.id}/export",
+            params={"exportType": "JSON", "download_all_tasks": "true"},
+        )
+        return len({
+            (task["id"], said["completed_by"])
+            for task in answer.json() if (task.get("meta") or {}).get("crux")
+            for said in task["annotations"] if said["result"] and not said["was_cancelled"]
+        })  # fmt: skip
+
+    # Crux
+
+    def webhook(self, action: str = "ANNOTATION_CREATED") -> int:
+        """What Label Studio sends; the status of the answer."""
+        body = {"action": action, "project": {"id": self.id}, "annotation": {"id": 1}}
+        return self.stage.backend.post("/webhook", json=body).status_code
+
+    def start_training(self) -> int:
+        """The button, which is not waited for by the worker as ordinary events are."""
+        return self.webhook("START_TRAINING")
+
+    def seen(self) -> dict[str, Any]:
+        """What the backend tells of the project."""
+        answer = self.stage.backend.get(f"/projects/{self.id}")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def answers(self) -> str:
+        """The version that answers a text now."""
+        answer = self.stage.backend.post(
+            "/score", json={"project": self.id, "texts": ["a green one", "a red one"]}
+        )
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["probabilities"]) == 2
+        return str(answer.json()["model_version"])
+
+    def labels(self) -> list[str]:
+        """By which a text is answered now."""
+        body = {"project": self.id, "texts": ["a green one"]}
+        labels: list[str] = self.stage.backend.post("/score", json=body).json()["labels"]
+        return labels
+
+    def settled(self, round: int, labels: int | None = None) -> dict[str, Any]:
+        """Wait for the settled record of a round (of so many training labels); the record."""
+
+        def found() -> dict[str, Any] | None:
+            return next(
+                (
+                    record
+                    for record in self.stage.registry.records(self.id)
+                    if record["round"] == round and record["settled"]
+                    and labels in (None, record["labels"])
+                ),
+                None,
+            )  # fmt: skip
+
+        record: dict[str, Any] = wait_for(found, f"round {round} of project {self.id}")
+        wait_for(lambda: self.seen()["training"]["state"] == "idle", "an idle worker")
+        return record
+
+    def state(self) -> tuple[str, str]:
+        """The worker's state and what it says, by the file."""
+        told = self.stage.registry.training(self.id)
+        return told["state"], told["message"]
+
+    def check(self, round: int) -> dict[str, Any]:
+        """Nothing is lost, nothing counted twice, and the version of the round serves.
+
+        Compares the record with Label Studio's own annotations, and the predictions of every task.
+        """
+        record = self.settled(round)
+        assert record["labels_bought"] == self.verdicts()
+        assert record["labels"] == (round + 1) * TRAIN
+        version = record["version"]
+        assert self.stage.registry.current(self.id) == version
+        assert self.answers() == version
+        assert self.seen()["current"] == version
+        for task in self.tasks():
+            predicted = Counter(p["model_version"] for p in task["predictions"])
+            assert set(predicted.values()) <= {1}, f"task {task['id']} has {predicted}"
+            card = task["meta"].get("crux") if task["meta"] else None
+            if card is None:
+                assert predicted[version] == 1, f"task {task['id']} lacks {version}"
+            else:
+                assert not predicted
+        project = self.stage.api.get(f"/api/projects/{self.id}/").json()
+        assert project["model_version"] == version
+        return record
+
+
+def _wait_for_end(process: Process) -> None:
+    """Its locks end with its last thread, which is later than the first one's death."""
+    left = Path(f"/proc/{process.pid}")
+    wait_for(lambda: not process.alive and not left.exists(), "the end of a killed process")
+
+
+def _said(label: str, by: int) -> dict[str, Any]:
+    return {
+        "completed_by": by,
+        "result": [
+            {
+                "from_name": "verdict", "to_name": "text", "type": "choices",
+                "value": {"choices": [label]},
+            }
+        ],
+    }  # fmt: skip

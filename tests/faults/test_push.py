@@ -1,0 +1,72 @@
+"""A push of `crux round` that is broken in any call, and run again: every text is bought once."""
+
+from collections import Counter
+from typing import get_args
+
+import pytest
+
+from selection.card import Card
+from selection.errors import StudioError
+from selection.push import Order, push, tab_title
+from selection.studio import Studio
+from tests.faults.conftest import MakeStage
+from tests.faults.proxy import Kind
+from tests.faults.stage import Stage, Work
+
+WRITTEN = [kind for kind in get_args(Kind) if kind != "slow"]
+READ: list[Kind] = ["500", "cut short"]  # one call reads like another: see test_label_studio.py
+CALLS = [
+    "GET /api/users/", "GET /api/tasks/", "POST /api/projects/{}/import", "POST /api/tasks/",
+    "GET /api/dm/views/", "POST /api/dm/views/",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stage(make_stage: MakeStage) -> Stage:
+    return make_stage()  # nothing runs: a push needs Label Studio alone
+
+
+def order(round: int) -> Order:
+    """Three tasks for training, in one request, and two blind ones, which are made one by one."""
+    cards = tuple(
+        Card(
+            f"{round}-{i}", round, i, "audit" if i > 2 else "train", f"{round}-{i}",
+            0.5 if i > 2 else None, "no", 2 if i > 2 else 1, "v", {"yes": 0.5, "no": 0.5}, "why",
+            0, 0.25,
+        )
+        for i in range(5)
+    )  # fmt: skip
+    return Order(round, cards, tuple(f"text {card.id}" for card in cards), {})
+
+
+def bought(work: Work) -> Counter[tuple[str, int]]:
+    """(id of the pool, experts it asks for) of all tasks."""
+    return Counter((t["meta"]["crux"]["id"], t["overlap"]) for t in work.tasks())
+
+
+def test_these_are_all_the_calls_of_a_push(stage: Stage) -> None:
+    work = stage.project("calm")
+    studio = Studio(stage.proxy.url, stage.server.admin.token)
+    project = stage.studio.project(work.id)
+    assert push(studio, project, order(0)) == 5
+    assert set(stage.proxy.calls) == set(CALLS)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_push_that_is_broken_and_run_again_buys_every_text_once(stage: Stage, call: str) -> None:
+    work = stage.project(call)
+    studio = Studio(stage.proxy.url, stage.server.admin.token)
+    project = stage.studio.project(work.id)
+    kinds = READ if call.startswith("GET") else WRITTEN
+    for round, kind in enumerate(kinds):
+        with stage.proxy.broken(kind, call) as fault, pytest.raises(StudioError) as error:
+            push(studio, project, order(round))
+        assert fault.hits in (1, 3)  # a write is tried once, a read three times
+        assert str(error.value).startswith(f"Label Studio at {stage.proxy.url} ")
+        push(studio, project, order(round))
+        assert push(studio, project, order(round)) == 0
+    assert bought(work) == {
+        (f"{round}-{i}", 2 if i > 2 else 1): 1 for round in range(len(kinds)) for i in range(5)
+    }
+    tabs = Counter(stage.studio.tabs(work.id))
+    assert all(tabs[tab_title(round)] == 1 for round in range(len(kinds)))

@@ -4,6 +4,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def test_a_version_comes_back_as_it_was_made_with_the_digest_of_its_adapter(
 ) -> None:
     digest = hashlib.sha256(b"weights").hexdigest()
     made = put(registry, TRAINED)
-    assert made == Manifest(**{**vars(TRAINED), "digest": digest})
+    assert made == Manifest(**{**vars(TRAINED), "digest": digest, "made": made.made})
+    assert datetime.now(UTC) - datetime.fromisoformat(made.made) < timedelta(minutes=1)
     assert registry.get(7, "round0-1") == made
     assert registry.adapter(7, made) == registry.path(7, "round0-1")
 

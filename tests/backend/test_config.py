@@ -13,7 +13,8 @@ def test_every_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
         "TRAIN_AFTER": "20", "EPOCHS": "4", "LEARNING_RATE": "0.002", "RANK": "8",
         "DTYPE": "bfloat16", "QUEUE_URL": "redis://queue", "LLM_URL": "http://llm",
         "LLM_KEY": "k3y", "LLM_REQUESTS": "4", "LLM_ADAPTERS": "/srv", "MOST_BYTES": "2000000",
-        "MOST_TASKS": "50", "HTTP_THREADS": "40", "LOG": "json", "PATIENCE": "3", "RESAMPLES": "500", "SEED": "9",
+        "MOST_TASKS": "50", "HTTP_THREADS": "40", "LOG": "json", "PATIENCE": "3",
+        "RESAMPLES": "500", "SEED": "9",
     }  # fmt: skip
     for key, value in given.items():
         monkeypatch.setenv(f"CRUX_{key}", value)

@@ -272,7 +272,7 @@ def test_versions_are_listed_promoted_and_rolled_back(loop: Loop) -> None:
     ("body", "says"),
     [
         ({"texts": "one"}, "'texts' must be a list"),
-        ({"texts": [1]}, "texts[0] is 1, not a string"),
+        ({"texts": [1]}, "texts[0] is 1: 'texts' must be"),
         ({"texts": ["x"] * 1001}, "more than 1000"),
         ({"texts": ["x"], "version": "../../etc"}, "is not the name of a version"),
     ],

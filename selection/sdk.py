@@ -139,7 +139,7 @@ class Caller:
         if status == 403 and LOCAL_ADDRESS in said:
             return StudioRefused(
                 f"Label Studio at {self.url} blocks {what}: that address is in a local network. "
-                "Start Label Studio with both ML_BLOCKLOCAL_ADDRESS_IP=false and "
+                "Start Label Studio with both ML_BLOCK_LOCAL_IP=false and "
                 "SSRF_PROTECTION_ENABLED=false in its environment."
             )
         if status == 403:

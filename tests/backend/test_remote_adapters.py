@@ -168,7 +168,7 @@ def test_a_password_in_the_address_is_sent_and_not_shown(
     vllm: VllmDouble, tiny: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = vllm.url.replace("http://", "http://me:passw0rd@") + "/v1/"
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="httpx"):
         logits(remote(url, tiny, name=BASE, key=""), SERVED, ["bad"])
     assert vllm.keys == {"Basic " + b64encode(b"me:passw0rd").decode()}
     assert vllm.url in caplog.text and "passw0rd" not in caplog.text

@@ -11,6 +11,7 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ import numpy as np
 from backend.config import Settings
 from backend.engine import Served
 from backend.evaluate import Promotion, ground, measure, promotion
+from backend.in_force import fits, in_force
 from backend.lesson import Lesson, learn, too_little
 from backend.offline import resolve
 from backend.prior import expected, match
 from backend.registry import Manifest, make_registry, named
 from backend.scorer import Scorer
-from backend.serve import Subject, fits, prompted, served
+from backend.serve import Subject, prompted, served
 from backend.train import Recipe, Trained, train
 from selection.cache import Cache
 from selection.collect import Collected, collect
@@ -149,7 +151,9 @@ class Fit:
     ) -> dict[str, Any]:
         subject = Subject(project.schema, project.policy)
         start = prompted(self.registry, project.id, self.settings.llm, subject)
-        current = self._in_force(project, records, start)
+        told = partial(_damaged, project.id)
+        found = in_force(self.registry, project.id, start.model, start.labels, told)
+        current = found or start
         lesson = learn(collected)
         candidate = self._candidate(project, collected, lesson, round) or current
         self._say(project.id, "evaluating", f"measuring {candidate.version}")
@@ -184,30 +188,13 @@ class Fit:
         self.registry.save_record(project.id, record)
         return record
 
-    def _in_force(
-        self, project: Project, records: Sequence[dict[str, Any]], start: Manifest
-    ) -> Manifest:
-        """The current version; where it is damaged, the last one before it that is whole."""
-        names = [str(record["version"]) for record in reversed(records)]
-        try:
-            current = self.registry.current(project.id)
-        except VersionError as error:
-            log.error("project %s: %s", project.id, error)
-        else:
-            if current is None or current == start.version:
-                return start
-            names.insert(0, current)
-        intact = (self._intact(project.id, name) for name in dict.fromkeys(names))
-        found = next((manifest for manifest in intact if manifest is not None), start)
-        return found if fits(found, start.model, start.labels) else start
-
     def _intact(self, project: int, version: str) -> Manifest | None:
         """A version that can be compared with; None if it is missing or damaged."""
         try:
             manifest = self.registry.get(project, version)
             self.registry.adapter(project, manifest)
         except VersionError as error:
-            log.error("project %s: %s Nothing is compared with it.", project, error)
+            _damaged(project, error)
             return None
         return manifest
 
@@ -448,6 +435,10 @@ class Fit:
 
     def _say(self, project: int, state: str, message: str, done: int = 0, total: int = 0) -> None:
         self.registry.set_training(project, state, message, done, total)
+
+
+def _damaged(project: int, error: VersionError) -> None:
+    log.error("project %s: %s Nothing is compared with it.", project, error)
 
 
 def open_tasks(tasks: Sequence[Task], text_field: str, version: str) -> list[Task]:

@@ -85,6 +85,7 @@ class Jobs:
         with self.lease:
             for project in self.registry.projects():
                 self.registry.sweep(project)
+                self._say_killed(project)
                 self.registry.set_training(project, "idle")
             with suppress(BackendError), self.huey.reached():  # then in a minute
                 self._look_at_all()
@@ -93,11 +94,24 @@ class Jobs:
                 workers=1, periodic=True, initial_delay=0.05, max_delay=1.0
             ).run()
 
+    def _say_killed(self, project: int) -> None:
+        left = self.registry.training(project)
+        if left["state"] in ("training", "evaluating"):
+            log.warning(
+                "project %s: the worker ended in the middle of %s (%s); this one goes on from "
+                "what is saved", project, left["state"], left["message"],
+            )  # fmt: skip
+
     def _look_at_all(self) -> None:
-        """A job a project: what goes wrong in one does not stop the others."""
+        """A job a project: what goes wrong in one does not stop the others.
+
+        A project that waits in the queue gets no second job, or a long training would gather one
+        a minute.
+        """
         marks = (MARK.fullmatch(key) for key in self.huey.storage.result_items())
         marked = {int(mark[1]) for mark in marks if mark}  # whose job was lost, or has no folder
-        for project in sorted(marked.union(self.registry.projects())):
+        wanted = marked.union(self.registry.projects())
+        for project in sorted(wanted - self.huey.projects()):
             self._job(project)
 
     def _look(self, project: int) -> None:

@@ -100,6 +100,11 @@ class Queue(Huey):  # type: ignore[misc]  # huey carries no types
         """Jobs in the queue, due or not."""
         return int(self.pending_count()) + int(self.scheduled_count())
 
+    def projects(self) -> set[int]:
+        """Numbers of the projects that a job which is due will look at. One that is scheduled
+        does not count: if the clock was set back, it is due in an hour."""
+        return {int(job.args[0]) for job in self.pending() if job.args}
+
     def dequeue(self) -> Task | None:
         """The next job, None if there is none or the queue is away."""
         return self._patient(super().dequeue, None)

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from backend.config import Settings
 from backend.engine import Served
+from backend.in_force import in_force
 from backend.registry import Manifest, Registry, make_registry, named
 from backend.scorer import Scorer
 from selection.errors import CruxError, ProjectError, StudioDown, VersionError
@@ -45,6 +47,7 @@ class Serving:
         self.registry = make_registry(settings)
         self._subjects: dict[int, tuple[float, Subject]] = {}
         self._asking: set[int] = set()
+        self._told: dict[tuple[int, str], float] = {}  # when what was said
         self._lock = threading.Lock()
 
     @property
@@ -94,21 +97,23 @@ class Serving:
             self._subjects.pop(project, None)
 
     def manifest(self, project: int) -> Manifest:
-        """The version that serves: the current one, or the prompted model.
-
-        The prompted model serves before the first promotion, when the labels of the config or the
-        base model are no longer those of the current version, and when that version is damaged.
+        """The version that answers: the current one; the last whole one before it where that is
+        damaged; the prompted model before the first promotion, and when the labels of the config
+        or the base model are no longer those of the current version.
         """
         subject = self.subject(project)
-        try:
-            current = self.registry.current(project)
-            if current is not None:
-                manifest = self.registry.get(project, current)
-                if fits(manifest, self.settings.llm, subject.schema.labels):
-                    return manifest
-        except VersionError as error:
-            log.error("%s The prompted model serves meanwhile.", error)
-        return self.prompted(project, subject)
+        found = in_force(
+            self.registry, project, self.settings.llm, subject.schema.labels,
+            partial(self._damaged, project),
+        )  # fmt: skip
+        return found or self.prompted(project, subject)
+
+    def _damaged(self, project: int, error: VersionError) -> None:
+        """Said once a minute and not at every request."""
+        now, key = time.monotonic(), (project, str(error))
+        if now - self._told.get(key, -FRESH) >= FRESH:
+            self._told[key] = now
+            log.error("project %s: %s Another version answers meanwhile.", project, error)
 
     def warm(self) -> None:
         """Read one text for every project, so that the first annotator need not wait for the
@@ -142,14 +147,9 @@ class Serving:
         except VersionError as error:
             if manifest.kind == "prompted":
                 raise
-            log.error("%s The prompted model serves meanwhile.", error)
+            self._damaged(project, error)
             manifest = self.prompted(project, self.subject(project))
             return manifest, self.scorer.score(served(self.registry, project, manifest), texts)
-
-
-def fits(manifest: Manifest, model: str, labels: tuple[str, ...]) -> bool:
-    """Whether a version still answers the project's question: same base model, same labels."""
-    return manifest.model == model and manifest.labels == labels
 
 
 def prompted(registry: Registry, project: int, model: str, subject: Subject) -> Manifest:

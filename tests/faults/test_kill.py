@@ -158,7 +158,6 @@ def test_the_first_look_ever_at_a_project_survives_a_kill(stage: Stage) -> None:
     work.settled(0)
 
 
-@pytest.mark.xfail(strict=True, reason="jobs.py does not say yet that its last worker was killed")
 def test_the_log_says_in_one_sentence_that_a_worker_was_killed(stage: Stage) -> None:
     work = stage.project("said")
     work.push(0)

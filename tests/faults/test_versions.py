@@ -91,7 +91,6 @@ def test_a_damaged_version_never_answers_and_the_log_names_it(
         work.stage.check_logs()
 
 
-@pytest.mark.xfail(strict=True, reason="serve.py names the pointer's version without a look at it")
 @pytest.mark.parametrize("damage", list(DAMAGES.values())[:4], ids=list(DAMAGES)[:4])
 def test_setup_names_the_version_that_answers_while_the_current_one_has_a_damaged_adapter(
     versions: tuple[Work, str, str], damage: Callable[[Path], object]
@@ -101,7 +100,6 @@ def test_setup_names_the_version_that_answers_while_the_current_one_has_a_damage
         assert setup["model_version"] == work.answers()
 
 
-@pytest.mark.xfail(strict=True, reason="serve.py has the prompted model stand in, not round 0's")
 @damaged
 def test_the_last_good_version_answers_in_place_of_a_damaged_one(
     versions: tuple[Work, str, str], damage: Callable[[Path], object]
@@ -163,7 +161,6 @@ def test_a_damaged_pointer_is_named_and_set_again_by_one_command(
     work.stage.check_logs()
 
 
-@pytest.mark.xfail(strict=True, reason="serve.py has the prompted model stand in, not round 1's")
 def test_the_version_of_the_last_round_answers_while_the_pointer_is_damaged(
     versions: tuple[Work, str, str],
 ) -> None:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from peft import (
+    LoraConfig,
     PeftConfig,
     PeftModel,
     get_peft_model_state_dict,
@@ -20,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from backend.lora import lean
 from selection.errors import VersionError
 
 _KEPT = 3
@@ -91,7 +93,7 @@ def _read(adapter: Path) -> tuple[PeftConfig, dict[str, Tensor]]:
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise _damaged(adapter, str(error)) from error
     config.inference_mode = True
-    return config, tensors
+    return lean(config) if isinstance(config, LoraConfig) else config, tensors
 
 
 def _damaged(adapter: Path, reason: str) -> VersionError:

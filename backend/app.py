@@ -31,7 +31,9 @@ from selection.errors import (
     CruxError,
     ModelError,
     ProjectError,
+    StorageError,
     StudioDown,
+    StudioLacks,
     StudioRefused,
     VersionError,
 )
@@ -39,12 +41,14 @@ from selection.errors import (
 log = logging.getLogger(__name__)
 
 NUMBER = f"<int(max={10**18 - 1}):project>"
-STATUS: dict[type[CruxError], int] = {
+STATUS: dict[type[CruxError], int] = {  # the first that fits
     StudioDown: 503,
     StudioRefused: 502,
+    StudioLacks: 404,
     ProjectError: 422,
     BackendError: 503,
     ModelError: 503,
+    StorageError: 503,
     VersionError: 404,
 }
 

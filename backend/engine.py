@@ -40,6 +40,11 @@ class Served:
 class Engine(Protocol):
     """Asked from many threads."""
 
+    @property
+    def waiting(self) -> int:
+        """Texts that it has still to read. Answers at once, also while the model loads."""
+        ...
+
     def answer(self, served: Served, texts: Sequence[str], said: Said) -> None:
         """Have all texts read; returns when all are.
 

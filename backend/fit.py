@@ -26,7 +26,8 @@ from backend.offline import resolve
 from backend.prior import expected, match
 from backend.registry import Manifest, make_registry, named
 from backend.scorer import Scorer
-from backend.serve import Subject, prompted, served
+from backend.serve import prompted, served
+from backend.subjects import Subject
 from backend.train import Recipe, Trained, train
 from selection.cache import Cache
 from selection.collect import Collected, collect

@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from backend.version import NAME, write_json
-from selection.errors import VersionError
+from selection.errors import StorageError, VersionError
 
 SHARED = re.compile(r"current|sample\.json|rounds/\d{1,9}\.json")
 HEAD = "shared.json"
@@ -36,7 +36,7 @@ class Folder:
         return files
 
     def take(self, files: dict[str, Any], head: Head) -> None:
-        """Write what differs, the pointer last. Raises VersionError on a full disk."""
+        """Write what differs, the pointer last. Raises StorageError on a full disk."""
         known = self.files()
         for name in sorted(files, key=lambda name: (name == "current", name)):
             if name not in known or known[name] != files[name]:
@@ -49,7 +49,7 @@ class Folder:
         return head(body.get("epoch"), body.get("revision")) if isinstance(body, dict) else NEW
 
     def know(self, head: Head) -> None:
-        """Keep that. Raises VersionError on a full disk."""
+        """Keep that. Raises StorageError on a full disk."""
         write_json(self.path / HEAD, {"epoch": head[0], "revision": head[1]})
 
     def version(self, name: str) -> Path:
@@ -61,7 +61,7 @@ class Folder:
     @contextmanager
     def alone(self, patience: float) -> Iterator[bool]:
         """Whether this thread is the one of this home that may change the folder, and may wait
-        `patience` seconds for it. Raises VersionError if the folder cannot be written."""
+        `patience` seconds for it. Raises StorageError if the folder cannot be written."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / ".shared.lock")
@@ -70,7 +70,7 @@ class Folder:
             yield False
             return
         except OSError as error:
-            raise VersionError(
+            raise StorageError(
                 f"Cannot write {self.path}: {error.strerror or error}. Free some space."
             ) from None
         try:

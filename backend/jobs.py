@@ -6,6 +6,7 @@ with a second of patience) costs a minute and not a round.
 """
 
 import logging
+import os
 import re
 import sys
 import uuid
@@ -22,11 +23,12 @@ from backend.lease import HomeLock, Lease, RedisLease
 from backend.queue import open_queue
 from backend.registry import make_registry
 from backend.scorer import make_scorer
-from selection.errors import BackendError, CruxError, ProjectError, StudioDown, VersionError
+from selection.errors import BackendError, CruxError, StudioDown, StudioError, VersionError
 from selection.studio import Studio
 
 log = logging.getLogger(__name__)
 
+NICE = 10  # annotators wait for the backend on the same machine, nobody waits for a training
 GATHER = 2  # seconds in which the events of busy experts make one look
 MARK = re.compile(r"(?:pending|forced)-(\d{1,18})")
 MOST_WAITING = 1_000  # looks at projects without a folder; a real project gets one soon enough
@@ -80,8 +82,10 @@ class Jobs:
     def work(self) -> None:
         """Run the worker in this process until it is ended.
 
-        Beside another one it raises BackendError, or with Redis stands by.
+        Beside another one it raises BackendError, or with Redis stands by. Raises SettingError
+        for a setting that no look could use.
         """
+        self._fit()
         with self.lease:
             for project in self.registry.projects():
                 self.registry.sweep(project)
@@ -145,7 +149,7 @@ class Jobs:
             if message != before:  # once, and not every minute that it lasts
                 log.error("project %s: %s", project, message)
             done = not isinstance(error, (VersionError, BackendError))  # those heal by themselves
-            known = not isinstance(error, ProjectError) or self._known(project)
+            known = not isinstance(error, StudioError) or self._known(project)
         finally:
             # a folder for every number that a stranger sends would fill the disk
             if known:
@@ -189,6 +193,7 @@ def main() -> None:
     try:
         settings = load()
         logs.configure(settings)
+        os.nice(NICE)
         Jobs(settings).work()
     except CruxError as error:
         sys.exit(str(error))

@@ -4,14 +4,15 @@ The policy is a long prefix that all texts share. Its key-value cache is compute
 base model, and every adapter works on top of it: adapters change how a text is read, never how
 the policy is. So nothing of the prefix is computed again, in training or in scoring, and
 versions with one policy share one cache (compare "activated LoRA", Greenewald et al. 2025).
-On CPUs several texts stand in one line (lines.py) and all attend to one copy of the prefix
+On CPUs the texts of a batch are one stream (stream.py) and all attend to one copy of the prefix
 (attend.py). Elsewhere, and for models whose attention is of another kind, texts are padded on the
 right and nothing is masked: in a causal model no token sees padding that comes after it.
 """
 
 import logging
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -24,9 +25,10 @@ from transformers import (
 )
 from transformers.cache_utils import DynamicLayer
 
-from backend import attend, lines
+from backend import attend
 from backend import prompt as prompts
 from backend.prompt import Prompt
+from backend.stream import join
 from selection.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -53,14 +55,17 @@ class Llm:
     causal: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
-    packs: bool = False  # whether the model can read texts in lines
+    streams: bool = False  # whether the model can read texts as one stream
+    # A tokenizer keeps the settings of a call: two threads at once spoil each other's tokens.
+    tokenizing: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def ask(self, policy: str, labels: Sequence[str], max_tokens: int) -> Asked:
         """Read the policy once. Call it with adapters switched off.
 
         Raises ModelError if policy and text do not fit into the model's context together.
         """
-        prompt = prompts.build(self.tokenizer, policy, labels)
+        with self.tokenizing:
+            prompt = prompts.build(self.tokenizer, policy, labels)
         room = getattr(self.causal.config, "max_position_embeddings", None)
         need = len(prompt.prefix) + max_tokens + len(prompt.suffix) + _MULTIPLE
         if room is not None and need > room:
@@ -77,23 +82,25 @@ class Llm:
     def answer(self, asked: Asked, texts: Sequence[Sequence[int]]) -> Tensor:
         """(b, k) float32 logits of the answer tokens after each of b texts (token ids)."""
         rows = [[*text, *asked.prompt.suffix] for text in texts]
-        if self.packs and asked.past is not None:
-            return self._read_out(self._last_of_lines(asked, asked.past, rows), asked.prompt)
+        if self.streams and asked.past is not None:
+            return self._read_out(self._last_of_stream(asked, asked.past, rows), asked.prompt)
         return self._read_out(self._last_of_padded(asked, rows), asked.prompt)
 
-    def _last_of_lines(
+    def _last_of_stream(
         self, asked: Asked, past: attend.Past, rows: Sequence[Sequence[int]]
     ) -> Tensor:
-        """(b, h) hidden states of the rows' last tokens, several rows in a line."""
-        packed = lines.pack(rows, len(asked.prompt.prefix))
+        """(b, h) hidden states of the rows' last tokens, all rows one after the other."""
+        stream = join(rows, len(asked.prompt.prefix))
         hidden: Tensor = self.causal.base_model(
-            input_ids=packed.ids,
-            position_ids=packed.positions,
-            attention_mask=packed.mask.to(self.causal.dtype),
+            input_ids=stream.ids,
+            position_ids=stream.positions,
+            # of four dimensions, so that transformers makes none of its own: `attend` needs none
+            attention_mask=torch.zeros(1, 1, 1, 1, dtype=self.causal.dtype),
             shared_prefix=past,
+            stream=stream,
             use_cache=False,
         ).last_hidden_state
-        return hidden[packed.ends[:, 0], packed.ends[:, 1]]
+        return hidden[0, stream.ends]
 
     def _last_of_padded(self, asked: Asked, rows: Sequence[Sequence[int]]) -> Tensor:
         """(b, h) hidden states of the rows' last tokens, a row each."""
@@ -151,11 +158,11 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
             f"The model {model!r} cannot be put on the device {str(place)!r}: {error}"
         ) from error
     read = Llm(causal, tokenizer, place)
-    return replace(read, packs=True) if _packs(read) else read
+    return replace(read, streams=True) if _streams(read) else read
 
 
-def _packs(base: Llm) -> bool:
-    """Whether lines over a shared prefix give the answers that padded rows give: tried out.
+def _streams(base: Llm) -> bool:
+    """Whether a stream over a shared prefix gives the answers that padded rows give: tried out.
 
     What cannot be told from a config (windows, sinks, soft caps, attention of an own kind) shows
     in the answers, or in a refusal of what is unknown to the model.
@@ -176,11 +183,11 @@ def _packs(base: Llm) -> bool:
             if past is not None:
                 asked = Asked(prompt, past)
                 padded = base._last_of_padded(asked, rows)
-                packed = base._last_of_lines(asked, past, rows)
-                if torch.allclose(padded, packed, rtol=0.02, atol=_alike(padded)):
+                streamed = base._last_of_stream(asked, past, rows)
+                if torch.allclose(padded, streamed, rtol=0.02, atol=_alike(padded)):
                     return True
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError) as error:
-        log.info("texts are padded, not packed: %s", error)
+        log.info("texts are padded to rows: %s", error)
     base.causal.set_attn_implementation(usual)
     return False
 

@@ -15,6 +15,7 @@ import tenacity
 from pydantic import SecretStr
 
 from selection.errors import ModelError, SettingError
+from selection.retry_after import retry_after
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class LlmServer:
         except ValueError:
             raise _Again("its answer was cut off") from None
         if (reply.status_code == 429 or reply.status_code >= 500) and not final(reply):
-            raise _Again(f"it answers {reply.status_code}", _retry_after(reply))
+            raise _Again(f"it answers {reply.status_code}", retry_after(reply) or 0.0)
         return reply
 
     def _say_failing(self, state: tenacity.RetryCallState) -> None:
@@ -155,12 +156,6 @@ class LlmServer:
             was, self._failing = self._failing, False
         if was:
             log.warning("the model server at %s answers again", self.shown)
-
-
-def _retry_after(reply: httpx.Response) -> float:
-    """Seconds that the server asks to wait; 0 if it names none (a date is not understood)."""
-    named = reply.headers.get("Retry-After", "")
-    return float(named) if named.isdecimal() else 0.0
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=_FIRST, max=_LONGEST)

@@ -6,7 +6,10 @@ PATIENCE for every token that it asks for, and the earliest deadline is served. 
 version, so that no answer mixes two.
 """
 
+import gc
 import logging
+import os
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -28,8 +31,9 @@ from selection.types import Doubles
 log = logging.getLogger(__name__)
 
 PATIENCE = 1e-3  # seconds a token, about what a small model on two cores takes to read it
-GATHER = 0.01  # seconds in which those answered together may ask together again
+GATHER = 0.05  # seconds, at most, in which those who ask one thing after another meet again
 BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}  # of one forward pass: bounds memory and waiting
+NICE = 5  # how far the model stands back behind the threads that answer
 _POLICIES = 8  # whose key-value caches are kept
 _CHUNK = 1024  # texts tokenised at a time
 
@@ -65,12 +69,11 @@ class Local:
         self._observe = observe
         self._loading = threading.Lock()
         self._loaded: tuple[Llm, Adapters] | None = None
-        self._tokenizing = threading.Lock()  # a tokenizer's settings are not for two threads
         self._policies: OrderedDict[tuple[str, tuple[str, ...]], Asked] = OrderedDict()
         self._changed = threading.Condition()
         self._waiting: list[_Request] = []
         self._thread: threading.Thread | None = None
-        self._together = 1  # requests in the last batch
+        self._expected = 1  # requests, once those who are answered now have asked again
 
     @property
     def waiting(self) -> int:
@@ -90,7 +93,7 @@ class Local:
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         base, _ = self._ready()
-        with self._tokenizing:
+        with base.tokenizing:
             return prompt.encode(base.tokenizer, texts, self._max_tokens)
 
     def _ready(self) -> tuple[Llm, Adapters]:
@@ -100,6 +103,10 @@ class Local:
                     torch.set_num_threads(self._threads)
                 base = llm.load(self._model, self._device, self._dtype)
                 self._loaded = (base, Adapters(base.causal))
+                # What is loaded stays. To look through it for garbage takes .3 s now and then, in
+                # which not even /health is answered.
+                gc.collect()
+                gc.freeze()
             return self._loaded
 
     def _ask(self, request: "_Request") -> None:
@@ -122,6 +129,7 @@ class Local:
     # the thread that owns the model
 
     def _serve(self) -> None:
+        _step_back()
         try:
             while True:
                 parts = self._next()
@@ -134,8 +142,7 @@ class Local:
         """Wait for requests; what of them makes the next batch."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting)
-            if self._together > 1:
-                self._changed.wait_for(lambda: len(self._waiting) >= self._together, GATHER)
+            self._changed.wait_for(lambda: len(self._waiting) >= self._expected, GATHER)
             waiting = sorted(self._waiting, key=lambda request: request.deadline)
             served, room = waiting[0].served, self._room
             parts: list[_Part] = []
@@ -146,7 +153,6 @@ class Local:
                     if part.positions:
                         parts.append(part)
             self._waiting = [request for request in self._waiting if request.left]
-            self._together = len(parts)
             return parts
 
     @contextmanager
@@ -188,6 +194,8 @@ class Local:
             logits = self._logits(base, asked, rows)
         if self._observe is not None:
             self._observe(len(rows), sum(map(len, rows)), time.monotonic() - began)
+        with self._changed:
+            self._expected = len({*(part.request for part in parts), *self._waiting})
         at = 0
         for part in parts:
             here = logits[at : at + len(part.positions)]
@@ -221,6 +229,16 @@ class Local:
         while len(self._policies) > _POLICIES:
             self._policies.popitem(last=False)
         return self._policies[key]
+
+
+def _step_back() -> None:
+    """Let the other threads of this process run first: /health must not wait for a batch.
+
+    On Linux each thread has a priority of its own, and torch's threads inherit it from this one.
+    """
+    if sys.platform == "linux":
+        me = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + NICE)
 
 
 @dataclass(frozen=True)

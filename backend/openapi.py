@@ -62,7 +62,8 @@ class Route:
         return tuple(sorted(found))
 
 
-STUDIO = (422, 502, 503)  # Label Studio does not know the project, refuses us, is down
+# Label Studio does not know the project, it does not fit, refuses us, is down
+STUDIO = (404, 422, 502, 503)
 ROUTES = (
     Route("GET", "/health", "Whether the server runs", messages.Health, open=True),
     Route(
@@ -71,7 +72,7 @@ ROUTES = (
     ),
     Route(
         "POST", "/predict", "Predictions for Label Studio's tasks",
-        messages.Predictions, messages.PredictBody, waits=True, needs=(404, *STUDIO),
+        messages.Predictions, messages.PredictBody, waits=True, needs=STUDIO,
     ),
     Route(
         "POST", "/webhook", "An event of Label Studio; at most the worker looks, later",
@@ -83,7 +84,7 @@ ROUTES = (
     ),
     Route(
         "POST", "/score", "Probabilities of the project's labels for texts",
-        messages.Scores, messages.ScoreBody, waits=True, needs=(404, *STUDIO),
+        messages.Scores, messages.ScoreBody, waits=True, needs=STUDIO,
     ),
     Route(
         "GET", "/projects/{project}", "Versions, rounds and training of a project",
@@ -91,7 +92,7 @@ ROUTES = (
     ),
     Route(
         "POST", "/projects/{project}/check", "Have the worker look at the project",
-        messages.Queued, messages.CheckBody, status=202, needs=(503,),
+        messages.Queued, messages.CheckBody, status=202, needs=STUDIO,
     ),
     Route(
         "POST", "/projects/{project}/current", "Promote a version",
@@ -99,7 +100,7 @@ ROUTES = (
     ),
     Route(
         "POST", "/projects/{project}/sample", "Keep random texts of the pool",
-        messages.Kept, messages.SampleBody,
+        messages.Kept, messages.SampleBody, needs=STUDIO,
     ),
     Route("GET", "/metrics", "Figures for Prometheus", None),
     Route("GET", "/openapi.json", "This description", dict),

@@ -32,6 +32,7 @@ class Process:
         self.metrics = Metrics(
             self.serving.registry, self._jobs_waiting, lambda: self.admission.waiting
         )
+        self.metrics.watch_texts(lambda: self.serving.waiting)
 
     def _scorer(self) -> Scorer:
         return make_scorer(self.settings, self.metrics.batch, self.metrics.remembered)
@@ -56,6 +57,10 @@ class Process:
     def forget(self, project: int) -> None:
         """The project's settings changed."""
         self.serving.forget(project)
+
+    def told(self, project: int, schema: Schema) -> None:
+        """The project's schema, as Label Studio has just named it."""
+        self.serving.told(project, schema)
 
     def _jobs_waiting(self) -> int:
         with self.jobs.huey.reached():

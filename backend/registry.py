@@ -32,11 +32,12 @@ from backend.version import (
     describe,
     move_whole,
     named,
+    open_up,
     read_manifest,
     write_json,
 )
 from backend.version import digest_of as _digest
-from selection.errors import VersionError
+from selection.errors import StorageError, VersionError
 
 __all__ = ["ADAPTER", "Manifest", "Registry", "describe", "make_registry", "named", "write_json"]
 
@@ -147,7 +148,8 @@ class Registry:
     def build(self, project: int, version: str, fill: Callable[[Path], Manifest]) -> Manifest:
         """Make a version unless it is there: `fill` writes into an empty folder.
 
-        The folder becomes the version only after `fill` has returned, in one move.
+        The folder becomes the version only after `fill` has returned, in one move. Raises
+        StorageError if it cannot be written.
         """
         final = self.path(project, version)
         if self.has(project, version):
@@ -161,9 +163,10 @@ class Registry:
                 manifest = replace(manifest, digest=digest)
             manifest = replace(manifest, made=datetime.now(UTC).isoformat(timespec="seconds"))
             write_json(building / "manifest.json", asdict(manifest))
+            open_up(building)
             move_whole(building, final)
         except (OSError, SafetensorError) as error:
-            raise VersionError(
+            raise StorageError(
                 f"Version {version!r} could not be saved under {final.parent}: "
                 f"{getattr(error, 'strerror', None) or error}. Free some space; training is "
                 f"tried again."

@@ -62,11 +62,37 @@ class Remote:
         self._tokens: PreTrainedTokenizerBase | None = None
         self._base: str | None = None
         self._pool: ThreadPoolExecutor | None = None
+        self._counting = threading.Lock()  # for moments only, unlike the other one
+        self._waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """See Engine. Those in flight are among them."""
+        return self._waiting
 
     def answer(self, served: Served, texts: Sequence[str], said: Said) -> None:
         """See Engine."""
         if not texts:
             return
+        left = len(texts)
+        self._count(left)
+
+        def told(positions: Sequence[int], logits: Doubles) -> None:
+            nonlocal left
+            left -= len(positions)
+            self._count(-len(positions))
+            said(positions, logits)
+
+        try:
+            self._answer(served, texts, told)
+        finally:
+            self._count(-left)
+
+    def _count(self, texts: int) -> None:
+        with self._counting:
+            self._waiting += texts
+
+    def _answer(self, served: Served, texts: Sequence[str], said: Said) -> None:
         tokenizer, base = self._meet()
         with self._lock:  # a tokenizer's settings are not for two threads
             prompt = prompts.build(tokenizer, served.policy, served.labels)

@@ -58,6 +58,11 @@ class Scorer:
         self._calibrating = threading.Lock()
         self._biases: OrderedDict[tuple[str, tuple[str, ...]], Doubles] = OrderedDict()
 
+    @property
+    def waiting(self) -> int:
+        """Texts that the engine has still to read."""
+        return self._engine.waiting
+
     def score(
         self, served: Served, texts: Sequence[str], progress: Progress | None = None
     ) -> Floats:

@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from backend.config import Settings
@@ -15,23 +14,15 @@ from backend.engine import Served
 from backend.in_force import in_force
 from backend.registry import Manifest, Registry, make_registry, named
 from backend.scorer import Scorer
-from selection.errors import CruxError, ProjectError, StudioDown, VersionError
+from backend.subjects import Subject, Subjects
+from selection.errors import CruxError, ProjectError, VersionError
 from selection.schema import Schema
 from selection.studio import Studio
 from selection.types import Floats
 
 log = logging.getLogger(__name__)
 
-FRESH = 60.0  # seconds after which a project's config and policy are asked for again
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a project is about: where text and answer stand, and the policy."""
-
-    schema: Schema
-    policy: str
-
+QUIET = 60.0  # seconds between two words about the same damage
 
 class Serving:
     """Scores texts for projects with their current versions. Safe for many threads."""
@@ -45,10 +36,8 @@ class Serving:
         self._scorer: Scorer | None = None
         self._loading = threading.Lock()
         self.registry = make_registry(settings)
-        self._subjects: dict[int, tuple[float, Subject]] = {}
-        self._asking: set[int] = set()
-        self._told: dict[tuple[int, str], float] = {}  # when what was said
-        self._lock = threading.Lock()
+        self._subjects = Subjects(studio)
+        self._said: dict[tuple[int, str], float] = {}  # when what was said
 
     @property
     def scorer(self) -> Scorer:
@@ -58,43 +47,26 @@ class Serving:
                 self._scorer = self._make_scorer()
             return self._scorer
 
+    @property
+    def waiting(self) -> int:
+        """Texts that wait for the model; none before it is there. Waits for nothing itself."""
+        scorer = self._scorer
+        return 0 if scorer is None else scorer.waiting
+
     def subject(self, project: int) -> Subject:
-        """Schema and policy. Known ones are given at once; older than FRESH they are asked for
-        again meanwhile, so that no annotator waits for Label Studio twice.
-
-        While Label Studio is down the last known ones hold.
-        """
-        with self._lock:
-            known = self._subjects.get(project)
-            stale = known is not None and time.monotonic() - known[0] >= FRESH
-            if stale and project not in self._asking:
-                self._asking.add(project)
-                threading.Thread(target=self._ask_again, args=(project,), daemon=True).start()
-        return self._ask(project) if known is None else known[1]
-
-    def _ask(self, project: int) -> Subject:
-        found = self.studio.project(project)
-        subject = Subject(found.schema, found.policy)
-        with self._lock:
-            self._subjects[project] = (time.monotonic(), subject)
-        return subject
-
-    def _ask_again(self, project: int) -> None:
-        try:
-            self._ask(project)
-        except StudioDown:
-            log.warning("Label Studio is down; project %s keeps its last known policy", project)
-        except CruxError as error:  # who asks next is told
-            log.warning("project %s: %s", project, error)
-            self.forget(project)
-        finally:
-            with self._lock:
-                self._asking.discard(project)
+        """Schema and policy, as Subjects gives them."""
+        return self._subjects.get(project)
 
     def forget(self, project: int) -> None:
-        """The project has changed: ask again next time."""
-        with self._lock:
-            self._subjects.pop(project, None)
+        """The project has changed: what is known of it holds until Label Studio has said more,
+        which it is asked to at once."""
+        self._subjects.change(project)
+
+    def told(self, project: int, schema: Schema) -> None:
+        """Label Studio has named the project's schema: it holds at once. Where it is another one
+        than was known, the policy may be, too, and is asked for."""
+        if self.subject(project).schema != schema:
+            self._subjects.change(project, schema)
 
     def manifest(self, project: int) -> Manifest:
         """The version that answers: the current one; the last whole one before it where that is
@@ -111,8 +83,8 @@ class Serving:
     def _damaged(self, project: int, error: VersionError) -> None:
         """Said once a minute and not at every request."""
         now, key = time.monotonic(), (project, str(error))
-        if now - self._told.get(key, -FRESH) >= FRESH:
-            self._told[key] = now
+        if now - self._said.get(key, -QUIET) >= QUIET:
+            self._said[key] = now
             log.error("project %s: %s Another version answers meanwhile.", project, error)
 
     def warm(self) -> None:

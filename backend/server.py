@@ -9,6 +9,8 @@ import logging
 import sys
 from typing import Any
 
+from flask import Flask
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from backend import logs
@@ -40,7 +42,7 @@ class _Log(Logger):  # type: ignore[misc]  # gunicorn carries no types
 _SETTINGS = _settings()
 
 # what follows are settings of gunicorn, by its names
-wsgi_app = "backend.app:create_app()"
+wsgi_app = "backend.server:application()"
 bind = "127.0.0.1:9090"
 worker_class = "gthread"
 workers = 1
@@ -52,6 +54,17 @@ limit_request_fields = 50
 limit_request_field_size = 8_190
 control_socket_disable = True
 logger_class = _Log
+
+
+def application() -> Flask:
+    """The app; where it cannot be made, a sentence in the log and gunicorn's end."""
+    from backend.app import create_app  # in the serving process, and not in its master
+
+    try:
+        return create_app(_SETTINGS)
+    except CruxError as error:
+        log.critical("%s", error)
+        sys.exit(Arbiter.APP_LOAD_ERROR)  # any other status would make gunicorn try for ever
 
 
 def when_ready(server: Any) -> None:

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from backend import llm, prompt
 from backend.adapters import ADAPTER_WEIGHTS
 from backend.llm import Asked, Llm
+from backend.lora import lean
 from selection.errors import ModelError
 
 Progress = Callable[[int, int, float], None]
@@ -113,7 +114,7 @@ def train(
     asked = base.ask(policy, labels, recipe.max_tokens)  # before the adapter: see llm.py
     with torch.random.fork_rng():  # peft draws its first weights from the global generator
         torch.manual_seed(recipe.seed)
-        adapted = PeftModel(base.causal, _lora(recipe))
+        adapted = PeftModel(base.causal, lean(_lora(recipe)))
     steps, loss = _fit(base, asked, examples, recipe, progress)
     _save(adapted, out)
     offsets = prior_offsets(pool_prior, counts * weight)
@@ -182,7 +183,7 @@ def _fit(
     """Run the steps of AdamW; their number and the mean loss of the last epoch."""
     learned = [p for p in base.causal.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
-        learned, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        learned, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     per_epoch = math.ceil(len(examples.ids) / recipe.batch_size)
     total = min(recipe.epochs * per_epoch, recipe.max_steps)

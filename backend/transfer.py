@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.version import ADAPTER, digest_of, move_whole, read_manifest
-from selection.errors import VersionError
+from selection.errors import StorageError, VersionError
 
 PIECE = 16 * 1024 * 1024  # bytes; Redis takes values of 512 MB, and one must arrive in time
 UNFINISHED = 3_600  # seconds after which Redis forgets what was sent by half
@@ -52,7 +52,7 @@ def send(redis: Any, key: str, names: str, folder: Path) -> None:
 def receive(redis: Any, key: str, final: Path) -> bool:
     """Whether the version of `key` is now the folder `final`, False if Redis does not have it.
 
-    Raises VersionError if it arrives damaged or cannot be written, RedisError.
+    Raises VersionError if it arrives damaged, StorageError if it cannot be written, RedisError.
     """
     found = {field.decode(errors="replace") for field in redis.hkeys(key)}
     fields = [m for m in map(FIELD.fullmatch, sorted(found)) if m]
@@ -69,7 +69,7 @@ def receive(redis: Any, key: str, final: Path) -> bool:
         os.utime(building, (made, made))  # versions are listed by age
         move_whole(building, final)
     except OSError as error:
-        raise VersionError(
+        raise StorageError(
             f"Version {final.name!r} cannot be written to {final.parent}: "
             f"{error.strerror or error}. Free some space; it is fetched again."
         ) from None

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selection.errors import VersionError
+from selection.errors import StorageError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ADAPTER = "adapter_model.safetensors"
@@ -76,22 +76,38 @@ def digest_of(file: Path) -> str:
 
 
 def write_json(path: Path, body: Any) -> None:
-    """Replace a file whole, or leave it as it was. Raises VersionError on a full disk."""
+    """Replace a file whole, or leave it as it was. Raises StorageError on a full disk.
+
+    Half a character, which JSON can say, is written as JSON says it, and read back as it was.
+    """
+    text = json.dumps(body, ensure_ascii=False, indent=1)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8") as file:
-            json.dump(body, file, ensure_ascii=False, indent=1)
+        with unfinished.open("wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)
     except OSError as error:
         with suppress(OSError):  # the folder itself may be what is wrong
             unfinished.unlink(missing_ok=True)
-        raise VersionError(
+        raise StorageError(
             f"Cannot write {path}: {error.strerror or error}. Free some space; the worker tries "
             f"again by itself and nothing that was there is lost."
         ) from None
+
+
+def open_up(folder: Path) -> None:
+    """Let whoever may read the manifest read the other files too. Raises OSError.
+
+    safetensors writes for its own user alone, and a model server may run as another one. The
+    manifest has the mode that the umask gives.
+    """
+    mode = (folder / "manifest.json").stat().st_mode
+    for file in folder.iterdir():
+        if file.is_file():
+            file.chmod(mode)
 
 
 def move_whole(building: Path, final: Path) -> None:

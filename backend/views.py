@@ -22,9 +22,8 @@ def _health(process: Process, body: None, project: int) -> messages.Health:
 def _setup(process: Process, body: messages.SetupBody, project: int) -> messages.ModelVersion:
     """Label Studio asks before every /predict, and waits 3 s: no model, nothing kept."""
     if body.label_config and body.label_config.strip():
-        known = parse_schema(body.label_config)  # one that does not fit is said at connecting
-        if known != process.schema(project):
-            process.forget(project)
+        # a config that does not fit is said at connecting
+        process.told(project, parse_schema(body.label_config))
     return messages.ModelVersion(model_version=process.serving.manifest(project).version)
 
 
@@ -99,6 +98,9 @@ def _worker(process: Process) -> bool:
 
 
 def _check(process: Process, body: messages.CheckBody, project: int) -> messages.Queued:
+    # one that is at work is looked at also while Label Studio is away
+    if project not in process.serving.registry.projects():
+        process.schema(project)
     process.look(project, body.forced)
     return messages.Queued(queued=True)
 
@@ -110,10 +112,9 @@ def _promote(process: Process, body: messages.PromoteBody, project: int) -> mess
 
 
 def _sample(process: Process, body: messages.SampleBody, project: int) -> messages.Kept:
-    # half a character, which JSON can say, cannot be written to a file
-    texts = [text.encode("utf-8", "replace").decode() for text in body.texts]
-    process.serving.registry.save_sample(project, texts)
-    return messages.Kept(kept=len(texts))
+    process.schema(project)  # a number that is no project's gets no folder
+    process.serving.registry.save_sample(project, body.texts)
+    return messages.Kept(kept=len(body.texts))
 
 
 def _metrics(process: Process, body: None, project: int) -> bytes:

@@ -9,6 +9,7 @@ goes on in the machine meets all alike. 15 minutes on two cores.
 
 import json
 import multiprocessing
+import os
 import statistics
 import tempfile
 import threading
@@ -25,17 +26,19 @@ import httpx
 import numpy as np
 import typer
 
-from backend import llm
+from backend import jobs, llm
 from backend.llm import Llm
 from backend.offline import OFFLINE, resolve
 from backend.prompt import encode
+from backend.remote import Remote
 from backend.train import Recipe, train
 from benchmarks import floor, serving_peers
-from benchmarks.serving_stage import MODELS, Stage, predict, prompt, score, stage, texts_of
+from benchmarks.serving_stage import HOME, MODELS, Stage, predict, prompt, score, stage, texts_of
 from demo.run import LABELS
 
 BLOCKS = 8
 PEERS = {"forward": 40, "generate": 6}  # texts a block; with the long policy a fifth of them
+LLAMA = 40  # texts a block
 SINGLES, EACH = 100, 25  # single tasks; tasks of each annotator
 ANNOTATORS = 8
 SHORT = 40  # tokens of a short task, at most
@@ -51,9 +54,10 @@ def main(
     model = resolve(OFFLINE, MODELS)
     base = llm.load(model)
     pool = texts_of()
-    with tempfile.TemporaryDirectory() as folder, stage(root or Path(folder), base.tokenizer) as on:
+    with tempfile.TemporaryDirectory() as empty, stage(root or Path(empty), base.tokenizer) as on:
         told: Json = {"first_answer_s": round(on.restart(), 2)}
-        told |= bulk(on, base, pool, texts)
+        with serving_peers.llama(Path(empty) / "llama", HOME) as engine:
+            told |= bulk(on, base, engine, pool, texts)
         told |= singles(on, base, pool)
         told |= annotators(on, base, pool)
         told |= control(on, model, pool)
@@ -64,8 +68,11 @@ def main(
         out.write_text(json.dumps(told, indent=1) + "\n")
 
 
-def bulk(on: Stage, base: Llm, pool: Iterator[str], texts: int) -> Json:
-    """Thousands of texts by HTTP, in turns with the peers and with the machine's own rate."""
+def bulk(on: Stage, base: Llm, engine: Remote, pool: Iterator[str], texts: int) -> Json:
+    """Thousands of texts by HTTP, in turns with the peers and with the machine's own rate.
+
+    engine: llama.cpp's server.
+    """
     costs = floor.costs(base)
     prompts = {name: prompt(base.tokenizer, words) for name, words in on.policies.items()}
     spent: dict[str, list[float]] = {}  # seconds a text of its name's own kind, a block each
@@ -74,6 +81,8 @@ def bulk(on: Stage, base: Llm, pool: Iterator[str], texts: int) -> Json:
     with on.client() as http:
         for project in on.projects.values():
             score(http, project, ["Warm."])  # the policy is read once a version, not once a bulk
+        for words in on.policies.values():
+            serving_peers.ask_llama(engine, words, ["Warm."])
         for block in range(BLOCKS):
             rates.append(floor.rate(base))
             print(f"block {block + 1} of {BLOCKS}: {2 * rates[-1] / 1e9:.0f} GFLOP/s", flush=True)
@@ -81,11 +90,14 @@ def bulk(on: Stage, base: Llm, pool: Iterator[str], texts: int) -> Json:
             ids = encode(base.tokenizer, mine, 256)
             for name, asked in prompts.items():
                 lengths = [len(row) + len(asked.suffix) for row in ids]
-                floors[name].append(
-                    costs.texts(lengths, len(asked.prefix)) / rates[-1] / len(mine)
-                )
+                floors[name].append(costs.texts(lengths, len(asked.prefix)) / rates[-1] / len(mine))
                 project = on.projects[name]
                 _spend(spent, f"ours {name}", len(mine), partial(score, http, project, mine))
+                some_texts = mine[: LLAMA if name == "short" else LLAMA // 2]
+                _spend(
+                    spent, f"llama {name}", len(some_texts),
+                    partial(serving_peers.ask_llama, engine, on.policies[name], some_texts),
+                )  # fmt: skip
                 whole = [[*asked.prefix, *row, *asked.suffix] for row in ids]
                 for peer, many in PEERS.items():
                     some = whole[: many if name == "short" else max(2, many // 5)]
@@ -109,6 +121,8 @@ def _bulk_figures(
         "bulk_over_floor_long_policy": ratio(floors["long"], spent["ours long"]),
         "bulk_over_generate": ratio(spent["generate short"], spent["ours short"]),
         "bulk_over_generate_long_policy": ratio(spent["generate long"], spent["ours long"]),
+        "bulk_over_llama": ratio(spent["llama short"], spent["ours short"]),
+        "bulk_over_llama_long_policy": ratio(spent["llama long"], spent["ours long"]),
         "bulk_over_plain": ratio(spent["forward short"], spent["ours short"]),
         "bulk_over_plain_long_policy": ratio(spent["forward long"], spent["ours long"]),
         "long_policy_over_short": ratio(spent["ours long"], spent["ours short"]),
@@ -205,6 +219,7 @@ def _training(model: str) -> Iterator[None]:
 
 
 def _train(model: str) -> None:
+    os.nice(jobs.NICE)
     texts = list(islice(texts_of(seed=1), 400))
     with tempfile.TemporaryDirectory() as out:
         train(
@@ -234,9 +249,7 @@ def swap(on: Stage, model: str, pool: Iterator[str]) -> Json:
             mine = [a for a in answers if a["version"] == version]
             asked = {"project": project, "texts": [a["text"] for a in mine], "version": version}
             again = http.post("/score", json=asked).json()["probabilities"]
-            mixed += sum(
-                abs(max(p) - a["score"]) > 1e-3 for p, a in zip(again, mine, strict=True)
-            )
+            mixed += sum(abs(max(p) - a["score"]) > 1e-3 for p, a in zip(again, mine, strict=True))
     return {
         "swap": {
             "asked": len(texts),
@@ -271,9 +284,7 @@ def _short(base: Llm, pool: Iterator[str]) -> Iterator[str]:
             yield text
 
 
-def _spend(
-    spent: dict[str, list[float]], name: str, many: int, work: Callable[[], object]
-) -> None:
+def _spend(spent: dict[str, list[float]], name: str, many: int, work: Callable[[], object]) -> None:
     spent.setdefault(name, []).append(_timed(work) / many)
 
 

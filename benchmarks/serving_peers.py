@@ -1,13 +1,23 @@
-"""What people would otherwise run: three plain ways to ask a causal LM which label holds.
+"""What people would otherwise run to ask a causal LM which label holds.
 
-Each is given the whole prompts (token ids) and gives positions of labels; none keeps anything.
+Two plain ways on transformers, given the whole prompts (token ids), that keep nothing; and
+llama.cpp's server with the same weights, which keeps what prompts begin with. It is asked by Crux's
+own client for such servers, texts of a request and requests in flight as in the product.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
+from backend.config import Settings
+from backend.engine import Served
 from backend.llm import Llm
+from backend.offline import OFFLINE
+from backend.remote import Remote, connect
+from benchmarks.llama_server import LlamaServer, write_float32
+from demo.run import LABELS
 from selection.types import Ints
 
 NEW_TOKENS = 8  # enough for a label; Label Studio's own example allows 50 with the prompt
@@ -50,3 +60,24 @@ def forward(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int])
             ).logits[:, -1]  # fmt: skip
         found.append(logits[:, list(answers)].argmax(dim=1).cpu())
     return torch.cat(found).numpy()
+
+
+@contextmanager
+def llama(folder: Path, home: Path) -> Iterator[Remote]:
+    """llama.cpp's server on both cores, its fused attention on; home: where the models are."""
+    weights = folder / "weights.gguf"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not weights.exists():
+        write_float32(weights)
+    server = LlamaServer(folder, weights, context=1_024, threads=torch.get_num_threads(),
+                         exact=False)  # fmt: skip
+    server.start()
+    try:
+        yield connect(Settings(home=home, llm=OFFLINE, llm_url=server.url))
+    finally:
+        server.stop()
+
+
+def ask_llama(engine: Remote, policy: str, texts: Sequence[str]) -> None:
+    """What Crux asks of such a server for a prompted model."""
+    engine.answer(Served("peer", policy, LABELS, None), texts, lambda positions, logits: None)

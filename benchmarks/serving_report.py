@@ -1,6 +1,6 @@
 """The tables of docs/serving.md and the README's sentence, from the kept figures.
 
-    python -m benchmarks.serving_report
+python -m benchmarks.serving_report
 """
 
 import json
@@ -39,6 +39,8 @@ def serving(told: Json) -> str:
         ("the same, 600 tokens", told["bulk_over_floor_long_policy"], "0.75"),
         ("bulk against one `generate` a task", f"{told['bulk_over_generate']}x", "10x"),
         ("the same, 600 tokens", f"{told['bulk_over_generate_long_policy']}x", "10x"),
+        ("bulk against llama.cpp's server", f"{told['bulk_over_llama']}x", "–"),
+        ("the same, 600 tokens", f"{told['bulk_over_llama_long_policy']}x", "–"),
         ("bulk against plain padded batches", f"{told['bulk_over_plain']}x", "–"),
         ("the same, 600 tokens", f"{told['bulk_over_plain_long_policy']}x", "–"),
         ("time a text, 600 tokens of policy against 20", told["long_policy_over_short"], "1.15"),
@@ -107,15 +109,29 @@ def between(text: str, name: str, said: str) -> str:
     return f"{before}{begin}\n{said}\n{end}{after}"
 
 
-def main() -> None:
-    """Write the tables into docs/serving.md and the sentence into the README."""
+def kept() -> tuple[Json, Json]:
+    """The figures of serving and of training."""
     served, trained = (
         json.loads((RESULTS / f"{name}.json").read_text()) for name in ("serving", "training")
     )
-    document = between(DOCUMENT.read_text(), "serving", serving(served))
-    DOCUMENT.write_text(between(document, "training", training(trained)))
-    said = textwrap.fill(claim(served, trained), 100)
-    README.write_text(between(README.read_text(), "speed", said))
+    return served, trained
+
+
+def written(document: str, served: Json, trained: Json) -> str:
+    """docs/serving.md with its tables."""
+    return between(between(document, "serving", serving(served)), "training", training(trained))
+
+
+def readme(text: str, served: Json, trained: Json) -> str:
+    """The README with its sentence."""
+    return between(text, "speed", textwrap.fill(claim(served, trained), 100))
+
+
+def main() -> None:
+    """Write the tables into docs/serving.md and the sentence into the README."""
+    figures = kept()
+    DOCUMENT.write_text(written(DOCUMENT.read_text(), *figures))
+    README.write_text(readme(README.read_text(), *figures))
 
 
 if __name__ == "__main__":

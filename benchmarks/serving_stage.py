@@ -24,7 +24,8 @@ from selection.client import SECRET_HEADER
 from selection.studio import Studio
 
 TEMPLATE = Path("build/label-studio-template")
-MODELS = Path("build/benchmarks/models")
+HOME = Path("build/benchmarks")
+MODELS = HOME / "models"
 JOINED = 5  # every so many-th text of a bulk is a long one, of four snippets
 RULE = (
     "Decide whether the review is harsh. A review is harsh when its author speaks badly of the "

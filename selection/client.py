@@ -10,10 +10,12 @@ import httpx
 import numpy as np
 
 from selection.errors import BackendError
+from selection.retry_after import retry_after
 from selection.types import Doubles
 
 SECRET_HEADER = "X-Crux-Secret"  # noqa: S105  (the name of the header, not its value)
 BUSY = 600.0  # seconds for which a backend may say that it has no room
+SOONEST, LATEST = 0.5, 30.0  # seconds after which it is asked again, whatever it says
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,10 @@ class Backend:
         deadline = time.monotonic() + BUSY
         while True:
             reply = self._send(method, path, body)
-            again = reply.headers.get("Retry-After", "")
-            if reply.status_code != 503 or not again.isdecimal() or time.monotonic() > deadline:
+            again = retry_after(reply)
+            if reply.status_code != 503 or again is None or time.monotonic() > deadline:
                 return reply
-            time.sleep(min(int(again), 30))
+            time.sleep(min(max(again, SOONEST), LATEST))
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         for wait in (0.5, 2.0, 8.0, None):

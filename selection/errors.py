@@ -8,9 +8,11 @@ CruxError
 │   ├── StudioDown       no answer at all, or 5xx: trying again later can help
 │   ├── StudioRefused    the token is wrong or may not do this
 │   └── ProjectError     the project's label config, policy or tasks do not fit
+│       └── StudioLacks  there is no such project, or no such thing in it
 ├── BackendError         the ML backend cannot be reached or answered something else
 ├── ModelError           a model cannot be had, loaded or trained
 ├── VersionError         a model version is missing or damaged
+│   └── StorageError     what belongs to versions cannot be written: the disk is full
 └── RoundError           the round is not in a state in which this can be done
 """
 
@@ -43,6 +45,10 @@ class ProjectError(StudioError):
     """The project's label config, policy or tasks do not fit."""
 
 
+class StudioLacks(ProjectError):
+    """Label Studio does not have the project, or what was asked for in it."""
+
+
 class BackendError(CruxError):
     """The ML backend cannot be reached, or answers something else than it should."""
 
@@ -53,6 +59,10 @@ class ModelError(CruxError):
 
 class VersionError(CruxError):
     """A model version is missing or damaged."""
+
+
+class StorageError(VersionError):
+    """A version or record cannot be written; once there is room, trying again helps."""
 
 
 class RoundError(CruxError):

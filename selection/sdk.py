@@ -15,7 +15,7 @@ from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 from label_studio_sdk.core.parse_error import ParsingError
 
-from selection.errors import ProjectError, SettingError, StudioDown, StudioError, StudioRefused
+from selection.errors import SettingError, StudioDown, StudioError, StudioLacks, StudioRefused
 from selection.policy import plain_text
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Caller:
     """A Label Studio server, called with one user's token, a legacy or a personal access one.
 
     Every call raises StudioDown (no answer in `timeout` seconds, half of one, 429 or 5xx; reads
-    are tried three times), StudioRefused (401, 403), ProjectError (404) or StudioError (anything
+    are tried three times), StudioRefused (401, 403), StudioLacks (404) or StudioError (anything
     else). No message and no repr holds the token.
     """
 
@@ -64,8 +64,8 @@ class Caller:
             raise SettingError(f"Label Studio's URL {url!r} must start with http:// or https://.")
         if not token or not token.isascii() or any(character.isspace() for character in token):
             raise SettingError(
-                "The Label Studio token is empty or has blanks in it; copy it again from "
-                f"{self.url}/user/account (Access Token)."
+                "The Label Studio token (CRUX_STUDIO_TOKEN) is empty or has blanks in it; copy it "
+                f"again from {self.url}/user/account (Access Token)."
             )
         client = httpx.Client(timeout=timeout, follow_redirects=True)
         weakref.finalize(self, client.close)
@@ -145,7 +145,7 @@ class Caller:
         if status == 403:
             return StudioRefused(f"Label Studio at {self.url} does not allow {what}: {said}")
         if status == 404 and isinstance(error.body, dict):
-            return ProjectError(f"Label Studio at {self.url} does not have {what}: {said}")
+            return StudioLacks(f"Label Studio at {self.url} does not have {what}: {said}")
         if status < 300 or status == 404:
             return self._no_json(what, error.body)
         return StudioError(f"Label Studio at {self.url} answered {status} about {what}: {said}")

@@ -75,7 +75,7 @@ class Studio(Caller):
     # projects
 
     def project(self, project_id: int) -> Project:
-        """Raises ProjectError if there is none, or if its label config does not fit."""
+        """Raises StudioLacks if there is none, ProjectError if its label config does not fit."""
         found = self._read(f"project {project_id}", lambda: self._sdk.projects.get(project_id))
         return read_project(found)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from selection import project as projects
 from selection.client import Scores
-from selection.errors import BackendError, ProjectError, StudioDown
+from selection.errors import BackendError, ProjectError, StudioDown, StudioLacks
 from selection.project import Person, Project, Webhook
 from selection.schema import Schema
 from selection.task import Json, Task, read_task, result
@@ -56,7 +56,7 @@ class FakeStudio:
     def project(self, project_id: int) -> Project:
         self._call("project")
         if project_id in self.gone:
-            raise ProjectError(f"Label Studio does not have project {project_id}: not found")
+            raise StudioLacks(f"Label Studio does not have project {project_id}: not found")
         return Project(
             project_id, "The project", self.policy, self.schema, "<View/>", self.model_version,
             len(self.bodies), 0, 1, "Sequential sampling", True,
@@ -266,6 +266,7 @@ class FakeScorer:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []  # (version, text)
+        self.waiting = 0
 
     def score(
         self, served: Any, texts: Sequence[str], progress: Callable[[int, int], None] | None = None

@@ -1,3 +1,5 @@
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import pytest
 from backend.model import Hub
 from selection.schema import parse_schema
 from tests.backend.application import CONFIG, TOKEN, Backend, refused
+from tests.backend.soon import until
 
 
 @pytest.fixture
@@ -37,12 +40,16 @@ def test_setup_names_the_version_without_loading_the_model(backend: Backend) -> 
     assert (backend.loaded, backend.studio.calls, backend.queued) == (0, ["project"], 0)
 
 
-def test_setup_with_another_config_than_known_asks_label_studio_again(backend: Backend) -> None:
+def test_a_config_that_setup_brings_holds_at_once_and_the_policy_follows(backend: Backend) -> None:
     body = {"project": 7, "schema": CONFIG}
     first = backend.post("/setup", body).json["model_version"]
     more = CONFIG.replace('<Choice value="no"/>', '<Choice value="no"/><Choice value="maybe"/>')
-    backend.studio.schema = parse_schema(more)
+    backend.studio.schema, backend.studio.policy = parse_schema(more), "Is the text nice?"
     assert backend.post("/setup", {**body, "schema": more}).json["model_version"] != first
+    labels = backend.post("/score", {"project": 7, "texts": ["x"]}).json["labels"]
+    assert labels == ["yes", "no", "maybe"]
+    until(lambda: backend.process.serving.manifest(7).policy == "Is the text nice?")
+    assert backend.process.serving.manifest(7).labels == ("yes", "no", "maybe")
 
 
 def test_setup_says_what_does_not_fit(backend: Backend) -> None:
@@ -51,6 +58,7 @@ def test_setup_says_what_does_not_fit(backend: Backend) -> None:
     refused(backend.post("/setup", {"project": 7, "schema": "<"}), 422, "not valid XML")
     backend.studio.policy = ""
     backend.process.forget(7)
+    until(lambda: backend.process.serving.subject(7).policy == "")
     refused(backend.post("/setup", {"project": 7, "schema": ""}), 422, "has no policy")
 
 
@@ -158,6 +166,65 @@ def test_a_project_tells_its_versions_rounds_and_training(backend: Backend) -> N
 def test_check_makes_the_worker_look(backend: Backend) -> None:
     answer = backend.post("/projects/7/check", {})
     assert (answer.status_code, backend.queued) == (202, 1)
+
+
+def test_random_texts_of_the_pool_are_kept_also_with_half_a_character(backend: Backend) -> None:
+    texts = ["red", "é \ud800"]
+    assert backend.post("/projects/7/sample", {"texts": texts}).json == {"kept": 2}
+    assert backend.process.serving.registry.sample(7) == texts
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/projects/9/sample", {"texts": ["x"]}),
+        ("/projects/9/check", {}),
+        ("/projects/9/current", {"version": "round0-a"}),
+        ("/score", {"project": 9, "texts": ["x"]}),
+        ("/score", {"project": 9, "texts": ["x"], "version": "round0-a"}),
+        ("/setup", {"project": 9}),
+        ("/predict", {"project": 9, "tasks": [{"id": 1, "data": {"text": "x"}}]}),
+    ],
+)
+def test_a_number_that_is_no_project_is_404_and_leaves_no_folder_and_no_job(
+    backend: Backend, path: str, body: dict[str, Any]
+) -> None:
+    backend.studio.gone = {9}
+    refused(backend.post(path, body), 404, "roject 9")
+    assert not backend.process.serving.registry.folder(9).exists()
+    assert backend.queued == 0
+
+
+def test_a_project_with_a_folder_can_be_looked_at_while_label_studio_is_away(
+    backend: Backend,
+) -> None:
+    backend.train("round0-a")
+    backend.studio.down_after = 0
+    assert backend.post("/projects/7/check", {}).status_code == 202
+    assert backend.post("/projects/7/current", {"version": "round0-a"}).status_code == 200
+    refused(backend.post("/projects/8/check", {}), 503, "does not answer")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/projects/7/sample", {"texts": ["x"]}),
+        ("/projects/7/current", {"version": "round0-a"}),
+        ("/score", {"project": 7, "texts": ["x"]}),  # the first one makes the prompted version
+    ],
+)
+def test_a_disk_without_room_is_503_and_no_missing_version(
+    backend: Backend, path: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.train("round0-a")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused(backend.post(path, body), 503, "No space left on device")
+    monkeypatch.undo()
+    assert backend.post(path, body).status_code == 200
 
 
 @pytest.mark.parametrize("version", ["round9-z", "../../../etc/passwd", "..", "", "a/b"])

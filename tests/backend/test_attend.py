@@ -7,53 +7,50 @@ import torch
 from torch import Tensor
 
 from backend.attend import attend
-from backend.lines import pack
+from backend.stream import join
 
-LINES, HEADS, GROUPS, DIMENSION, PREFIX = 3, 6, 2, 16, 23
+LENGTHS = (17, 22, 40, 5, 30, 1)
+HEADS, GROUPS, DIMENSION, PREFIX = 6, 2, 16, 23
 MODULE = SimpleNamespace(layer_idx=0)
 
 
 @pytest.fixture
 def parts() -> dict[str, Tensor]:
     torch.manual_seed(0)
-    rows = [[1] * n for n in (17, 22, 40, 5, 30, 1)]
-    lines = pack(rows, PREFIX, width=40)
-    width = lines.ids.shape[1]
+    tokens = sum(LENGTHS)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, dtype=torch.double)
 
     return {
-        "q": normal(LINES, HEADS, width, DIMENSION).requires_grad_(),
-        "k": normal(LINES, GROUPS, width, DIMENSION).requires_grad_(),
-        "v": normal(LINES, GROUPS, width, DIMENSION).requires_grad_(),
+        "q": normal(1, HEADS, tokens, DIMENSION).requires_grad_(),
+        "k": normal(1, GROUPS, tokens, DIMENSION).requires_grad_(),
+        "v": normal(1, GROUPS, tokens, DIMENSION).requires_grad_(),
         "pk": normal(1, GROUPS, PREFIX, DIMENSION),
         "pv": normal(1, GROUPS, PREFIX, DIMENSION),
-        "mask": lines.mask.double(),
-        "grad": normal(LINES, width, HEADS, DIMENSION),
+        "grad": normal(1, tokens, HEADS, DIMENSION),
     }
 
 
 def ours(p: dict[str, Tensor]) -> Tensor:
     out, _ = attend(
-        MODULE, p["q"], p["k"], p["v"], p["mask"], scaling=DIMENSION**-0.5,
-        shared_prefix=((p["pk"], p["pv"]),),
+        MODULE, p["q"], p["k"], p["v"], None, scaling=DIMENSION**-0.5,
+        shared_prefix=((p["pk"], p["pv"]),), stream=join([[1] * n for n in LENGTHS], PREFIX),
     )  # fmt: skip
     return out
 
 
 def whole(p: dict[str, Tensor]) -> Tensor:
-    """softmax over prefix and own text, each key copied for its heads and lines."""
-
-    def copied(before: Tensor, own: Tensor) -> Tensor:
-        both = torch.cat([before.expand(LINES, -1, -1, -1), own], dim=2)
-        return both.repeat_interleave(HEADS // GROUPS, dim=1)
-
-    k, v = copied(p["pk"], p["k"]), copied(p["pv"], p["v"])
-    width = p["q"].shape[2]
-    mask = torch.cat([torch.zeros(LINES, 1, width, PREFIX), p["mask"]], dim=3)
-    weights = (p["q"] @ k.transpose(2, 3) * DIMENSION**-0.5 + mask).softmax(dim=-1)
-    return (weights @ v).transpose(1, 2)
+    """softmax over the prefix and all tokens of the same text up to the one that asks."""
+    k, v = (
+        torch.cat([before, own], dim=2).repeat_interleave(HEADS // GROUPS, dim=1)
+        for before, own in ((p["pk"], p["k"]), (p["pv"], p["v"]))
+    )
+    text = torch.arange(len(LENGTHS)).repeat_interleave(torch.tensor(LENGTHS))
+    same = (text[:, None] == text[None]).tril()
+    seen = torch.cat([torch.ones(len(text), PREFIX).bool(), same], dim=1)
+    scores = (p["q"] @ k.transpose(2, 3) * DIMENSION**-0.5).masked_fill(~seen, float("-inf"))
+    return (scores.softmax(dim=-1) @ v).transpose(1, 2)
 
 
 def test_the_parts_together_are_one_softmax_over_everything(parts: dict[str, Tensor]) -> None:

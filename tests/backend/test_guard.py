@@ -275,7 +275,7 @@ def test_a_place_is_given_back_whatever_becomes_of_the_request(tmp_path: Path) -
     backend = Backend(tmp_path, http_threads=KEPT_FREE + 4)
     backend.studio.gone = {9}
     for _ in range(10):
-        refused(backend.post("/score", {"project": 9, "texts": ["x"]}), 422, "not have project 9")
+        refused(backend.post("/score", {"project": 9, "texts": ["x"]}), 404, "not have project 9")
         refused(backend.post("/score", {}), 422, "is missing")
         refused(backend.post("/predict", []), 400, "must be a JSON object")
     assert backend.process.admission.waiting == 0
@@ -347,7 +347,7 @@ def test_what_nobody_foresaw_is_500_without_a_trace_and_with_the_id_of_its_log_l
 
 def test_errors_of_label_studio_are_sentences_too(backend: Backend) -> None:
     backend.studio.gone = {9}
-    refused(backend.post("/score", {"project": 9, "texts": ["x"]}), 422, "not have project 9")
+    refused(backend.post("/score", {"project": 9, "texts": ["x"]}), 404, "not have project 9")
     backend.studio.down_after = 0
     refused(backend.post("/setup", {"project": 8}), 503, "does not answer")
 

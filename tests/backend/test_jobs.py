@@ -23,7 +23,11 @@ from selection.errors import (
     ProjectError,
     RoundError,
     SettingError,
+    StorageError,
     StudioDown,
+    StudioError,
+    StudioLacks,
+    StudioRefused,
     VersionError,
 )
 from tests.backend.redis_server import PASSWORD, QUOTED, RedisServer, redis_server
@@ -125,7 +129,9 @@ def test_the_button_wins_over_a_look_that_waits_already(worker: Worker) -> None:
     assert worker.work() == [(7, False)]
 
 
-@pytest.mark.parametrize("error", [StudioDown("away"), VersionError("the disk is full")])
+@pytest.mark.parametrize(
+    "error", [StudioDown("away"), VersionError("damaged"), StorageError("the disk is full")]
+)
 def test_the_button_is_remembered_until_what_can_heal_has_healed(
     worker: Worker, error: CruxError
 ) -> None:
@@ -274,9 +280,10 @@ def test_a_look_outlives_the_kill_of_the_process_that_asked_for_it(
 # strangers
 
 
-def test_a_number_that_is_no_project_leaves_no_folder(worker: Worker) -> None:
+@pytest.mark.parametrize("error", [StudioLacks("not there"), StudioRefused("not yours")])
+def test_a_number_that_is_no_project_leaves_no_folder(worker: Worker, error: StudioError) -> None:
     worker.jobs.look(404)
-    worker.looks.fails[404] = ProjectError("Label Studio does not have project 404")
+    worker.looks.fails[404] = error
     assert worker.work() == [(404, False)]
     assert not worker.registry.folder(404).exists()
     worker.jobs._look_at_all()

@@ -158,12 +158,12 @@ def test_a_version_without_its_files_fails_alone(model: str, tmp_path: Path) -> 
     assert np.isfinite(ask(engine, ["good"])).all()
 
 
-def test_lines_and_padded_rows_give_the_same_logits(model: str) -> None:
+def test_a_stream_and_padded_rows_give_the_same_logits(model: str) -> None:
     base = llm.load(model, "cpu")
-    assert base.packs
+    assert base.streams
     asked = base.ask("Is it mean?", ("harsh", "fine"), 64)
     texts = [[7, 8, 9], [10], [11] * 50, [12, 13] * 9]
-    padded = replace(base, packs=False)
+    padded = replace(base, streams=False)
     assert base.answer(asked, texts).detach().numpy() == pytest.approx(
         padded.answer(asked, texts).detach().numpy(), abs=1e-5
     )

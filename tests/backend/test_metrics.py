@@ -70,7 +70,6 @@ def test_texts_batches_and_what_was_remembered_are_counted_by_a_real_engine(
     backend = Backend(tmp_path / "home")
     metrics = backend.process.metrics
     engine = Local(model, threads=1, observe=metrics.batch)
-    metrics.watch_texts(lambda: engine.waiting)
     monkeypatch.setattr(backend, "scorer", Scorer(engine, hit=metrics.remembered))
     tasks = [{"id": 1, "data": {"text": "red"}}, {"id": 2, "data": {"text": "new"}}]
     assert backend.post("/score", SCORE).status_code == 200
@@ -82,6 +81,13 @@ def test_texts_batches_and_what_was_remembered_are_counted_by_a_real_engine(
     assert figure(backend, "crux_batch_texts_sum") == 4 + 12  # twelve calibrate the base model
     assert figure(backend, "crux_texts_waiting") == 0
     Hub.answers = None
+
+
+def test_texts_that_wait_are_told_and_no_model_is_made_for_that(backend: Backend) -> None:
+    backend.scorer.waiting = 12
+    assert (figure(backend, "crux_texts_waiting"), backend.loaded) == (0, 0)
+    backend.post("/score", SCORE)
+    assert (figure(backend, "crux_texts_waiting"), backend.loaded) == (12, 1)
 
 
 def test_jobs_that_wait_are_told(backend: Backend) -> None:

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from backend.registry import ADAPTER, Manifest, Registry, named, write_json
-from selection.errors import ModelError, VersionError
+from selection.errors import ModelError, StorageError, VersionError
 
 BASE = Manifest("prompted-1", "prompted", -1, "m", "policy", ("yes", "no"))
 TRAINED = Manifest(
@@ -74,6 +76,26 @@ def test_a_build_that_fails_leaves_nothing(registry: Registry) -> None:
         registry.build(7, "round0-1", fill)
     assert list((registry.folder(7) / "versions").iterdir()) == []
     assert not registry.has(7, "round0-1")
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_whoever_may_read_the_manifest_may_read_the_adapter(
+    registry: Registry, umask: int, mode: int
+) -> None:
+    def fill(out: Path) -> Manifest:
+        save_file({"a": np.zeros(2, dtype=np.float32)}, out / ADAPTER)  # for its own user alone
+        (out / "adapter_config.json").write_text("{}")
+        return TRAINED
+
+    before = os.umask(umask)
+    try:
+        registry.build(7, "round0-1", fill)
+    finally:
+        os.umask(before)
+    modes = {
+        path.name: path.stat().st_mode & 0o777 for path in registry.path(7, "round0-1").iterdir()
+    }
+    assert modes == dict.fromkeys((ADAPTER, "adapter_config.json", "manifest.json"), mode)
 
 
 def test_what_a_kill_leaves_of_a_build_is_no_version_and_is_swept(registry: Registry) -> None:
@@ -221,9 +243,9 @@ def test_a_full_disk_leaves_every_file_as_it_was(registry: Registry) -> None:
     registry.promote(7, "prompted-1")
     registry.save_record(7, {"round": 0, "note": "old"})
     with full_disk(8):
-        with pytest.raises(VersionError, match="Free some space"):
+        with pytest.raises(StorageError, match="Free some space"):
             registry.promote(7, "prompted-1")
-        with pytest.raises(VersionError, match="Cannot write .*0.json: File too large"):
+        with pytest.raises(StorageError, match="Cannot write .*0.json: File too large"):
             registry.save_record(7, {"round": 0, "note": "new"})
     assert registry.current(7) == "prompted-1"
     assert registry.records(7) == [{"round": 0, "note": "old"}]
@@ -232,7 +254,7 @@ def test_a_full_disk_leaves_every_file_as_it_was(registry: Registry) -> None:
 
 
 def test_a_full_disk_in_a_build_leaves_no_half_version(registry: Registry) -> None:
-    with full_disk(4), pytest.raises(VersionError, match="'round0-1' could not be saved"):
+    with full_disk(4), pytest.raises(StorageError, match="'round0-1' could not be saved"):
         put(registry, TRAINED, b"more than fits")
     assert list((registry.folder(7) / "versions").iterdir()) == []
     assert put(registry, TRAINED).version == "round0-1"
@@ -242,13 +264,13 @@ def test_what_safetensors_says_of_a_full_disk_is_the_same_error(registry: Regist
     def fill(out: Path) -> Manifest:
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
-    with pytest.raises(VersionError, match="No space left on device"):
+    with pytest.raises(StorageError, match="No space left on device"):
         registry.build(7, "round0-1", fill)
 
 
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(VersionError, match="Cannot write"):
+    with pytest.raises(StorageError, match="Cannot write"):
         write_json(tmp_path / "file" / "x.json", {})
 
 
@@ -257,3 +279,25 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     write_json(tmp_path / "new" / "x.json", [1])
     assert json.loads((tmp_path / "new" / "x.json").read_text(encoding="utf-8")) == [1]
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["x.json"]
+
+
+@pytest.mark.parametrize("text", ["half \ud83d", "\udfff", "\\\ud800 after a backslash", "é 😀"])
+def test_half_a_character_is_written_and_read_back_as_it_was(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "x.json"
+    write_json(file, {text: [text]})
+    assert json.loads(file.read_text(encoding="utf-8")) == {text: [text]}
+
+
+def test_what_json_cannot_say_leaves_the_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "x.json", [2, object()])
+    assert (tmp_path / "x.json").read_text() == "1"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_policy_with_half_a_character_makes_one_version(registry: Registry) -> None:
+    odd = Manifest(**{**vars(BASE), "policy": "half \ud83d"})
+    made = put(registry, odd)
+    assert made.policy == "half \ud83d"
+    assert put(registry, odd) == made

@@ -2,7 +2,9 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from email.utils import formatdate
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from backend.engine import Served
 from backend.local import Local
 from backend.offline import resolve
 from backend.scorer import Scorer
+from benchmarks.llama_server import LlamaServer, write_float32
 from demo.processes import free_port
 from demo.ratings import load
 from demo.run import LABELS
@@ -25,7 +28,7 @@ from tests.backend.asking import (
     write_adapter,
     write_tiny_tokenizer,
 )
-from tests.backend.llama_server import CUT_OFF, LlamaServer, Proxy, write_float32
+from tests.backend.llama_server import CUT_OFF, Proxy
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
@@ -127,6 +130,17 @@ def test_a_small_request_does_not_wait_for_the_whole_of_a_bulk_one(
     assert order == ["small", "bulk"]
 
 
+def test_texts_wait_until_they_are_answered_or_given_up(proxy: Proxy, model: str) -> None:
+    engine = remote(proxy.url, model, requests=1)
+    waiting: list[int] = []
+    engine.answer(SERVED, SHORT[:10], lambda positions, rows: waiting.append(engine.waiting))
+    assert waiting == [6, 2, 0]
+    proxy.spoil.append((429, {"Retry-After": "3600"}, b"{}"))
+    with pytest.raises(ModelError):
+        engine.answer(SERVED, SHORT[:10], lambda positions, rows: None)
+    assert engine.waiting == 0
+
+
 def test_no_texts_ask_nobody(model: str) -> None:
     assert logits(remote("http://127.0.0.1:1", model), SERVED, []).shape == (0, 2)
 
@@ -173,8 +187,11 @@ def test_what_may_pass_is_asked_again(proxy: Proxy, local: Local, model: str) ->
     assert proxy.asked == 5
 
 
-def test_nobody_comes_back_before_the_server_asked_them_to(proxy: Proxy, model: str) -> None:
-    proxy.spoil.append((429, {"Retry-After": "3600"}, b"{}"))
+@pytest.mark.parametrize("named", ["3600", formatdate(time.time() + 3600, usegmt=True)])
+def test_nobody_comes_back_before_the_server_asked_them_to(
+    proxy: Proxy, model: str, named: str
+) -> None:
+    proxy.spoil.append((429, {"Retry-After": named}, b"{}"))
     with pytest.raises(ModelError, match="it answers 429"):
         logits(remote(proxy.url, model), SERVED, ["secret text"])
     assert proxy.asked == 1

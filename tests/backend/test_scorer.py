@@ -207,6 +207,10 @@ class Counting:
         self.asked = threading.Event()
         self.fails = 0
 
+    @property
+    def waiting(self) -> int:
+        return len(self.read)
+
     def answer(self, served: Served, texts: Sequence[str], said: Said) -> None:
         if served.adapter is None:  # calibration
             said(range(len(texts)), np.zeros((len(texts), 2)))

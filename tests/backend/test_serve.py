@@ -1,20 +1,24 @@
 import shutil
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from backend import registry, serve
+from backend import registry, subjects
 from backend.config import Settings
 from backend.registry import Manifest
 from backend.serve import Serving
-from selection.errors import ProjectError, StudioDown, VersionError
+from backend.subjects import Subject
+from selection.errors import ProjectError, StudioDown, StudioLacks, VersionError
 from selection.project import Project
 from selection.schema import Schema
-from tests.fakes import FakeScorer, FakeStudio, fake_train
+from tests.backend.soon import until
+from tests.fakes import SCHEMA, FakeScorer, FakeStudio, fake_train
+
+MAYBE = Schema(("yes", "no", "maybe"), "verdict", "text", "text")
 
 
 class Served:
@@ -49,14 +53,6 @@ class Served:
     def says(self, text: str = "green") -> tuple[str, str]:
         manifest, matrix = self.serving.score(7, [text])
         return manifest.version, manifest.labels[int(matrix[0].argmax())]
-
-
-def until(true: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if true():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came true")
 
 
 @pytest.fixture
@@ -103,7 +99,7 @@ def test_the_prompted_model_stands_in_for_a_version_that_cannot_serve(
     version = it.train("round0-a", model="another" if change == "base model" else "tiny")
     folder = it.serving.registry.path(7, version)
     if change == "label config":
-        it.studio.schema = Schema(("yes", "no", "maybe"), "verdict", "text", "text")
+        it.studio.schema = MAYBE
     elif change == "manifest":
         (folder / "manifest.json").write_text("{")
     elif change == "adapter":
@@ -138,30 +134,168 @@ def test_config_and_policy_are_asked_once_in_a_while_and_meanwhile_the_known_one
     it.studio.policy = "Is it bad?"
     assert it.serving.manifest(7).version == first
     assert it.studio.calls == ["project"]
-    it.serving.forget(7)
-    assert it.serving.manifest(7).version != first
-    monkeypatch.setattr(serve, "FRESH", 0.0)
-    it.studio.policy = "Is the text good?"
-    asked, answer = threading.Event(), threading.Event()
-    project = it.studio.project
+    monkeypatch.setattr(subjects, "FRESH", 0.0)
+    with slow(it.studio, monkeypatch) as asked:
+        assert it.serving.manifest(7).version == first  # at once: nobody waits for Label Studio
+        assert asked.wait(10)
+        assert it.serving.manifest(7).version == first
+    until(lambda: it.serving.manifest(7).version != first)
 
-    def slow(number: int) -> Project:
+
+@contextmanager
+def slow(studio: FakeStudio, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A Label Studio that has read the project and answers at the end of the block. Set: asked."""
+    asked, answer = threading.Event(), threading.Event()
+    project = studio.project
+
+    def reads(number: int) -> Project:
+        found = project(number)
         asked.set()
         assert answer.wait(10)
-        return project(number)
+        return found
 
-    monkeypatch.setattr(it.studio, "project", slow)
-    assert it.serving.manifest(7).version != first  # at once: nobody waits for Label Studio
-    assert asked.wait(10)
-    answer.set()
-    until(lambda: it.serving.manifest(7).version == first)
+    monkeypatch.setattr(studio, "project", reads)
+    try:
+        yield asked
+    finally:
+        monkeypatch.setattr(studio, "project", project)
+        answer.set()
+
+
+def test_a_project_that_changed_is_asked_for_at_once_and_meanwhile_the_known_one_holds(
+    it: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = it.serving.manifest(7).version
+    it.studio.policy = "Is it bad?"
+    with slow(it.studio, monkeypatch) as asked:
+        it.serving.forget(7)
+        assert asked.wait(10)  # before anybody asks for the project
+        assert it.serving.manifest(7).version == first
+    until(lambda: it.serving.manifest(7).version != first)
+    assert it.studio.calls == ["project"] * 2
+
+
+def test_a_change_while_label_studio_answers_is_asked_for_too(
+    it: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it.serving.manifest(7)
+    with slow(it.studio, monkeypatch) as asked:
+        it.serving.forget(7)
+        assert asked.wait(10)
+        it.studio.policy = "Is it bad?"
+        for _ in range(20):
+            it.serving.forget(7)
+    until(lambda: it.serving.manifest(7).policy == "Is it bad?")
+    assert it.studio.calls == ["project"] * 3
+
+
+def test_a_change_while_the_first_request_asks_is_not_missed(
+    it: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with slow(it.studio, monkeypatch) as asked:
+        first = threading.Thread(target=it.serving.subject, args=(7,))
+        first.start()
+        assert asked.wait(10)
+        it.studio.policy = "Is it bad?"
+        it.serving.forget(7)
+    first.join()
+    until(lambda: it.serving.subject(7).policy == "Is it bad?")
+
+
+def test_a_project_that_nobody_asked_about_is_not_asked_for_when_it_changes(it: Served) -> None:
+    it.serving.forget(7)
+    assert it.studio.calls == []
+
+
+def test_a_schema_that_label_studio_named_holds_at_once_and_the_policy_is_asked_for(
+    it: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it.serving.told(7, SCHEMA)
+    it.serving.told(7, SCHEMA)
+    assert it.studio.calls == ["project"]  # it was known so
+    with slow(it.studio, monkeypatch) as asked:
+        it.serving.forget(7)
+        assert asked.wait(10)  # with the labels of before
+        it.serving.told(7, MAYBE)
+        it.studio.schema, it.studio.policy = MAYBE, "Is it bad?"
+        assert it.serving.subject(7) == Subject(MAYBE, "Is the text good?")
+    until(lambda: it.serving.subject(7) == Subject(MAYBE, "Is it bad?"))
+    assert it.studio.calls == ["project"] * 3
+
+
+def test_a_schema_that_label_studio_does_not_have_holds_for_a_moment_only(it: Served) -> None:
+    it.serving.told(7, MAYBE)
+    until(lambda: it.serving.subject(7).schema == SCHEMA)
+
+
+def test_what_changed_while_label_studio_was_down_is_asked_for_by_the_next_request(
+    it: Served,
+) -> None:
+    it.serving.subject(7)
+    it.studio.down_after = 0
+    it.studio.policy = "Is it bad?"
+    it.serving.forget(7)
+    until(lambda: len(it.studio.calls) >= 2)
+    assert it.serving.subject(7).policy == "Is the text good?"
+    it.studio.up()
+    until(lambda: it.serving.subject(7).policy == "Is it bad?")
+
+
+def test_a_changed_project_that_is_gone_is_forgotten_at_once(it: Served) -> None:
+    it.serving.subject(7)
+    it.studio.gone = {7}
+    it.serving.forget(7)
+    until(lambda: len(it.studio.calls) == 2)
+
+    def refused() -> bool:
+        try:
+            it.serving.subject(7)
+        except StudioLacks:
+            return True
+        return False
+
+    until(refused)
+
+
+def test_of_too_many_projects_the_one_that_was_not_used_for_longest_is_asked_for_again(
+    it: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subjects, "MOST", 3)
+    for project in (1, 2, 3, 1, 4):
+        it.serving.subject(project)
+    assert len(it.studio.calls) == 4
+    for project in (1, 3, 4):
+        it.serving.subject(project)
+    assert len(it.studio.calls) == 4
+    it.serving.subject(2)
+    assert len(it.studio.calls) == 5
+
+
+def test_the_texts_that_wait_are_told_without_making_or_awaiting_the_model(it: Served) -> None:
+    it.scorer.waiting = 5
+    assert (it.serving.waiting, it.loaded) == (0, 0)
+    loading, loaded = threading.Event(), threading.Event()
+
+    def load() -> FakeScorer:
+        loading.set()
+        assert loaded.wait(10)
+        return it.scorer
+
+    it.serving._make_scorer = load  # type: ignore[assignment]
+    first = threading.Thread(target=it.says)
+    first.start()
+    assert loading.wait(10)
+    assert it.serving.waiting == 0
+    loaded.set()
+    first.join()
+    assert it.serving.waiting == 5
 
 
 def test_a_project_that_is_gone_is_forgotten_and_who_asks_next_is_told(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it.serving.manifest(7)
-    monkeypatch.setattr(serve, "FRESH", 0.0)
+    monkeypatch.setattr(subjects, "FRESH", 0.0)
     it.studio.gone = {7}
 
     def refused() -> bool:
@@ -202,7 +336,7 @@ def test_an_adapter_is_read_for_its_digest_once_and_again_when_its_file_changes(
 def test_while_label_studio_is_down_the_last_known_policy_holds(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve, "FRESH", 0.0)
+    monkeypatch.setattr(subjects, "FRESH", 0.0)
     first = it.serving.manifest(7).version
     it.studio.down_after = 0
     assert it.serving.manifest(7).version == first

@@ -1,6 +1,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 
 from backend import server
 from backend.config import Settings
+from demo.processes import free_port
 from tests.backend.application import SECRET
 from tests.backend.served import ROOT, Served, command, environment, started
 
@@ -65,6 +67,36 @@ def test_without_a_setting_that_can_be_used_gunicorn_says_so_in_a_sentence(tmp_p
     assert ended.returncode == 1
     assert "Setting 'http_threads' (CRUX_HTTP_THREADS) is 'many'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"STUDIO_TOKEN": ""}, "The Label Studio token (CRUX_STUDIO_TOKEN) is empty"),
+        ({"HOME": "/proc/no/home"}, "Cannot write the queue /proc/no/home/queue.db"),
+    ],
+)
+def test_an_app_that_cannot_be_made_is_one_sentence_and_gunicorns_end(
+    tmp_path: Path, setting: dict[str, str], says: str
+) -> None:
+    real = command(free_port())[:-1]  # gunicorn loads what the configuration names
+    ended = subprocess.run(
+        real, env=environment(tmp_path, **setting), cwd=ROOT, text=True, capture_output=True,
+        timeout=120,
+    )  # fmt: skip
+    assert ended.returncode == 4
+    assert ended.stderr.count(says) == 1
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_worker_without_a_token_ends_with_one_sentence(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "backend.jobs"], env=environment(tmp_path, STUDIO_TOKEN=""),
+        cwd=ROOT, text=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("The Label Studio token (CRUX_STUDIO_TOKEN) is empty")
 
 
 @pytest.mark.parametrize(

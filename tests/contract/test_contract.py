@@ -190,7 +190,7 @@ def test_what_is_wrong_is_said_in_a_sentence_and_never_with_a_trace(live: Live) 
     refused(live.post("/train", {}), 404, "")
     refused(live.http.get("/nothing"), 404, "")
     live.studio.gone = {9}
-    refused(live.post("/setup", {**SETUP, "project": 9}), 422, "not have project 9")
+    refused(live.post("/setup", {**SETUP, "project": 9}), 404, "not have project 9")
     live.studio.down_after = 0
     refused(live.post("/setup", {**SETUP, "project": 8}), 503, "does not answer")
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +168,25 @@ def test_a_stream_and_padded_rows_give_the_same_logits(model: str) -> None:
     assert base.answer(asked, texts).detach().numpy() == pytest.approx(
         padded.answer(asked, texts).detach().numpy(), abs=1e-5
     )
+
+
+def test_those_who_ask_one_text_after_another_stay_one_batch(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "GATHER", 1.0)
+    batches: list[int] = []
+    engine = Local(
+        model, threads=1, device="cpu", observe=lambda texts, *_: batches.append(texts)
+    )
+    ask(engine, ["the policy is read"])
+    batches.clear()
+
+    def annotator(name: str) -> None:
+        for number in range(3):
+            ask(engine, [f"{name} {number}"])
+
+    for thread in in_threads(*(partial(annotator, name) for name in "abcd")):
+        thread.join()
+    # whoever comes first may be read alone, and is then behind the others to the end
+    assert sum(batches) == 12
+    assert batches.count(4) >= 2

@@ -38,7 +38,7 @@ from demo.run import LABELS
 
 BLOCKS = 8
 PEERS = {"forward": 40, "generate": 6}  # texts a block; with the long policy a fifth of them
-LLAMA = 12  # texts a block, of which it reads one in a second
+LLAMA = 24  # texts a block; half of them with the long policy
 SINGLES, EACH = 100, 25  # single tasks; tasks of each annotator
 ANNOTATORS = 8
 SHORT = 40  # tokens of a short task, at most

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from demo.servers import Admin, Server, free_port, start_label_studio, stop
@@ -47,3 +48,14 @@ def start_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartStud
 def label_studio(start_studio: StartStudio) -> Server:
     """The Label Studio that most tests share; each makes projects of its own."""
     return start_studio()
+
+
+@pytest.fixture(scope="session")
+def personal_token(label_studio: Server) -> str:
+    """The admin's. Label Studio answers 409 to whoever asks for a second one."""
+    made = httpx.post(
+        f"{label_studio.url}/api/token/",
+        headers={"Authorization": f"Token {label_studio.admin.token}"},
+    )
+    made.raise_for_status()
+    return str(made.json()["token"])

@@ -121,15 +121,16 @@ def test_a_project_that_nobody_knows_yet_is_answered_with_a_sentence_and_then_se
 
 
 @pytest.mark.filterwarnings("ignore:The `parse_obj` method:DeprecationWarning")  # of the SDK
-def test_a_personal_token_that_cannot_be_renewed_is_label_studio_being_down(stage: Stage) -> None:
-    token = stage.api.post("/api/token/").json()["token"]
-    studio = Studio(stage.proxy.url, token)
+def test_a_personal_token_that_cannot_be_renewed_is_label_studio_being_down(
+    stage: Stage, personal_token: str
+) -> None:
+    studio = Studio(stage.proxy.url, personal_token)
     for kind in FAULTS:
         with stage.proxy.broken(kind, REFRESH) as fault:
             with pytest.raises(StudioDown) as error:
                 studio.me()
             assert fault.hits == 3
-            assert token not in str(error.value)
+            assert personal_token not in str(error.value)
     assert studio.me().email == stage.server.admin.email
 
 

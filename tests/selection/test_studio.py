@@ -114,24 +114,12 @@ def test_the_token_tells_who_it_belongs_to(studio: Studio, ann: Studio) -> None:
     assert studio.people()[ann.me().id] == ANN
 
 
-def personal_token(label_studio: Server) -> str:
-    """Label Studio on SQLite answers a write with 500 now and then, when another is under way."""
-    for _ in range(5):
-        made = httpx.post(
-            f"{label_studio.url}/api/token/",
-            headers={"Authorization": f"Token {label_studio.admin.token}"},
-        )
-        if not made.is_server_error:
-            break
-    made.raise_for_status()
-    return str(made.json()["token"])
-
-
 # The SDK itself calls what pydantic will drop in its version 3.
 @pytest.mark.filterwarnings("ignore:The `parse_obj` method")
-def test_a_personal_access_token_serves_as_well(label_studio: Server, studio: Studio) -> None:
-    made = personal_token(label_studio)
-    personal = Studio(label_studio.url + "/", made)
+def test_a_personal_access_token_serves_as_well(
+    label_studio: Server, studio: Studio, personal_token: str
+) -> None:
+    personal = Studio(label_studio.url + "/", personal_token)
     assert personal.me() == studio.me()
     assert personal.project(personal.create_project("Theirs", CONFIG, "").id).title == "Theirs"
 

@@ -21,7 +21,7 @@ from backend.config import Settings, load
 from backend.fit import Fit
 from backend.lease import HomeLock, Lease, RedisLease
 from backend.queue import open_queue
-from backend.registry import make_registry
+from backend.registry import Registry, make_registry
 from backend.scorer import make_scorer
 from selection.errors import BackendError, CruxError, StudioDown, StudioError, VersionError
 from selection.studio import Studio
@@ -169,15 +169,15 @@ class Jobs:
 
     def _fit(self) -> Fit:
         if self._made is None:
-            self._made = make_fit(self.settings)
-            self._made.registry = make_registry(self.settings, self.lease.confirm)
+            registry = make_registry(self.settings, self.lease.confirm)
+            self._made = make_fit(self.settings, registry)
         return self._made
 
 
-def make_fit(settings: Settings) -> Fit:
+def make_fit(settings: Settings, registry: Registry) -> Fit:
     """The composer with its real parts."""
     studio = Studio(settings.studio_url, settings.studio_token.get_secret_value())
-    return Fit(settings, studio, lambda: make_scorer(settings))
+    return Fit(settings, studio, lambda: make_scorer(settings), registry=registry)
 
 
 def _pending(project: int) -> str:

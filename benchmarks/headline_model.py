@@ -163,5 +163,5 @@ def judged(reference: Ints) -> tuple[Verdicts, Sample]:
 
 
 def _logarithm(probability: Doubles) -> Doubles:
-    logarithm: Doubles = np.log(np.maximum(probability, 1e-30))  # as in backend/fit.py
+    logarithm: Doubles = np.log(np.maximum(probability, 1e-30))  # as in backend/candidate.py
     return logarithm

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from backend.config import Settings
-from backend.fit import Fit, open_tasks
+from backend.fit import Fit
 from backend.lesson import learn, pool_prior
 from backend.registry import Manifest, describe
+from backend.settle import open_tasks
 from selection.card import Card
 from selection.collect import collect
 from selection.errors import ModelError, ProjectError, RoundError, StudioDown, VersionError
@@ -250,7 +251,7 @@ def killing(loop: Loop, fit: Fit, step: str) -> None:
         return is_it
 
     if step == "trained":
-        after(fit, "_train_adapter")
+        after(fit._candidates, "_train")
     elif step == "built":
         after(fit.registry, "build", lambda project, version, fill: version.startswith("round"))
     elif step == "measured":
@@ -480,7 +481,7 @@ def test_labels_that_change_while_a_version_is_trained_get_none_of_its_predictio
 
     loop.answer(loop.push(0))
     loop.studio.import_tasks(7, [{"data": {"text": "green other"}}])
-    loop.fit._train_adapter = train
+    loop.fit._candidates._train = train
     record = loop.fit.run(7)
     assert record is not None
     assert (record["settled"], loop.predictions()) == (True, {})

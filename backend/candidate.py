@@ -1,0 +1,144 @@
+"""A lesson -> a version that was trained on it and fits the balance of the pool's labels.
+
+Its name is made of all that it is made of, so what is there already is not trained again.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend.config import Settings
+from backend.engine import Served
+from backend.lesson import Lesson, too_little
+from backend.offline import resolve
+from backend.prior import expected, match
+from backend.reader import Reader
+from backend.registry import Manifest, Registry, named
+from backend.train import Recipe, Trained
+from selection.collect import Collected
+from selection.errors import RoundError, VersionError
+from selection.studio import Project
+
+log = logging.getLogger(__name__)
+
+
+class Candidates:
+    """Makes the versions that are compared with the one in force."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        reader: Reader,
+        train: Callable[..., Trained],
+    ) -> None:
+        self.settings = settings
+        self.registry = registry
+        self.reader = reader
+        self._train = train
+
+    def make(
+        self, project: Project, collected: Collected, lesson: Lesson, round: int
+    ) -> Manifest | None:
+        """A trained version; None where a finished round holds one label only.
+
+        That happens where a label is rare. The round is measured all the same, or the next one,
+        which may find the other label, could never be bought. Raises RoundError before that.
+        """
+        if lesson.enough:
+            return self._version(project, collected.labels, lesson, round)
+        if collected.complete(round):
+            return None
+        raise RoundError(f"{too_little(collected, lesson)} Label more tasks, then train again.")
+
+    def _version(
+        self, project: Project, labels: tuple[str, ...], lesson: Lesson, round: int
+    ) -> Manifest:
+        recipe = self._recipe()
+        examples = tuple(
+            (item.card.id, labels[target])
+            for item, target in zip(lesson.items, lesson.targets.tolist(), strict=True)
+        )
+        prior = tuple(round_to(share) for share in lesson.prior.tolist())
+        texts = [item.text for item in lesson.items]
+        sample = self.registry.sample(project.id)
+        version = named(
+            f"round{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
+            prior, round_to(lesson.drawn), sorted(zip(texts, examples, strict=True)), sample,
+        )  # fmt: skip
+        manifest = Manifest(
+            version, "trained", round, self.settings.llm, project.policy, labels,
+            pool_prior=prior, drawn=round_to(lesson.drawn), recipe=recipe.as_json(),
+            examples=examples, ties=lesson.ties,
+        )  # fmt: skip
+
+        def fill(out: Path) -> Manifest:
+            log.info("project %s: training %s on %s labels", project.id, version, len(examples))
+            result = self._train(
+                resolve(self.settings.llm, self.settings.home / "models"),
+                project.policy,
+                labels,
+                texts,
+                lesson.targets,
+                np.array(prior),
+                recipe,
+                out,
+                threads=self.settings.threads or None,
+                progress=self._progress(project.id, version),
+            )
+            made = replace(manifest, offsets=result.offsets, seconds=result.seconds)
+            return self._matched(project.id, made, out, sample) if sample else made
+
+        self._discard(project.id, version)
+        return self.registry.build(project.id, version, fill)
+
+    def _discard(self, project: int, version: str) -> None:
+        """Remove the folder if it is damaged: what it held is made again."""
+        folder = self.registry.path(project, version)
+        if not folder.exists():
+            return
+        try:
+            self.registry.adapter(project, self.registry.get(project, version))
+        except VersionError as error:
+            log.warning("project %s: %s It is made again now.", project, error)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _matched(
+        self, project: int, made: Manifest, out: Path, sample: Sequence[str]
+    ) -> Manifest:
+        """With offsets that fit the pool's balance on random texts of it (backend/prior.py)."""
+        bare = Served(f"{project}/{out.name}", made.policy, made.labels, out)
+        said = self.reader.read(project, bare, sample, made.version)
+        log_probability = np.log(np.maximum(said.astype(np.float64), 1e-30))
+        share = expected(log_probability, np.array(made.pool_prior), made.drawn)
+        return replace(made, offsets=match(log_probability, share))
+
+    def _recipe(self) -> Recipe:
+        given = {
+            "epochs": self.settings.epochs,
+            "learning_rate": self.settings.learning_rate,
+            "rank": self.settings.rank,
+        }
+        changed: dict[str, Any] = {key: value for key, value in given.items() if value}
+        recipe = Recipe(seed=self.settings.seed, max_tokens=self.settings.max_tokens)
+        return replace(recipe, **changed)
+
+    def _progress(self, project: int, version: str) -> Callable[[int, int, float], None]:
+        def say(done: int, total: int, loss: float) -> None:
+            message = f"{version}: loss {loss:.3f}"
+            self.registry.set_training(project, "training", message, done, total)
+            if done == total or done % 10 == 0:
+                log.info("project %s: %s step %s of %s, loss %.3f", project, version, done, total,
+                         loss)  # fmt: skip
+
+        return say
+
+
+def round_to(share: float) -> float:
+    """A share as it enters a version's name: noise in the last digits makes no new version."""
+    return float(f"{share:.6g}")

@@ -22,11 +22,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from backend.lora import lean
+from backend.version import ADAPTER, ADAPTER_CONFIG
 from selection.errors import VersionError
 
 _KEPT = 3
-ADAPTER_CONFIG = "adapter_config.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 class Adapters:
@@ -81,7 +80,7 @@ class Adapters:
 
 def _read(adapter: Path) -> tuple[PeftConfig, dict[str, Tensor]]:
     """An adapter's config and tensors, checked before anything is put into the model."""
-    for file in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+    for file in (ADAPTER_CONFIG, ADAPTER):
         if not (adapter / file).is_file():
             raise VersionError(
                 f"The model version at {adapter} has no {file}. Promote another version, or "
@@ -89,7 +88,7 @@ def _read(adapter: Path) -> tuple[PeftConfig, dict[str, Tensor]]:
             )
     try:
         config = PeftConfig.from_pretrained(str(adapter))
-        tensors = load_file(adapter / ADAPTER_WEIGHTS)
+        tensors = load_file(adapter / ADAPTER)
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise _damaged(adapter, str(error)) from error
     config.inference_mode = True

@@ -15,7 +15,7 @@ import logging
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from backend.config import Settings
 from backend.shared import Shared
 from backend.version import (
     ADAPTER,
+    ADAPTER_CONFIG,
     NAME,
     Manifest,
     describe,
@@ -35,6 +36,7 @@ from backend.version import (
     open_up,
     read_manifest,
     write_json,
+    write_manifest,
 )
 from backend.version import digest_of as _digest
 from selection.errors import StorageError, VersionError
@@ -122,8 +124,10 @@ class Registry:
         if manifest.kind == "prompted":
             return None
         folder = self.path(project, manifest.version)
-        file = folder / ADAPTER
-        if not self._is_intact(file, manifest.digest):
+        files = manifest.files
+        if ADAPTER not in files or not all(
+            self._is_intact(folder / name, digest) for name, digest in files.items()
+        ):
             raise VersionError(
                 f"The adapter of version {manifest.version!r} is missing or damaged. Promote "
                 f"another version with crux models, or delete {folder} and press Start Training."
@@ -158,11 +162,13 @@ class Registry:
         try:
             building.mkdir(parents=True)
             manifest = fill(building)
-            if (building / ADAPTER).is_file():
-                digest = _digest(building / ADAPTER)
-                manifest = replace(manifest, digest=digest)
-            manifest = replace(manifest, made=datetime.now(UTC).isoformat(timespec="seconds"))
-            write_json(building / "manifest.json", asdict(manifest))
+            manifest = replace(
+                manifest,
+                digest=_digest_if_there(building / ADAPTER),
+                config_digest=_digest_if_there(building / ADAPTER_CONFIG),
+                made=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            write_manifest(building / "manifest.json", manifest)
             open_up(building)
             move_whole(building, final)
         except (OSError, SafetensorError) as error:
@@ -272,6 +278,10 @@ def make_registry(settings: Settings, confirm: Callable[[], None] | None = None)
     broker = open_broker(settings.queue_url)
     shared = Shared(broker, settings.home / "projects") if broker else None
     return Registry(settings.home, shared, confirm)
+
+
+def _digest_if_there(file: Path) -> str:
+    return _digest(file) if file.is_file() else ""
 
 
 def _record(file: Path) -> dict[str, Any]:

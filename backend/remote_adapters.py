@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 
 import httpx
 
-from backend.adapters import ADAPTER_CONFIG
 from backend.engine import Served
 from backend.llm_server import LlmServer
+from backend.version import ADAPTER_CONFIG
 from selection.errors import ModelError, VersionError
 
 KEPT = 4  # adapters that stay on the server

@@ -18,9 +18,9 @@ from peft import LoraConfig, PeftModel, get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from backend import llm, prompt
-from backend.adapters import ADAPTER_WEIGHTS
 from backend.llm import Asked, Llm
 from backend.lora import lean
+from backend.version import ADAPTER
 from selection.errors import ModelError
 
 Progress = Callable[[int, int, float], None]
@@ -169,7 +169,7 @@ def _lora(recipe: Recipe) -> LoraConfig:
 def _save(adapted: PeftModel, out: Path) -> None:
     """Write the adapter, without the base model's path: it is not part of what was learned."""
     tensors = get_peft_model_state_dict(adapted)
-    save_file({name: t.contiguous() for name, t in tensors.items()}, out / ADAPTER_WEIGHTS)
+    save_file({name: t.contiguous() for name, t in tensors.items()}, out / ADAPTER)
     config = adapted.peft_config["default"]
     if isinstance(config, LoraConfig) and config.target_modules is not None:
         config.target_modules = sorted(config.target_modules)  # a set: its order would be chance

@@ -82,7 +82,9 @@ def _check(folder: Path, version: str) -> None:
     try:
         manifest = read_manifest((folder / "manifest.json").read_bytes())
         whole = manifest.version == version and (
-            manifest.kind == "prompted" or digest_of(folder / ADAPTER) == manifest.digest
+            manifest.kind == "prompted"
+            or (ADAPTER in manifest.files
+                and all(digest_of(folder / n) == d for n, d in manifest.files.items()))
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         whole = False

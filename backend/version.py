@@ -16,6 +16,8 @@ from selection.errors import StorageError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ADAPTER = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+SEAL = "seal"  # what a manifest's file says beside the manifest: its digest
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Manifest:
     kind: 'prompted' (the base model as it is) or 'trained'. round: -1 for prompted ones.
     pool_prior, drawn: the labels' shares in the pool by the experts, and the random texts that
     they are told from. examples: [task's pool id, label] of every training label. offsets: added
-    to the k label logits (correction of the prior shift). digest: SHA-256 of the adapter, empty if
-    there is none. made: when, ISO 8601 in UTC.
+    to the k label logits (correction of the prior shift). digest, config_digest: SHA-256 of the
+    adapter's weights and of its config, empty if there are none. made: when, ISO 8601 in UTC.
     """
 
     version: str
@@ -44,6 +46,13 @@ class Manifest:
     digest: str = ""
     drawn: float = 0.0
     made: str = ""
+    config_digest: str = ""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Name -> SHA-256 of every file that the adapter consists of."""
+        both = {ADAPTER: self.digest, ADAPTER_CONFIG: self.config_digest}
+        return {name: digest for name, digest in both.items() if digest}
 
 
 def named(prefix: str, *ingredients: Any) -> str:
@@ -63,10 +72,22 @@ def describe(manifest: Manifest) -> dict[str, Any]:
 def read_manifest(text: str | bytes) -> Manifest:
     """A manifest of its JSON. Raises ValueError, KeyError or TypeError if it is none."""
     body = json.loads(text)
+    if body.pop(SEAL, None) not in (None, _seal(body)):
+        raise ValueError("it is not what training wrote")
     body["labels"], body["offsets"] = tuple(body["labels"]), tuple(body["offsets"])
     body["examples"] = tuple((str(i), str(name)) for i, name in body["examples"])
     body["pool_prior"] = tuple(body["pool_prior"])
     return Manifest(**body)
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write it so that `read_manifest` notices every change. Raises StorageError."""
+    body = json.loads(json.dumps(asdict(manifest)))  # with lists for tuples, as it is read
+    write_json(path, {**body, SEAL: _seal(body)})
+
+
+def _seal(body: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def digest_of(file: Path) -> str:

@@ -4,6 +4,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -59,6 +60,42 @@ def test_a_version_comes_back_as_it_was_made_with_the_digest_of_its_adapter(
     assert datetime.now(UTC) - datetime.fromisoformat(made.made) < timedelta(minutes=1)
     assert registry.get(7, "round0-1") == made
     assert registry.adapter(7, made) == registry.path(7, "round0-1")
+
+
+CONFIG = b'{"lora_alpha": 16}'
+
+
+def with_config(out: Path) -> Manifest:
+    (out / ADAPTER).write_bytes(b"weights")
+    (out / "adapter_config.json").write_bytes(CONFIG)
+    return replace(TRAINED, offsets=(0.25, -0.25))
+
+
+def test_an_adapter_whose_config_says_otherwise_is_damaged(registry: Registry) -> None:
+    made = registry.build(7, "round0-1", with_config)
+    assert made.config_digest == hashlib.sha256(CONFIG).hexdigest()
+    file = registry.path(7, "round0-1") / "adapter_config.json"
+    file.write_bytes(CONFIG.replace(b"16", b"17"))
+    with pytest.raises(VersionError, match="missing or damaged"):
+        registry.adapter(7, made)
+    file.unlink()
+    with pytest.raises(VersionError, match="missing or damaged"):
+        registry.adapter(7, made)
+    file.write_bytes(CONFIG)
+    assert registry.adapter(7, made) == file.parent
+
+
+def test_a_manifest_that_is_not_what_training_wrote_is_damaged(registry: Registry) -> None:
+    made = registry.build(7, "round0-1", with_config)
+    file = registry.path(7, "round0-1") / "manifest.json"
+    written = file.read_text()
+    for said, instead in (("0.25", "0.75"), ('"ties": 3', '"ties": 2'), ('"no"', '"on"')):
+        assert said in written
+        file.write_text(written.replace(said, instead, 1))
+        with pytest.raises(VersionError, match="it is not what training wrote"):
+            registry.get(7, "round0-1")
+    file.write_text(json.dumps({k: v for k, v in json.loads(written).items() if k != "seal"}))
+    assert registry.get(7, "round0-1") == made  # one that an older Crux wrote
 
 
 def test_a_version_that_is_there_is_not_made_again(registry: Registry) -> None:

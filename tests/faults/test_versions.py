@@ -48,11 +48,26 @@ def _flipped(folder: Path) -> None:
     (folder / ADAPTER).write_bytes(body)
 
 
+def _otherwise(name: str, said: str, instead: str) -> Callable[[Path], object]:
+    """A file that is JSON as before and means something else."""
+
+    def change(folder: Path) -> None:
+        body = (folder / name).read_text(encoding="utf-8")
+        assert said in body
+        (folder / name).write_text(body.replace(said, instead, 1), encoding="utf-8")
+
+    return change
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "truncated adapter": _truncated,
     "one bit of the adapter": _flipped,
     "empty adapter": lambda folder: (folder / ADAPTER).write_bytes(b""),
     "no adapter": lambda folder: (folder / ADAPTER).unlink(),
+    "another scale in the adapter's config": _otherwise(
+        "adapter_config.json", '"lora_alpha": ', '"lora_alpha": 1'
+    ),
+    "another offset in the manifest": _otherwise("manifest.json", "0.", "1."),
     "truncated manifest": lambda folder: os.truncate(folder / "manifest.json", 40),
     "empty manifest": lambda folder: (folder / "manifest.json").write_bytes(b""),
     "no folder, so that the pointer names what is gone": shutil.rmtree,

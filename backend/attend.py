@@ -46,20 +46,16 @@ def attend(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **more
         )
-    groups = key.shape[1]
     pk, pv = shared_prefix[module.layer_idx]
-    # (groups, heads of a group, t, d): the heads that share a key stand together
-    grouped = query.reshape(groups, -1, *query.shape[2:])
-    out: Tensor = _Attend.apply(  # type: ignore[no-untyped-call]
-        grouped, key[0, :, None], value[0, :, None], pk, pv, stream, scaling
-    )
-    return out.flatten(0, 1).transpose(0, 1)[None], None
+    out: Tensor = _Attend.apply(query, key, value, pk, pv, stream, scaling)  # type: ignore[no-untyped-call]
+    return out, None
 
 
 class _Attend(torch.autograd.Function):
     """Both parts and their sum. The prefix is a constant: it gets no gradient.
 
-    q: (groups, heads, t, d). k, v: (groups, 1, t, d). pk, pv: (1, groups, p, d).
+    Shapes as in `attend`. The kernel shares keys among heads by itself, and both it and the model
+    keep a token's heads side by side in memory: most of what follows is views.
     """
 
     @staticmethod
@@ -68,16 +64,15 @@ class _Attend(torch.autograd.Function):
         scale: float | None,
     ) -> Tensor:  # fmt: skip
         parts = [
-            _forward(_rows(q, block), _rows(k, block), _rows(v, block),
-                     attn_mask=_mask(block, q), scale=scale)
+            _forward(*(_rows(x, block) for x in (q, k, v)), is_causal=True, scale=scale)
             for block in stream.blocks
-        ]  # fmt: skip
-        own, own_lse = (_flat([part[i] for part in parts], q, stream) for i in (0, 1))
-        before, before_lse = _forward(_all(q), pk, pv, scale=scale)
-        share = torch.sigmoid(before_lse.reshape(own_lse.shape) - own_lse)
-        out = torch.lerp(own, before.reshape(own.shape), share.unsqueeze(-1).to(own.dtype))
+        ]
+        own, own_lse = (_flat([part[i] for part in parts], stream) for i in (0, 1))
+        before, before_lse = (x.transpose(1, 2) for x in _forward(q, pk, pv, scale=scale))
+        share = torch.sigmoid(before_lse - own_lse)
+        out = torch.lerp(own, before, share.unsqueeze(-1).to(own.dtype))
         if any(ctx.needs_input_grad[:3]):
-            lse = torch.logaddexp(own_lse, before_lse.reshape(own_lse.shape))
+            lse = torch.logaddexp(own_lse, before_lse)
             ctx.save_for_backward(q, k, v, pk, pv, out, lse)
             ctx.stream, ctx.scale = stream, scale
         return out
@@ -86,53 +81,32 @@ class _Attend(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, pk, pv, out, lse = ctx.saved_tensors
         stream: Stream = ctx.stream
-        grad = grad.contiguous()
+        grad, out, lse = (x.transpose(1, 2) for x in (grad.contiguous(), out, lse))
         # With the whole's output and log-sum-exp each part's own backward is the whole's.
-        parts = []
-        for block in stream.blocks:
-            heads = q.shape[1]
-            theirs = _rows(grad, block) * block.real.repeat(1, heads)[:, None, :, None]
-            parts.append(
-                _backward(
-                    theirs, *(_rows(x, block) for x in (q, k, v, out, lse)), 0.0, False,
-                    attn_mask=_mask(block, q), scale=ctx.scale,
-                )
-            )  # fmt: skip
+        parts = [
+            _backward(
+                _rows(grad, block) * block.real[:, None, :, None],
+                *(_rows(x, block) for x in (q, k, v, out, lse)), 0.0, True, scale=ctx.scale,
+            )
+            for block in stream.blocks
+        ]  # fmt: skip
         dq, dk, dv = (
-            _flat([part[i] for part in parts], like, stream) for i, like in enumerate((q, k, v))
+            _flat([part[i] for part in parts], stream).transpose(1, 2) for i in range(3)
         )
-        more, _, _ = _backward(
-            _all(grad), _all(q), pk, pv, _all(out), _all(lse), 0.0, False, scale=ctx.scale
-        )
-        return dq + more.reshape(q.shape), dk, dv, None, None, None, None
-
-
-def _all(x: Tensor) -> Tensor:
-    """(groups, heads, t, ...) -> (1, groups, heads * t, ...): all ask the prefix together."""
-    return x.flatten(1, 2)[None]
+        more, _, _ = _backward(grad, q, pk, pv, out, lse, 0.0, False, scale=ctx.scale)
+        return dq + more, dk, dv, None, None, None, None
 
 
 def _rows(x: Tensor, block: Block) -> Tensor:
-    """(groups, heads, t, ...) -> (m, groups, heads * w, ...): the heads that share a key stand one
-    below the other, so that nothing is copied for them."""
-    rows = x[:, :, block.places]  # (groups, heads, m, w, ...)
-    return rows.movedim(2, 0).flatten(2, 3)
+    """(1, heads, t, ...) -> (m, heads, w, ...)."""
+    tokens = x[0].transpose(0, 1).index_select(0, block.places.flatten())
+    return tokens.reshape(*block.places.shape, *tokens.shape[1:]).transpose(1, 2)
 
 
-def _flat(rows: Sequence[Tensor], like: Tensor, stream: Stream) -> Tensor:
-    """The way back from _rows for all blocks: (groups, heads, t, ...)."""
-    groups, heads = like.shape[:2]
-    apart = [
-        x.reshape(x.shape[0], groups, heads, -1, *x.shape[3:]).movedim(0, 2).flatten(2, 3)
-        for x in rows
-    ]
-    return torch.cat(apart, dim=2).index_select(2, stream.back)
-
-
-def _mask(block: Block, q: Tensor) -> Tensor:
-    """(1, 1, heads * w, w), 0 where a token sees another, else -inf."""
-    mask = torch.zeros(block.before.shape, dtype=q.dtype)
-    return mask.masked_fill_(~block.before, float("-inf")).repeat(q.shape[1], 1)[None, None]
+def _flat(rows: Sequence[Tensor], stream: Stream) -> Tensor:
+    """(m, heads, w, ...) of all blocks -> (1, t, heads, ...)."""
+    tokens = torch.cat([x.transpose(1, 2).flatten(0, 1) for x in rows])
+    return tokens.index_select(0, stream.back)[None]
 
 
 AttentionInterface.register(NAME, attend)

@@ -27,6 +27,8 @@ from transformers.cache_utils import DynamicLayer
 
 from backend import attend
 from backend import prompt as prompts
+from backend.heap import keep_freed
+from backend.norm import fuse
 from backend.prompt import Prompt
 from backend.stream import join
 from selection.errors import ModelError
@@ -151,6 +153,9 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
             'a causal LM with safetensors, or a directory) and the network, or use "offline".'
         ) from error
     causal.requires_grad_(False).train(False)
+    if place.type == "cpu":
+        keep_freed()
+        fuse(causal)
     try:
         torch.nn.Module.to(causal, place)
     except (RuntimeError, AssertionError) as error:

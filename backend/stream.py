@@ -17,12 +17,10 @@ _ALIKE = 0.5  # of a block's width: what is shorter stands in another block
 @dataclass(frozen=True)
 class Block:
     """m texts of similar length. places: (m, w) of their tokens in the stream, a row a text; a
-    text that is shorter repeats its last. real: (m, w) False where it does. before: (w, w) False
-    where a token comes after another."""
+    text that is shorter repeats its last. real: (m, w) False where it does."""
 
     places: Tensor
     real: Tensor
-    before: Tensor
 
 
 @dataclass(frozen=True)
@@ -75,4 +73,4 @@ def _block(starts: Tensor, lengths: Tensor) -> Block:
     wide = int(lengths.max())
     step = torch.arange(wide)
     places = starts[:, None] + torch.minimum(step, lengths[:, None] - 1)
-    return Block(places, step < lengths[:, None], torch.ones(wide, wide).tril().bool())
+    return Block(places, step < lengths[:, None])

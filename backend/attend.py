@@ -68,7 +68,12 @@ class _Attend(torch.autograd.Function):
             for block in stream.blocks
         ]
         own, own_lse = (_flat([part[i] for part in parts], stream) for i in (0, 1))
-        before, before_lse = (x.transpose(1, 2) for x in _forward(q, pk, pv, scale=scale))
+        # the heads that share a key ask a long prefix together: the kernel takes larger pieces
+        together = q.reshape(1, pk.shape[1], -1, q.shape[3])
+        before, before_lse = (
+            x.reshape(q.shape[: x.ndim]).transpose(1, 2)
+            for x in _forward(together, pk, pv, scale=scale)
+        )
         share = torch.sigmoid(before_lse - own_lse)
         out = torch.lerp(own, before, share.unsqueeze(-1).to(own.dtype))
         if any(ctx.needs_input_grad[:3]):

@@ -173,20 +173,19 @@ def test_a_stream_and_padded_rows_give_the_same_logits(model: str) -> None:
 def test_those_who_ask_one_text_after_another_stay_one_batch(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "GATHER", 1.0)
-    batches: list[int] = []
-    engine = Local(
-        model, threads=1, device="cpu", observe=lambda texts, *_: batches.append(texts)
-    )
-    ask(engine, ["the policy is read"])
-    batches.clear()
+    monkeypatch.setattr(local, "GATHER", 3.0)
+    held = Held(model, monkeypatch)
 
     def annotator(name: str) -> None:
         for number in range(3):
-            ask(engine, [f"{name} {number}"])
+            ask(held.engine, [f"{name} {number}"])
 
-    for thread in in_threads(*(partial(annotator, name) for name in "abcd")):
-        thread.join()
-    # whoever comes first may be read alone, and is then behind the others to the end
-    assert sum(batches) == 12
-    assert batches.count(4) >= 2
+    first = in_threads(partial(annotator, "a"))
+    assert held.reading.wait(30)
+    others = in_threads(*(partial(annotator, name) for name in "bcde"))
+    until_waiting(held.engine, 4)
+    held.go.set()
+    for thread in [*first, *others]:
+        thread.join(30)
+    # the first is read alone, then waited for, and is one text before the others at the end
+    assert [texts for texts, _ in held.batches] == [1, 5, 5, 4]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from backend.model import Hub
+from selection.errors import StudioError
 from selection.schema import parse_schema
 from tests.backend.application import CONFIG, TOKEN, Backend, refused
 from tests.backend.soon import until
@@ -203,6 +204,16 @@ def test_a_project_with_a_folder_can_be_looked_at_while_label_studio_is_away(
     assert backend.post("/projects/7/check", {}).status_code == 202
     assert backend.post("/projects/7/current", {"version": "round0-a"}).status_code == 200
     refused(backend.post("/projects/8/check", {}), 503, "does not answer")
+
+
+def test_a_server_that_answers_unlike_label_studio_is_502(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strange(_: int) -> None:
+        raise StudioError("http://else.where does not answer like Label Studio; check the URL.")
+
+    monkeypatch.setattr(backend.studio, "project", strange)
+    refused(backend.post("/score", {"project": 9, "texts": ["x"]}), 502, "check the URL")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 # Settings, each of them `make target NAME=value`:
 VENV := .venv#                the environment of Crux
 LS := build/label-studio#     the environment of Label Studio: it pins too much to share one
+VLLM := build/vllm#           the environment of vLLM, a model server of the tests
 TORCH := 2.13.0#              which build of it, CPU or CUDA, is what pip finds: set PIP_INDEX_URL
 KIND := tweets#               of the demo's texts: tweets, products or editorials
 LABEL_STUDIO_ML :=#           of test-ml2: a checkout of its public repository, or a requirement
@@ -17,6 +18,7 @@ SHELL := /bin/bash
 
 CRUX_STAMP := $(VENV)/.installed
 LS_STAMP := $(LS)/.installed
+VLLM_STAMP := $(VLLM)/.installed
 RATINGS := build/data/vaderSentiment-3.3.2.tar.gz
 SAY := @echo "--"
 # --no-compile: 20,000 modules to compile of which a tenth is ever imported
@@ -27,8 +29,8 @@ help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1 \2/p' Makefile | while read -r name text; do \
 	    printf '  %-9s %s\n' "$$name" "$$text"; done
 
-install: ## both environments, the peers and the demo's data (3 minutes, 3 GB; once)
-	@$(MAKE) -s -j2 $(CRUX_STAMP) $(LS_STAMP)
+install: ## the environments, the peers and the demo's data (4 minutes, 5 GB; once)
+	@$(MAKE) -s -j2 $(CRUX_STAMP) $(LS_STAMP) $(VLLM_STAMP)
 	@$(MAKE) -s $(VENV)/.peers $(RATINGS)
 
 demo: install ## the whole loop on real data against a real Label Studio
@@ -104,6 +106,18 @@ $(LS_STAMP): requirements-label-studio.txt
 	$(SAY) "installing Label Studio in $(LS) (1 minute)"
 	@$(LS)/bin/pip $(INSTALL) --no-deps -r requirements-label-studio.txt
 	$(SAY) "$(LS) is ready"
+	@touch $@
+
+# Its torch is Crux's, by a path that is added last: pip would take what is there for installed.
+$(VLLM_STAMP): requirements-vllm.txt
+	@python=$$(PYTHON="$(PYTHON)" scripts/python.sh); \
+	[ -e $@ ] || "$$python" -m venv --clear $(VLLM)
+	@rm -f $@ $(VLLM)/lib/python3*/site-packages/crux.pth
+	$(SAY) "installing vLLM in $(VLLM) (1 minute)"
+	@$(VLLM)/bin/pip $(INSTALL) --no-deps -r requirements-vllm.txt
+	@for site in $(VLLM)/lib/python3*/site-packages; do \
+	    echo "$(abspath $(VENV))/$${site#$(VLLM)/}" > $$site/crux.pth; done
+	$(SAY) "$(VLLM) is ready"
 	@touch $@
 
 $(RATINGS): | $(CRUX_STAMP)

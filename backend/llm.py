@@ -12,6 +12,7 @@ right and nothing is masked: in a causal model no token sees padding that comes 
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -25,10 +26,12 @@ from transformers import (
 )
 from transformers.cache_utils import DynamicLayer
 
-from backend import attend
+from backend import attend, ends
 from backend import prompt as prompts
+from backend.ends import Ends
 from backend.heap import keep_freed
 from backend.norm import fuse
+from backend.product import hasten
 from backend.prompt import Prompt
 from backend.stream import join
 from selection.errors import ModelError
@@ -58,6 +61,7 @@ class Llm:
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
     streams: bool = False  # whether the model can read texts as one stream
+    ends: Ends | None = field(default=None, compare=False, repr=False)  # of a model that streams
     # A tokenizer keeps the settings of a call: two threads at once spoil each other's tokens.
     tokenizing: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
@@ -93,15 +97,16 @@ class Llm:
     ) -> Tensor:
         """(b, h) hidden states of the rows' last tokens, all rows one after the other."""
         stream = join(rows, len(asked.prompt.prefix))
-        hidden: Tensor = self.causal.base_model(
-            input_ids=stream.ids,
-            position_ids=stream.positions,
-            # of four dimensions, so that transformers makes none of its own: `attend` needs none
-            attention_mask=torch.zeros(1, 1, 1, 1, dtype=self.causal.dtype),
-            shared_prefix=past,
-            stream=stream,
-            use_cache=False,
-        ).last_hidden_state
+        with self.ends.only(stream.ends) if self.ends else nullcontext():
+            hidden: Tensor = self.causal.base_model(
+                input_ids=stream.ids,
+                position_ids=stream.positions,
+                # of four dimensions, or transformers makes one of its own: `attend` needs none
+                attention_mask=torch.zeros(1, 1, 1, 1, dtype=self.causal.dtype),
+                shared_prefix=past,
+                stream=stream,
+                use_cache=False,
+            ).last_hidden_state
         return hidden[0, stream.ends]
 
     def _last_of_padded(self, asked: Asked, rows: Sequence[Sequence[int]]) -> Tensor:
@@ -156,13 +161,14 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
     if place.type == "cpu":
         keep_freed()
         fuse(causal)
+        hasten(causal.base_model)
     try:
         torch.nn.Module.to(causal, place)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(
             f"The model {model!r} cannot be put on the device {str(place)!r}: {error}"
         ) from error
-    read = Llm(causal, tokenizer, place)
+    read = Llm(causal, tokenizer, place, ends=ends.of(causal.base_model))
     return replace(read, streams=True) if _streams(read) else read
 
 

@@ -11,6 +11,8 @@ from peft import LoraConfig
 from peft.tuners import lora
 from torch import Tensor
 
+from backend.product import linear
+
 
 def lean(config: LoraConfig) -> LoraConfig:
     """The config with this layer in place of peft's for linear layers; saved files are the same."""
@@ -53,7 +55,7 @@ class _Sum(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])
         low = rows @ a.T
-        out = (rows @ weight.T).addmm_(low, b.T, alpha=scale)
+        out = linear(rows, weight).addmm_(low, b.T, alpha=scale)
         ctx.save_for_backward(rows, weight, a, b, low)
         ctx.scale, ctx.shape = scale, x.shape
         return out.reshape(*x.shape[:-1], -1)
@@ -63,5 +65,7 @@ class _Sum(torch.autograd.Function):
         rows, weight, a, b, low = ctx.saved_tensors
         grad = grad.reshape(-1, grad.shape[-1])
         thin = (grad @ b).mul_(ctx.scale)
-        dx = (grad @ weight).addmm_(thin, a).reshape(ctx.shape) if ctx.needs_input_grad[0] else None
+        dx = None
+        if ctx.needs_input_grad[0]:
+            dx = linear(grad, weight.T).addmm_(thin, a).reshape(ctx.shape)
         return dx, None, thin.T @ rows, (grad.T @ low).mul_(ctx.scale), None

@@ -2,17 +2,22 @@
 
 What must be computed of a text is its own tokens and the prompt's end; the policy is read once. A
 token costs a multiply-add for every weight of the model's linear layers, and two for every token
-that it attends to and every head's dimension. Thinner costs (norms, activations, the softmax) and
-the last layer's work on tokens that nobody asks about are left out of the first and left in the
-second, so the floor is neither below nor far above what is possible.
+that it attends to and every head's dimension. Left out are the thinner costs: norms, activations,
+the softmax. Counted, though Crux does not compute it, is the last layer's MLP for tokens that
+nobody reads, a fortieth of the whole.
+
+The rate is that of the fastest products known here: torch's own, or oneDNN's (backend/product.py).
+Beside it stands torch's own, which is what a model runs at if nobody chooses.
 """
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from backend import product
 from backend.llm import Llm
 
 ROWS = 1_024  # of the matrix products that tell the rate
@@ -51,15 +56,30 @@ def weights(base: Llm) -> list[Tensor]:
     return [m.weight for m in inner.modules() if isinstance(m, torch.nn.Linear)]
 
 
-def rate(base: Llm, rows: int = ROWS) -> float:
-    """Multiply-adds a second of matrix products with the model's own matrices, in their dtype."""
+@dataclass(frozen=True)
+class Rates:
+    """Multiply-adds a second. torchs: of torch's own products. best: of the fastest."""
+
+    torchs: float
+    best: float
+
+
+def rates(base: Llm, rows: int = ROWS) -> Rates:
+    """Of products with the model's own matrices, in their dtype and on their device."""
     matrices = weights(base)
+    torchs = _rate(torch.nn.functional.linear, matrices, rows)
+    return Rates(torchs, max(torchs, _rate(product.linear, matrices, rows)))
+
+
+def _rate(
+    multiply: Callable[[Tensor, Tensor], Tensor], matrices: Sequence[Tensor], rows: int
+) -> float:
     inputs = {
         m.shape[1]: torch.randn(rows, m.shape[1], dtype=m.dtype, device=m.device) for m in matrices
     }
     with torch.inference_mode():
         began = time.perf_counter()
         for matrix in matrices:
-            torch.nn.functional.linear(inputs[matrix.shape[1]], matrix)
+            multiply(inputs[matrix.shape[1]], matrix)
         seconds = time.perf_counter() - began
     return rows * sum(m.numel() for m in matrices) / seconds

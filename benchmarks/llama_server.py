@@ -6,7 +6,6 @@ benchmarks.llama_server JSON` is that process.
 
 import json
 import os
-import signal
 import sys
 import threading
 from importlib.util import find_spec
@@ -14,20 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import gguf
-import httpx
 import numpy as np
 
-from demo.processes import HOST, Process, free_port, running, start_process, stop, wait_until
+from benchmarks.model_server import ModelServer
+from demo.processes import HOST
 
 CONTEXT = 512  # tokens of a prompt, unless told
 
 
-class LlamaServer:
+class LlamaServer(ModelServer):
     """weights: a GGUF file. slots: texts read at once. context: tokens of each. key: that callers
     must send, empty for none. exact: keys and values in float32, and no fused attention.
 
-    Several threads wait for each other by spinning, which is slow beside anything else. The server
-    can be started again on the same port.
+    Several threads wait for each other by spinning, which is slow beside anything else.
     """
 
     def __init__(
@@ -41,39 +39,13 @@ class LlamaServer:
         exact: bool = True,
         key: str = "",
     ) -> None:
-        self.port = free_port()
-        self.url = f"http://{HOST}:{self.port}"
-        self._folder = folder
+        super().__init__("llama.cpp's server", folder, patience=60.0)
         told = {
             "port": self.port, "slots": slots, "context": context, "threads": threads,
             "exact": exact, "weights": str(weights), "key": key,
         }  # fmt: skip
         self._argv = [sys.executable, "-m", __name__, json.dumps(told)]
-
-    def start(self) -> Process:
-        env = {**os.environ, "PYTHONPATH": os.getcwd()}
-        pid_file = self._folder / "llama.pid"
-        process = start_process(
-            "llama.cpp's server", self._argv, env, self._folder / "llama.log", pid_file
-        )
-        wait_until(process, self._healthy, 60)
-        return process
-
-    def kill(self) -> None:
-        """As if its machine had lost power."""
-        process = running(self._folder / "llama.pid")
-        assert process is not None, "it does not run"
-        os.kill(process.pid, signal.SIGKILL)
-        os.waitpid(process.pid, 0)
-
-    def stop(self) -> None:
-        stop(self._folder / "llama.pid")
-
-    def _healthy(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/health").status_code == 200
-        except httpx.TransportError:
-            return False
+        self._env = {"PYTHONPATH": os.getcwd()}
 
 
 def packed_weights() -> Path:

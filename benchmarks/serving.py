@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -33,12 +33,14 @@ from backend.prompt import encode
 from backend.remote import Remote
 from backend.train import Recipe, train
 from benchmarks import floor, serving_peers
+from benchmarks.floor import Rates
 from benchmarks.serving_stage import HOME, MODELS, Stage, predict, prompt, score, stage, texts_of
 from demo.run import LABELS
 
 BLOCKS = 8
 PEERS = {"forward": 40, "generate": 6}  # texts a block; with the long policy a fifth of them
-LLAMA = 24  # texts a block; half of them with the long policy
+SERVERS = 24  # texts a block for other servers; half of them with the long policy
+PLAIN = {"forward": "plain"}  # names in the figures, where they differ
 SINGLES, EACH = 100, 25  # single tasks; tasks of each annotator
 ANNOTATORS = 8
 SHORT = 40  # tokens of a short task, at most
@@ -56,8 +58,8 @@ def main(
     pool = texts_of()
     with tempfile.TemporaryDirectory() as empty, stage(root or Path(empty), base.tokenizer) as on:
         told: Json = {"first_answer_s": round(on.restart(), 2)}
-        with serving_peers.llama(Path(empty) / "llama", HOME) as engine:
-            told |= bulk(on, base, engine, pool, texts)
+        with serving_peers.servers(Path(empty), model, HOME) as engines:
+            told |= bulk(on, base, engines, pool, texts)
         told |= singles(on, base, pool)
         told |= annotators(on, base, pool)
         told |= control(on, model, pool)
@@ -68,63 +70,79 @@ def main(
         out.write_text(json.dumps(told, indent=1) + "\n")
 
 
-def bulk(on: Stage, base: Llm, engine: Remote, pool: Iterator[str], texts: int) -> Json:
+def bulk(
+    on: Stage, base: Llm, engines: Mapping[str, Remote], pool: Iterator[str], texts: int
+) -> Json:
     """Thousands of texts by HTTP, in turns with the peers and with the machine's own rate.
 
-    engine: llama.cpp's server.
+    engines: other people's servers, by name.
     """
-    costs = floor.costs(base)
+    costs, plain = floor.costs(base), serving_peers.load(resolve(OFFLINE, MODELS))
     prompts = {name: prompt(base.tokenizer, words) for name, words in on.policies.items()}
     spent: dict[str, list[float]] = {}  # seconds a text of its name's own kind, a block each
-    rates: list[float] = []
-    floors: dict[str, list[float]] = {name: [] for name in prompts}
+    rates: list[Rates] = []
+    needed: dict[str, list[float]] = {name: [] for name in prompts}  # multiply-adds a text
     with on.client() as http:
         for project in on.projects.values():
             score(http, project, ["Warm."])  # the policy is read once a version, not once a bulk
-        for words in on.policies.values():
-            serving_peers.ask_llama(engine, words, ["Warm."])
+        for engine in engines.values():
+            for words in on.policies.values():
+                serving_peers.ask(engine, words, ["Warm."])
         for block in range(BLOCKS):
-            rates.append(floor.rate(base))
-            print(f"block {block + 1} of {BLOCKS}: {2 * rates[-1] / 1e9:.0f} GFLOP/s", flush=True)
+            rates.append(floor.rates(base))
+            print(f"block {block + 1} of {BLOCKS}: {2e-9 * rates[-1].best:.0f} GFLOP/s", flush=True)
             mine = list(islice(pool, texts // BLOCKS))
             ids = encode(base.tokenizer, mine, 256)
             for name, asked in prompts.items():
                 lengths = [len(row) + len(asked.suffix) for row in ids]
-                floors[name].append(costs.texts(lengths, len(asked.prefix)) / rates[-1] / len(mine))
+                needed[name].append(costs.texts(lengths, len(asked.prefix)) / len(mine))
                 project = on.projects[name]
                 _spend(spent, f"ours {name}", len(mine), partial(score, http, project, mine))
-                some_texts = mine[: LLAMA if name == "short" else LLAMA // 2]
-                _spend(
-                    spent, f"llama {name}", len(some_texts),
-                    partial(serving_peers.ask_llama, engine, on.policies[name], some_texts),
-                )  # fmt: skip
+                for peer, engine in engines.items():
+                    some_texts = mine[: SERVERS if name == "short" else SERVERS // 2]
+                    _spend(
+                        spent, f"{peer} {name}", len(some_texts),
+                        partial(serving_peers.ask, engine, on.policies[name], some_texts),
+                    )  # fmt: skip
                 whole = [[*asked.prefix, *row, *asked.suffix] for row in ids]
                 for peer, many in PEERS.items():
                     some = whole[: many if name == "short" else max(2, many // 5)]
                     ask = getattr(serving_peers, peer)
                     _spend(
                         spent, f"{peer} {name}", len(some),
-                        partial(ask, base, some, asked.answers),
+                        partial(ask, plain, some, asked.answers),
                     )  # fmt: skip
-    return _bulk_figures(spent, floors, rates)
+    return _bulk_figures(spent, needed, rates)
 
 
 def _bulk_figures(
-    spent: dict[str, list[float]], floors: dict[str, list[float]], rates: list[float]
+    spent: dict[str, list[float]], needed: dict[str, list[float]], rates: list[Rates]
 ) -> Json:
     def ratio(above: Sequence[float], below: Sequence[float]) -> float:
         pairs = zip(above, below, strict=True)
         return round(statistics.median(a / b for a, b in pairs), 3)
 
+    floors, torchs = (
+        {
+            name: [one / rate for one, rate in zip(values, speeds, strict=True)]
+            for name, values in needed.items()
+        }
+        for speeds in ([rate.best for rate in rates], [rate.torchs for rate in rates])
+    )
+    names = {"short": "", "long": "_long_policy"}
+    peers = sorted({name.split()[0] for name in spent} - {"ours"})
+    over = {
+        f"bulk_over_{PLAIN.get(peer, peer)}{of}": ratio(
+            spent[f"{peer} {name}"], spent[f"ours {name}"]
+        )
+        for peer in peers
+        for name, of in names.items()
+    }
+    for name, of in names.items():
+        over[f"bulk_over_floor{of}"] = ratio(floors[name], spent[f"ours {name}"])
+        over[f"bulk_over_floor_at_torchs_rate{of}"] = ratio(torchs[name], spent[f"ours {name}"])
     return {
-        "bulk_over_floor": ratio(floors["short"], spent["ours short"]),
-        "bulk_over_floor_long_policy": ratio(floors["long"], spent["ours long"]),
-        "bulk_over_generate": ratio(spent["generate short"], spent["ours short"]),
-        "bulk_over_generate_long_policy": ratio(spent["generate long"], spent["ours long"]),
-        "bulk_over_llama": ratio(spent["llama short"], spent["ours short"]),
-        "bulk_over_llama_long_policy": ratio(spent["llama long"], spent["ours long"]),
-        "bulk_over_plain": ratio(spent["forward short"], spent["ours short"]),
-        "bulk_over_plain_long_policy": ratio(spent["forward long"], spent["ours long"]),
+        **over,
         "long_policy_over_short": ratio(spent["ours long"], spent["ours short"]),
         "texts_a_second": {
             name: round(1 / statistics.median(values), 2) for name, values in spent.items()
@@ -132,7 +150,8 @@ def _bulk_figures(
         "floor_texts_a_second": {
             name: round(1 / statistics.median(values), 2) for name, values in floors.items()
         },
-        "gflop_a_second": round(2 * statistics.median(rates) / 1e9),
+        "gflop_a_second": round(2e-9 * statistics.median(rate.best for rate in rates)),
+        "gflop_a_second_of_torch": round(2e-9 * statistics.median(rate.torchs for rate in rates)),
         "blocks": BLOCKS,
     }
 

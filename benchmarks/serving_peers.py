@@ -1,15 +1,17 @@
 """What people would otherwise run to ask a causal LM which label holds.
 
-Two plain ways on transformers, given the whole prompts (token ids), that keep nothing; and
-llama.cpp's server with the same weights, which keeps what prompts begin with. It is asked by Crux's
-own client for such servers, texts of a request and requests in flight as in the product.
+Two plain ways on transformers, given the whole prompts (token ids), that keep nothing; and the
+servers of llama.cpp and vLLM with the same weights, which keep what prompts begin with. These are
+asked by Crux's own client for such servers, texts of a request and requests in flight as in the
+product.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.config import Settings
 from backend.engine import Served
@@ -17,11 +19,20 @@ from backend.llm import Llm
 from backend.offline import OFFLINE
 from backend.remote import Remote, connect
 from benchmarks.llama_server import LlamaServer, write_float32
+from benchmarks.model_server import ModelServer
+from benchmarks.vllm_server import VllmServer
 from demo.run import LABELS
 from selection.types import Ints
 
 NEW_TOKENS = 8  # enough for a label; Label Studio's own example allows 50 with the prompt
 BATCH = 16
+
+
+def load(model: str) -> Llm:
+    """The model as transformers gives it, without what llm.load does for speed."""
+    causal = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    return Llm(causal.train(False), tokenizer, torch.device("cpu"))
 
 
 def generate(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int]) -> Ints:
@@ -63,21 +74,33 @@ def forward(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int])
 
 
 @contextmanager
-def llama(folder: Path, home: Path) -> Iterator[Remote]:
-    """llama.cpp's server on both cores, its fused attention on; home: where the models are."""
+def servers(folder: Path, model: str, home: Path) -> Iterator[dict[str, Remote]]:
+    """Both on both cores; each sleeps while it is not asked. home: where the models are."""
+    threads = torch.get_num_threads()
     weights = folder / "weights.gguf"
-    folder.mkdir(parents=True, exist_ok=True)
     if not weights.exists():
         write_float32(weights)
-    server = LlamaServer(folder, weights, context=1_024, threads=torch.get_num_threads(),
-                         exact=False)  # fmt: skip
-    server.start()
-    try:
-        yield connect(Settings(home=home, llm=OFFLINE, llm_url=server.url))
-    finally:
-        server.stop()
+    for name in ("llama", "vllm"):
+        (folder / name).mkdir()
+    found: dict[str, ModelServer] = {
+        # its fused attention on
+        "llama": LlamaServer(
+            folder / "llama", weights, context=1_024, threads=threads, exact=False
+        ),
+        "vllm": VllmServer(
+            folder / "vllm", model, context=1_024, threads=threads, adapters=False
+        ),
+    }
+    with ExitStack() as running:
+        for server in found.values():
+            server.start()
+            running.callback(server.stop)
+        yield {
+            name: connect(Settings(home=home, llm=OFFLINE, llm_url=server.url))
+            for name, server in found.items()
+        }
 
 
-def ask_llama(engine: Remote, policy: str, texts: Sequence[str]) -> None:
+def ask(engine: Remote, policy: str, texts: Sequence[str]) -> None:
     """What Crux asks of such a server for a prompted model."""
     engine.answer(Served("peer", policy, LABELS, None), texts, lambda positions, logits: None)

@@ -16,6 +16,7 @@ NAMES = {
     "forward": "batches of 16, padded, whole prompt",
     "generate": "one `generate` a task",
     "llama": "llama.cpp's server, asked by Crux",
+    "vllm": "vLLM's server, asked by Crux",
 }
 Json = dict[str, Any]
 
@@ -37,10 +38,15 @@ def serving(told: Json) -> str:
     figures = [
         ("bulk against the floor, 20 tokens of policy", told["bulk_over_floor"], "0.75"),
         ("the same, 600 tokens", told["bulk_over_floor_long_policy"], "0.75"),
+        ("bulk against the floor at torch's own rate, 20 tokens",
+         told["bulk_over_floor_at_torchs_rate"], "–"),
+        ("the same, 600 tokens", told["bulk_over_floor_at_torchs_rate_long_policy"], "–"),
         ("bulk against one `generate` a task", f"{told['bulk_over_generate']}x", "10x"),
         ("the same, 600 tokens", f"{told['bulk_over_generate_long_policy']}x", "10x"),
         ("bulk against llama.cpp's server", f"{told['bulk_over_llama']}x", "–"),
         ("the same, 600 tokens", f"{told['bulk_over_llama_long_policy']}x", "–"),
+        ("bulk against vLLM's server", f"{told['bulk_over_vllm']}x", "–"),
+        ("the same, 600 tokens", f"{told['bulk_over_vllm_long_policy']}x", "–"),
         ("bulk against plain padded batches", f"{told['bulk_over_plain']}x", "–"),
         ("the same, 600 tokens", f"{told['bulk_over_plain_long_policy']}x", "–"),
         ("time a text, 600 tokens of policy against 20", told["long_policy_over_short"], "1.15"),
@@ -79,9 +85,9 @@ def training(told: Json) -> str:
         ("peak_rss_gib", "most memory, GiB"),
     ):
         lines.append(f"| {name} | {told[f'{key}_ours']} | {told[f'{key}_trainer']} |")
-    lines.append(
-        f"| share of the floor | {told['floor_over_ours']} | {told['floor_over_trainer']} |"
-    )
+    for key, name in (("floor", "share of the floor"),
+                      ("floor_at_torchs_rate", "the same at torch's own rate")):  # fmt: skip
+        lines.append(f"| {name} | {told[f'{key}_over_ours']} | {told[f'{key}_over_trainer']} |")
     return "\n".join(lines)
 
 

@@ -81,8 +81,11 @@ def _figures(labels: int, runs: dict[str, list[Json]]) -> Json:
             ),
             2,
         ),
-        "floor_over_ours": round(median("ours", "share_of_floor"), 3),
-        "floor_over_trainer": round(median("trainer", "share_of_floor"), 3),
+        **{
+            f"floor{at}_over_{name}": round(median(name, f"share_of_floor{at}"), 3)
+            for at in ("", "_at_torchs_rate")
+            for name in RUNNERS
+        },
         **{
             f"{key}_{name}": round(median(name, key), 3)
             for name in RUNNERS
@@ -99,7 +102,7 @@ def _run(name: str, labels: int) -> Json:
     words = policy("tweets")
     recipe = Recipe()
     base = llm.load(model)
-    before = floor.rate(base)
+    before = floor.rates(base)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         if name == "ours":
@@ -109,14 +112,17 @@ def _run(name: str, labels: int) -> Json:
         else:
             seconds, steps = by_trainer(model, words, LABELS, texts, targets, recipe, out)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        speed = (before + floor.rate(base)) / 2
+        after = floor.rates(base)
         logits = _answers(base, out, words, tests)
     needed = _needed(base, words, texts, recipe, steps)
+    best, torchs = (before.best + after.best) / 2, (before.torchs + after.torchs) / 2
     return {
         "seconds": round(seconds, 2),
         "steps": steps,
-        "share_of_floor": round(needed / speed / seconds, 3),
-        "gflop_a_second": round(2 * speed / 1e9),
+        "share_of_floor": round(needed / best / seconds, 3),
+        "share_of_floor_at_torchs_rate": round(needed / torchs / seconds, 3),
+        "gflop_a_second": round(2e-9 * best),
+        "gflop_a_second_of_torch": round(2e-9 * torchs),
         "peak_rss_gib": round(peak, 2),
         **quality(logits, truth),
     }

@@ -9,8 +9,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import Trainer, TrainingArguments
 
-from backend import llm, prompt
+from backend import prompt
 from backend.train import Recipe
+from benchmarks.serving_peers import load
 from selection.types import Ints
 
 IGNORED = -100  # by the loss
@@ -29,8 +30,7 @@ def by_trainer(
     """Train on whole prompts with the answer as the next token; (seconds, steps). The adapter is
     in `out`."""
     began = time.monotonic()
-    base = llm.load(model)
-    base.causal.set_attn_implementation("sdpa")
+    base = load(model)
     asked = prompt.build(base.tokenizer, policy, labels)
     rows: list[Row] = []
     for ids, target in zip(

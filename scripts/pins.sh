@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write requirements.txt and requirements-label-studio.txt from what pyproject.toml asks for.
+# Write requirements.txt, and those of Label Studio and vLLM, from what pyproject.toml asks for.
 # A pin that still fits stays; UPGRADE=1 moves all of them to the newest that fit.
 # usage: scripts/pins.sh TORCH_VERSION
 set -euo pipefail
@@ -37,3 +37,11 @@ compile requirements-label-studio.txt "\
 # Every package of Label Studio's own environment, written by \`make pins\` from pyproject.toml.
 # Install with --no-deps, as the Makefile does." \
     --group label-studio
+# It asks for a build of torch that only torch's own index has, and for what reads pictures and sound
+# or compiles for GPUs.
+printf '%s\n' "torch==$torch" > "$scratch/vllm.overrides"
+printf "%s; python_version < '3'\n" torchaudio torchvision torchcodec triton >> "$scratch/vllm.overrides"
+compile requirements-vllm.txt "\
+# Every package of vLLM's own environment but torch, which it takes from Crux's; written by \`make
+# pins\` from pyproject.toml. Install with --no-deps, as the Makefile does." \
+    --group vllm --override "$scratch/vllm.overrides"

@@ -7,11 +7,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backend.offline import resolve
+from benchmarks.vllm_server import VllmServer
 from demo.servers import Admin, Server, free_port, start_label_studio, stop
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = ROOT / "build/label-studio/bin/label-studio"
 TEMPLATE = ROOT / "build/label-studio-template"
+VLLM_KEY = "k3y-of-the-server"
 ADMIN = Admin("admin@crux.example", "crux-admin-password", "c0ffee" * 6 + "c0de")
 
 StartStudio = Callable[..., Server]
@@ -59,3 +62,18 @@ def personal_token(label_studio: Server) -> str:
     )
     made.raise_for_status()
     return str(made.json()["token"])
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The directory of the offline model."""
+    return resolve("offline", tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def vllm(tmp_path_factory: pytest.TempPathFactory, model: str) -> Iterator[VllmServer]:
+    """A real vLLM with the offline model, to which anybody with VLLM_KEY may give adapters."""
+    server = VllmServer(tmp_path_factory.mktemp("vllm"), model, key=VLLM_KEY)
+    server.start()
+    yield server
+    server.stop()

@@ -14,8 +14,9 @@ from backend.remote_adapters import RemoteAdapters
 from demo.run import LABELS, policy
 from selection.types import Doubles
 from tests.backend.tiny import tiny_tokenizer
+from tests.conftest import VLLM_KEY
 
-KEY = "k3y-of-the-server"
+KEY = VLLM_KEY
 SERVED = Served("base", policy("products"), LABELS, None)
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from backend.engine import Served
 from backend.local import Local
-from backend.offline import resolve
 from backend.scorer import Scorer
 from benchmarks.llama_server import LlamaServer, write_float32
 from demo.processes import free_port
@@ -34,11 +33,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:Futu
 
 ALIKE = 1e-4  # in probability; 4e-6 was measured
 SHORT = [f"number {i} is {word}" for i, word in enumerate(["awful", "fine", "bad", "great"] * 6)]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return resolve("offline", tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")

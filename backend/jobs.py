@@ -12,6 +12,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from huey import crontab
 
@@ -177,7 +178,9 @@ class Jobs:
 def make_fit(settings: Settings, registry: Registry) -> Fit:
     """The composer with its real parts."""
     studio = Studio(settings.studio_url, settings.studio_token.get_secret_value())
-    return Fit(settings, studio, lambda: make_scorer(settings), registry=registry)
+    # Nothing to remember: what the worker asks twice is on disk (reader.py), of a version each.
+    scorer = partial(make_scorer, settings, answers=0)
+    return Fit(settings, studio, scorer, registry=registry)
 
 
 def _pending(project: int) -> str:

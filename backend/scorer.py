@@ -182,17 +182,18 @@ def make_scorer(
     settings: Settings,
     observe: Callable[[int, int, float], None] | None = None,
     hit: Callable[[int], None] | None = None,
+    answers: int = ANSWERS,
 ) -> Scorer:
     """The scorer with the engine that the settings name; a model loads at its first use.
 
-    observe: called by the engine after each batch with its texts, tokens and seconds. hit: as in
-    Scorer.
+    observe: called by the engine after each batch with its texts, tokens and seconds. answers,
+    hit: as in Scorer.
     """
     # neither engine is imported before it is needed: /health is answered before torch is there
     if settings.llm_url:
         from backend.remote import connect
 
-        return Scorer(connect(settings, observe), hit=hit)
+        return Scorer(connect(settings, observe), answers, hit)
     from backend.local import Local
     from backend.offline import resolve
 
@@ -203,7 +204,7 @@ def make_scorer(
         max_tokens=settings.max_tokens,
         observe=observe,
     )
-    return Scorer(local, hit=hit)
+    return Scorer(local, answers, hit)
 
 
 def _digest(text: str) -> bytes:

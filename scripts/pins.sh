@@ -22,7 +22,8 @@ compile() { # compile FILE HEADER ARGUMENTS...: resolve for every Python and wri
     { printf '%s\n' "$header"
       sed -E -e "s/ and platform_machine == 'x86_64'//" -e "s/ and sys_platform == 'linux'//" \
           -e "s/ and (platform_python_)?implementation(_name)? != '[Pp]y[Pp]y'//g" \
-          -e "s/ ; python_full_version < '3.14'$//" "$out"; } > "$out.new"
+          -e "s/ ; python_full_version < '3.14'( and \(\(implementation_name [!=]= '[Pp]y[Pp]y'\) or .*)?$//" \
+          "$out"; } > "$out.new"
     mv "$out.new" "$file"
     echo "$file: $(grep -c == "$file") pins"
 }

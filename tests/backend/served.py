@@ -59,13 +59,14 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def started(folder: Path, **settings: str) -> Iterator[Served]:
-    """A server that is ended with the block."""
+def started(folder: Path, workers: int = 1, **settings: str) -> Iterator[Served]:
+    """A server that is ended with the block. workers: serving processes."""
     port, pid_file, log = free_port(), folder / "gunicorn.pid", folder / "gunicorn.log"
     url = f"http://{HOST}:{port}"
     process = start_process(
-        "backend", command(port), environment(folder, **settings), log, pid_file
-    )
+        "backend", command(port, "--workers", str(workers)), environment(folder, **settings), log,
+        pid_file,
+    )  # fmt: skip
 
     def ready() -> bool:
         try:

@@ -278,3 +278,13 @@ def test_the_answers_that_are_remembered_are_bounded_and_the_oldest_go_first() -
     for text in ("a", "b", "a", "c", "a", "b"):
         scorer.score(served, [text])
     assert engine.read == ["a", "b", "c", "b"]
+
+
+def test_a_scorer_that_remembers_nothing_reads_every_time() -> None:
+    engine = Counting()
+    engine.go.set()
+    scorer = Scorer(engine, answers=0)
+    served = tuned(Path("v1"))
+    rows = [scorer.score(served, ["a", "a", "b"]) for _ in range(2)]
+    assert engine.read == ["a", "b", "a", "b"]
+    assert rows[0].tolist() == rows[1].tolist()

@@ -15,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up down test test-ml2 lint audit data peers pins clean
+.PHONY: help install demo up down test test-ml2 lint audit data peers vllm pins clean
 
 CRUX_STAMP := $(VENV)/.installed
 LS_STAMP := $(LS)/.installed
@@ -30,8 +30,8 @@ help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1 \2/p' Makefile | while read -r name text; do \
 	    printf '  %-9s %s\n' "$$name" "$$text"; done
 
-install: ## the environments, the peers and the demo's data (4 minutes, 5 GB; once)
-	@$(MAKE) -s -j2 $(CRUX_STAMP) $(LS_STAMP) $(VLLM_STAMP)
+install: ## both environments, the peers and the demo's data (3 minutes, 3 GB; once)
+	@$(MAKE) -s -j2 $(CRUX_STAMP) $(LS_STAMP)
 	@$(MAKE) -s $(VENV)/.peers $(RATINGS)
 
 demo: install ## the whole loop on real data against a real Label Studio
@@ -43,7 +43,7 @@ up: install ## start Label Studio, the backend and its worker, and leave them ru
 down: ## stop what `make up` started
 	@[ ! -e $(CRUX_STAMP) ] || $(VENV)/bin/python -m demo down
 
-test: install ## ruff, mypy and every test; fails if any of them does, but runs them all
+test: install $(VLLM_STAMP) ## ruff, mypy and every test; fails if any of them does, but runs them all
 	@worst=0; \
 	check() { echo "-- $$*"; local rc=0; "$$@" || rc=$$?; [ $$rc -le $$worst ] || worst=$$rc; }; \
 	check $(VENV)/bin/ruff check .; \
@@ -83,7 +83,9 @@ data: $(RATINGS) ## the texts and the human ratings of demo and benchmarks (2.4 
 
 peers: $(VENV)/.peers ## the libraries of active learning that benchmarks/ compares with (2 MB)
 
-pins: ## write both requirement files anew from pyproject.toml; UPGRADE=1 moves every pin
+vllm: $(VLLM_STAMP) ## a real vLLM, for tests and benchmarks (1 minute, 1.4 GB)
+
+pins: ## write the requirement files anew from pyproject.toml; UPGRADE=1 moves every pin
 	@UPGRADE=$(UPGRADE) PYTHON="$(PYTHON)" scripts/pins.sh $(TORCH)
 
 clean: down ## remove build/ and .venv/, and nothing else
@@ -120,7 +122,7 @@ $(LS_STAMP): requirements-label-studio.txt
 	@touch $@
 
 # Its torch is Crux's, by a path that is added last: pip would take what is there for installed.
-$(VLLM_STAMP): requirements-vllm.txt
+$(VLLM_STAMP): requirements-vllm.txt | $(CRUX_STAMP)
 	@python=$$(PYTHON="$(PYTHON)" scripts/python.sh); \
 	[ -e $@ ] || "$$python" -m venv --clear $(VLLM)
 	@rm -f $@ $(VLLM)/lib/python3*/site-packages/crux.pth

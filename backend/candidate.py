@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from backend.config import Settings
-from backend.engine import Served
-from backend.lesson import Lesson, too_little
-from backend.offline import resolve
-from backend.prior import expected, match
-from backend.reader import Reader
-from backend.registry import Manifest, Registry, named
+from backend.engine.offline import resolve
+from backend.engine.protocol import Served
+from backend.examples import Lesson, too_little
+from backend.predict import Reader
+from backend.threshold import expected, match
 from backend.train import Recipe, Trained
+from backend.versions.registry import Manifest, Registry, named
 from selection.collect import Collected
 from selection.errors import RoundError, VersionError
-from selection.studio import Project
+from selection.studio.api import Project
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Candidates:
     def _matched(
         self, project: int, made: Manifest, out: Path, sample: Sequence[str]
     ) -> Manifest:
-        """With offsets that fit the pool's balance on random texts of it (backend/prior.py)."""
+        """With offsets that fit the pool's balance on random texts of it (backend/threshold.py)."""
         bare = Served(f"{project}/{out.name}", made.policy, made.labels, out)
         said = self.reader.read(project, bare, sample, made.version)
         log_probability = np.log(np.maximum(said.astype(np.float64), 1e-30))

@@ -15,19 +15,19 @@ from typing import Any
 from backend.candidate import Candidates
 from backend.config import Settings
 from backend.due import due
+from backend.engine.scorer import Scorer
 from backend.evaluate import Promotion, ground, measure, promotion
-from backend.in_force import fits, in_force
-from backend.lesson import Lesson, learn, too_little
-from backend.reader import Reader
-from backend.registry import Manifest, Registry, make_registry
-from backend.scorer import Scorer
-from backend.serve import prompted
-from backend.settle import Settle
-from backend.subjects import Subject
+from backend.examples import Lesson, learn, too_little
+from backend.predict import Reader
+from backend.publish import Settle
 from backend.train import Trained, train
+from backend.versions.in_force import fits, in_force
+from backend.versions.registry import Manifest, Registry, make_registry
+from backend.web.projects import Subject
+from backend.web.serving import prompted
 from selection.collect import Collected, collect
 from selection.errors import VersionError
-from selection.studio import Project, Studio
+from selection.studio.api import Project, Studio
 from selection.types import Ints
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """The log: one line a record, with the id of the request that it belongs to.
 
-    2026-11-22T12:00:00.123Z INFO backend.app [4f1c…] POST /predict 200 route=/predict ms=41.2
-    {"time": "2026-11-22T12:00:00.123Z", "level": "INFO", "logger": "backend.app", …}
+    2026-11-22T12:00:00.123Z INFO backend.web.app [4f1c…] POST /predict 200 route=/predict ms=41.2
+    {"time": "2026-11-22T12:00:00.123Z", "level": "INFO", "logger": "backend.web.app", …}
 
 What a record is about stands in its fields: `log.info("…", extra=fields(project=7))`. A secret of
 ours that somebody else's message holds is struck out.

@@ -15,7 +15,7 @@ from gunicorn.glogging import Logger
 
 from backend import logs
 from backend.config import Settings, load
-from backend.guard import KEPT_FREE
+from backend.web.guard import KEPT_FREE
 from selection.errors import CruxError
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ logger_class = _Log
 
 def application() -> Flask:
     """The app; where it cannot be made, a sentence in the log and gunicorn's end."""
-    from backend.app import create_app  # in the serving process, and not in its master
+    from backend.web.app import create_app  # in the serving process, and not in its master
 
     try:
         return create_app(_SETTINGS)

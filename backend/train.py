@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from backend import llm, prompt
-from backend.llm import Asked, Llm
-from backend.lora import lean
-from backend.version import ADAPTER
+from backend.engine import llm, prompt
+from backend.engine.cpu.lora import lean
+from backend.engine.llm import Asked, Llm
+from backend.versions.manifest import ADAPTER
 from selection.errors import ModelError
 
 Progress = Callable[[int, int, float], None]

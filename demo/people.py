@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from selection.errors import StudioDown
-from selection.studio import Studio
+from selection.studio.api import Studio
 
 IDLE = 1.0  # seconds between two looks into an empty queue
 

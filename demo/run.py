@@ -22,13 +22,13 @@ from sklearn.metrics import cohen_kappa_score
 from demo.people import AtWork, Person
 from demo.ratings import Rated, load
 from demo.services import EXPERTS, Services, State
-from selection.client import Backend
+from selection.backend_client import Backend
+from selection.command.terminal import Steps, rounds_table
 from selection.config import Settings
 from selection.config import load as load_settings
 from selection.errors import SettingError
 from selection.rounds import Rounds
-from selection.show import Steps, rounds_table
-from selection.studio import Studio
+from selection.studio.api import Studio
 
 LABELS = ("harsh", "fine")
 NOUNS = {"tweets": "tweet", "products": "product review", "editorials": "editorial sentence"}

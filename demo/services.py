@@ -26,7 +26,7 @@ from demo.servers import (
     stop,
     wait_until,
 )
-from selection.client import SECRET_HEADER
+from selection.backend_client import SECRET_HEADER
 
 ROOT = Path("build/demo")
 EXPERTS = ("anna@crux.example", "ben@crux.example")
@@ -121,7 +121,7 @@ class Services:
         if running(self.pid("worker")) is not None:
             return
         print("-- starting the worker", flush=True)
-        argv = [sys.executable, "-m", "backend.jobs"]
+        argv = [sys.executable, "-m", "backend.worker"]
         start_process(
             "worker", argv, self._environment(state), self.root / "worker.log", self.pid("worker")
         )

@@ -12,7 +12,7 @@ from selection.kappa import TOGETHER_IN_GAP, Items, estimated, kappas, mean_kapp
 from selection.types import NO_VERDICT, Estimate, Ints, Sample, Verdicts
 
 # Of the intervals that can end the loop. They are looked at after every round: by parity 95 % would
-# stop up to 10 % of loops falsely, by plateau 98 % up to 8 (docs/results/statistics.json).
+# stop up to 10 % of loops falsely, by plateau 98 % up to 8 (benchmarks/results/statistics.json).
 PARITY_CONFIDENCE = 0.98
 PLATEAU_CONFIDENCE = 0.99
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selection.card import Card, read_card
-from selection.studio import Annotation, Schema, Task
+from selection.studio.api import Annotation, Schema, Task
 from selection.types import NO_VERDICT, Bought, Sample, Verdicts
 
 

@@ -20,7 +20,7 @@ from selection.types import NO_VERDICT, Bools, Doubles, Estimate, Ints, Sample, 
 
 ONE_LABEL = "all answers that can be compared are the same label, so that kappa says nothing"
 
-# How often each kind of imagined group counts, in groups (docs/results/statistics.json).
+# How often each kind of imagined group counts, in groups (benchmarks/results/statistics.json).
 ALONE = 0.25  # one expert differs from the others
 MODEL = 0.5  # one of two models does, where they are compared
 TOGETHER = 0.25  # all experts differ from the model

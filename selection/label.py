@@ -14,8 +14,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from selection.backend_client import Backend
 from selection.cache import Cache, key
-from selection.client import Backend
 from selection.errors import BackendError
 from selection.types import Beliefs, Doubles, Floats, Ints, Pool
 

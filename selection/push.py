@@ -15,7 +15,7 @@ from typing import Any
 
 from selection.card import Card, read_card
 from selection.errors import RoundError
-from selection.studio import Project, Studio, Task, prediction
+from selection.studio.api import Project, Studio, Task, prediction
 
 CHUNK = 50  # tasks in one import: what a cut-off request can leave in doubt
 Progress = Callable[[int, int], None]

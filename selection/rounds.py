@@ -17,9 +17,9 @@ from typing import Any, Literal
 import numpy as np
 
 from selection import pool as pools
+from selection.backend_client import Backend
 from selection.card import Card
 from selection.choose import Plan, choose, unlabelled
-from selection.client import Backend
 from selection.collect import Collected, collect
 from selection.config import Settings
 from selection.embed import embed
@@ -28,7 +28,7 @@ from selection.label import BATCH, label
 from selection.push import Order, push, tab_title
 from selection.status import Status, status
 from selection.stop import Decision
-from selection.studio import Project, Studio
+from selection.studio.api import Project, Studio
 from selection.types import Audit, Beliefs, Choice, Ints, Pool
 
 Progress = Callable[[str, int, int], None]

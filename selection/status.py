@@ -7,7 +7,7 @@ from typing import Any
 from selection.align import items_needed
 from selection.collect import Collected
 from selection.config import Settings
-from selection.cost import LARGEST, texts_needed
+from selection.forecast import LARGEST, texts_needed
 from selection.stop import Decision, RoundResult, decide
 from selection.types import CONFIDENCE, Estimate
 

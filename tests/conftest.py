@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.offline import resolve
-from benchmarks.vllm_server import VllmServer
+from backend.engine.offline import resolve
+from benchmarks.serving.vllm_server import VllmServer
 from demo.servers import Admin, Server, free_port, start_label_studio, stop
 
 ROOT = Path(__file__).parent.parent

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from selection import project as projects
-from selection.client import Scores
+from selection.backend_client import Scores
 from selection.errors import BackendError, ProjectError, StudioDown, StudioLacks
-from selection.project import Person, Project, Webhook
-from selection.schema import Schema
-from selection.task import Json, Task, read_task, result
+from selection.studio import project as projects
+from selection.studio.project import Person, Project, Webhook
+from selection.studio.schema import Schema
+from selection.studio.task import Json, Task, read_task, result
 
 SCHEMA = Schema(labels=("yes", "no"), from_name="verdict", to_name="text", text_field="text")
 
 
 class FakeStudio:
-    """Label Studio in memory, with the methods of selection.studio.Studio that the loop needs. All
+    """Label Studio in memory, with the methods of selection.studio.api.Studio that the loop needs. All
     project numbers are the same project, except those in `gone`.
 
     bodies: task id -> its JSON as the API tells it. down_after: so many calls are answered and

@@ -134,7 +134,7 @@ def test_backend_and_worker_are_one_image_on_one_folder_and_one_queue() -> None:
         assert backend[key] == worker[key]
     assert backend["volumes"] == ["crux:/data"]
     assert backend["environment"]["CRUX_QUEUE_URL"] == "redis://redis:6379/0"
-    assert worker["command"] == ["python", "-m", "backend.jobs"]
+    assert worker["command"] == ["python", "-m", "backend.worker"]
     assert "command" not in backend  # it is the image's own
 
 

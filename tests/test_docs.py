@@ -6,7 +6,7 @@ from pathlib import Path
 from typer.main import get_command
 
 from scripts.settings import page
-from selection.cli import app
+from selection.command.cli import app
 
 ROOT = Path(__file__).parent.parent
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from backend.config import Settings
+from backend.examples import learn, pool_prior
 from backend.fit import Fit
-from backend.lesson import learn, pool_prior
-from backend.registry import Manifest, describe
-from backend.settle import open_tasks
+from backend.publish import open_tasks
+from backend.versions.registry import Manifest, describe
 from selection.card import Card
 from selection.collect import collect
 from selection.errors import ModelError, ProjectError, RoundError, StudioDown, VersionError
 from selection.push import tab_title
-from selection.schema import Schema
+from selection.studio.schema import Schema
 from tests.fakes import SCHEMA, FakeScorer, FakeStudio, fake_train
 
 ROLES = ["train"] * 6 + ["boundary"] * 2 + ["audit"] * 4

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from backend import logs
 from backend.config import Settings
 from backend.logs import JsonLine, Line
-from backend.model import Hub
-from tests.backend.application import CONFIG, SECRET, Backend
+from backend.web.ml_base import Hub
+from tests.backend.web.application import CONFIG, SECRET, Backend
 
 
 def record(message: str, *args: object, **fields: Any) -> logging.LogRecord:
@@ -185,6 +185,6 @@ def test_all_lines_of_a_request_carry_its_id_and_none_after_it(
 ) -> None:
     tasks = [{"id": 1, "data": {}}]
     answer = backend.post("/predict", {"project": 7, "tasks": tasks})
-    assert [one.name for _, one in seen] == ["backend.model", "backend.app"]
+    assert [one.name for _, one in seen] == ["backend.web.ml_base", "backend.web.app"]
     assert {about for about, _ in seen} == {answer.headers["X-Request-ID"]}
     assert logs.request_id.get() == ""

@@ -13,17 +13,17 @@ import pytest
 from pydantic import SecretStr
 
 from backend.config import Settings
-from backend.jobs import Jobs
-from backend.model import Hub
-from backend.process import Process
+from backend.web.ml_base import Hub
+from backend.web.state import Process
+from backend.worker import Jobs
 from demo.processes import free_port, start_process, stop, wait_until
 from demo.servers import Server, clean_environment
-from selection.client import SECRET_HEADER
+from selection.backend_client import SECRET_HEADER
 from selection.errors import CruxError
-from selection.studio import Studio
-from tests.backend.application import CONFIG, Backend
-from tests.backend.served import started
-from tests.backend.tiny import tiny_model
+from selection.studio.api import Studio
+from tests.backend.engine.tiny_model import tiny_model
+from tests.backend.web.application import CONFIG, Backend
+from tests.backend.web.gunicorn_server import started
 
 WEBHOOK, ACCESS = "planted-webhook-secret", "planted-access-token-of-somebody"
 REDIS, LLM_KEY = "planted/redis+password", "planted-key-of-the-llm"
@@ -163,7 +163,7 @@ def test_no_record_of_any_library_at_debug_holds_a_secret_also_not_label_studios
 
 
 def _client(process: Process) -> Any:
-    from backend.app import create_app
+    from backend.web.app import create_app
 
     return create_app(process=process).test_client()
 
@@ -219,7 +219,7 @@ def test_a_worker_and_the_command_crux_say_nothing_secret_when_nothing_answers(
     )  # fmt: skip
     (tmp_path / "home/projects/7").mkdir(parents=True)
     log, pid_file = tmp_path / "worker.log", tmp_path / "worker.pid"
-    argv = [sys.executable, "-m", "backend.jobs"]
+    argv = [sys.executable, "-m", "backend.worker"]
     worker = start_process("worker", argv, environment, log, pid_file)
     try:
         wait_until(worker, lambda: "project 7" in log.read_text(), 120)

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from backend import server
 from backend.config import Settings
 from demo.processes import free_port
-from tests.backend.application import SECRET
-from tests.backend.served import ROOT, Served, command, environment, started
+from tests.backend.web.application import SECRET
+from tests.backend.web.gunicorn_server import ROOT, Served, command, environment, started
 
 TEXTS = {"project": 7, "texts": ["red", "green"]}
 
@@ -54,7 +54,7 @@ def test_a_body_of_unknown_length_is_refused_at_the_limit_and_the_server_goes_on
 def test_every_line_of_the_log_is_json_with_gunicorns_own_among_them(served: Served) -> None:
     served.http.post("/score", json=TEXTS, headers={"X-Request-ID": "of-this-test"})
     lines = [json.loads(line) for line in served.log.read_text().splitlines()]
-    assert {"gunicorn.error", "backend.app"} <= {line["logger"] for line in lines}
+    assert {"gunicorn.error", "backend.web.app"} <= {line["logger"] for line in lines}
     (mine,) = [line for line in lines if line.get("request_id") == "of-this-test"]
     assert (mine["route"], mine["status"], mine["project"]) == ("/score", 200, 7)
 
@@ -91,7 +91,7 @@ def test_an_app_that_cannot_be_made_is_one_sentence_and_gunicorns_end(
 
 def test_a_worker_without_a_token_ends_with_one_sentence(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "backend.jobs"], env=environment(tmp_path, STUDIO_TOKEN=""),
+        [sys.executable, "-m", "backend.worker"], env=environment(tmp_path, STUDIO_TOKEN=""),
         cwd=ROOT, text=True, capture_output=True, timeout=120,
     )  # fmt: skip
     assert ended.returncode == 1

@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.engine import Served
-from backend.local import Local
-from backend.scorer import Scorer
+from backend.engine.local import Local
+from backend.engine.protocol import Served
+from backend.engine.scorer import Scorer
 from backend.train import Recipe, class_weights, prior_offsets, train
 from selection.errors import ModelError
-from tests.backend.tiny import tiny_model
+from tests.backend.engine.tiny_model import tiny_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 

@@ -19,10 +19,10 @@ from label_studio_ml import api
 from label_studio_ml.model import LabelStudioMLBase
 from werkzeug.serving import make_server
 
-from backend.app import Process, create_app
 from backend.config import Settings
-from backend.model import CruxModel, Hub
-from selection.client import SECRET_HEADER
+from backend.web.app import Process, create_app
+from backend.web.ml_base import CruxModel, Hub
+from selection.backend_client import SECRET_HEADER
 from tests.fakes import FakeScorer, FakeStudio
 
 SECRET, TOKEN = "a-long-secret", "c0ffee" * 6 + "c0de"

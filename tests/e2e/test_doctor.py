@@ -14,14 +14,14 @@ import pytest
 from demo.run import CONFIG
 from demo.servers import Server, free_port, stop
 from demo.services import Services, State
-from selection.checks import Check
-from selection.client import SECRET_HEADER, Backend
+from selection.backend_client import SECRET_HEADER, Backend
+from selection.command.checks import Check
+from selection.command.connect import connect
+from selection.command.doctor import Doctor
 from selection.config import load
-from selection.connect import connect
-from selection.doctor import Doctor
-from selection.probe import Probe
-from selection.studio import Project, Studio
-from tests.backend.tiny import tiny_model
+from selection.studio.api import Project, Studio
+from selection.studio.blocking import Probe
+from tests.backend.engine.tiny_model import tiny_model
 from tests.e2e.test_loop import wait_for
 
 CRUX = str(Path(sys.executable).parent / "crux")

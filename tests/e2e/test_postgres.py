@@ -9,15 +9,15 @@ import httpx
 import pytest
 from werkzeug.serving import make_server
 
-from backend.app import Process, create_app
 from backend.config import Settings as BackendSettings
-from backend.model import Hub
+from backend.web.app import Process, create_app
+from backend.web.ml_base import Hub
 from demo.run import CONFIG, LABELS
 from demo.servers import free_port, start_label_studio, stop
-from selection.client import Backend
+from selection.backend_client import Backend
+from selection.command.connect import connect
 from selection.config import Settings
-from selection.connect import connect
-from selection.studio import Project, Studio, prediction
+from selection.studio.api import Project, Studio, prediction
 from tests.conftest import ADMIN, PROGRAM, ROOT
 from tests.e2e.postgres import postgres
 from tests.e2e.test_loop import wait_for

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from benchmarks.vllm_server import VllmServer
+from benchmarks.serving.vllm_server import VllmServer
 from demo.servers import Server, create_expert
 from tests.conftest import VLLM_KEY
 from tests.faults.stage import Stage

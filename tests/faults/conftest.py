@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from demo.servers import Server, create_expert
-from tests.backend.tiny import tiny_model
-from tests.faults.nursery import Nursery
+from tests.backend.engine.tiny_model import tiny_model
+from tests.faults.forkserver import Nursery
 from tests.faults.stage import Stage, Work, wait_for
 
 MakeStage = Callable[..., Stage]

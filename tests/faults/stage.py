@@ -18,14 +18,14 @@ from unittest.mock import patch
 
 import httpx
 
-from backend.registry import Registry
+from backend.versions.registry import Registry
 from demo.servers import Process, Server, free_port, running
 from demo.services import Services, State
+from selection.backend_client import SECRET_HEADER
 from selection.card import Card
-from selection.client import SECRET_HEADER
 from selection.push import tab_title
-from selection.studio import Studio
-from tests.faults.nursery import Nursery
+from selection.studio.api import Studio
+from tests.faults.forkserver import Nursery
 from tests.faults.proxy import Proxy
 
 HOLD = Path(__file__).parent / "hold"

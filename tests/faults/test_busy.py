@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from selection.client import Backend
+from selection.backend_client import Backend
 from tests.faults.conftest import MakeStage
 from tests.faults.stage import SECRET
 

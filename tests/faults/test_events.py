@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.conftest import MakeStage
 from tests.faults.stage import SECRET, Stage, wait_for
-from tests.faults.storm import events, said, storm
+from tests.faults.webhook_load import events, said, storm
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from selection.errors import StudioDown
-from selection.studio import Studio
+from selection.studio.api import Studio
 from tests.faults.conftest import MakeStage
 from tests.faults.proxy import Kind
 from tests.faults.stage import Stage, Work, wait_for

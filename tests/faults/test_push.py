@@ -8,7 +8,7 @@ import pytest
 from selection.card import Card
 from selection.errors import StudioError
 from selection.push import Order, push, tab_title
-from selection.studio import Studio
+from selection.studio.api import Studio
 from tests.faults.conftest import MakeStage
 from tests.faults.proxy import Kind
 from tests.faults.stage import Stage, Work

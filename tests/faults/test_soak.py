@@ -1,7 +1,7 @@
-"""The soak of benchmarks/soak.py, for seconds: it runs, and nothing in it fails."""
+"""The soak of benchmarks/serving/soak.py, for seconds: it runs, and nothing in it fails."""
 
-from benchmarks.soak import PAUSE, as_json, soak, table
-from benchmarks.soak_growth import Sample, growths, picture
+from benchmarks.serving.soak import PAUSE, as_json, soak, table
+from benchmarks.serving.soak_growth import Sample, growths, picture
 from tests.faults.conftest import MakeStage
 
 

@@ -7,7 +7,7 @@ import pytest
 from selection.card import Card
 from selection.collect import Collected, collect, sample_of, verdicts_of
 from selection.errors import ProjectError
-from selection.task import read_task
+from selection.studio.task import read_task
 from tests.fakes import SCHEMA
 
 CARD = Card("a", 0, 0, "train", "a", None, "yes", 1, "v1", {"yes": 0.6, "no": 0.4}, "why", 0, 0.25)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selection.client import Scores
+from selection.backend_client import Scores
 from selection.errors import BackendError
 from selection.label import BATCH, balance, label
 from selection.types import Beliefs, Pool

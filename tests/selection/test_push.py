@@ -12,7 +12,7 @@ from selection.card import Card
 from selection.collect import collect
 from selection.errors import RoundError, StudioDown
 from selection.push import Order, push, tab_title
-from selection.studio import Project
+from selection.studio.api import Project
 from tests.fakes import SCHEMA, FakeStudio
 
 PROJECT = Project(7, "title", "policy", SCHEMA, "<View/>", "", 0, 0, 1, "Sequential", True)

@@ -4,8 +4,8 @@ from email.utils import formatdate
 import httpx
 import pytest
 
-from selection import client
-from selection.client import Backend
+from selection import backend_client as client
+from selection.backend_client import Backend
 from selection.errors import BackendError
 from selection.retry_after import LONGEST, retry_after
 
@@ -56,7 +56,7 @@ def test_a_backend_without_room_is_asked_again_at_the_moment_that_it_names(
     named = formatdate(time.time() + ahead, usegmt=True)
     replies = [reply(named), httpx.Response(200, json={"status": "UP"})]
     monkeypatch.setattr(httpx.Client, "request", lambda *_, **__: replies.pop(0))
-    monkeypatch.setattr("selection.client.time.sleep", naps.append)
+    monkeypatch.setattr("selection.backend_client.time.sleep", naps.append)
     assert Backend("http://127.0.0.1:9").health() == {"status": "UP"}
     assert naps == pytest.approx([slept], abs=2.0)
 

@@ -22,9 +22,9 @@ from selection.errors import (
 )
 from selection.push import tab_title
 from selection.rounds import Outcome, Rounds
-from selection.schema import Schema
 from selection.status import status
-from selection.task import prediction
+from selection.studio.schema import Schema
+from selection.studio.task import prediction
 from tests.fakes import SCHEMA, FakeBackend, FakeStudio
 from tests.selection.test_status import record
 

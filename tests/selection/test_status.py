@@ -5,7 +5,7 @@ import pytest
 from selection.card import Card
 from selection.collect import Collected, Item
 from selection.config import Settings
-from selection.cost import texts_needed
+from selection.forecast import texts_needed
 from selection.status import OpenRound, Status, estimate, status
 from selection.types import Estimate
 

@@ -1,0 +1,111 @@
+"""A record -> done what it says: pointer, predictions for open tasks, the project's version."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from backend.config import Settings
+from backend.predict import Reader
+from backend.versions.in_force import fits
+from backend.versions.registry import Manifest, Registry
+from selection.studio.api import Project, Studio, Task, prediction
+
+log = logging.getLogger(__name__)
+
+
+class Settle:
+    """Brings Label Studio into line with the registry. Running it twice does nothing twice."""
+
+    def __init__(
+        self, settings: Settings, studio: Studio, registry: Registry, reader: Reader
+    ) -> None:
+        self.settings = settings
+        self.studio = studio
+        self.registry = registry
+        self.reader = reader
+        self._explained: dict[int, str] = {}
+
+    def run(
+        self, project: Project, tasks: Sequence[Task], record: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The record, settled. Raises CruxError.
+
+        The pointer moves once: whoever promotes another version before the rest has succeeded
+        keeps it.
+        """
+        if record["promoted"] and not record.get("pointed"):
+            self.registry.promote(project.id, record["version"])
+            record = {**record, "pointed": True}
+            self.registry.save_record(project.id, record)
+        # a training takes its time: labels may have been added or renamed meanwhile
+        now = self.studio.project(project.id)
+        self._refresh(now, tasks, self.registry.current(project.id) or record["version"])
+        record = {**record, "settled": True}
+        self.registry.save_record(project.id, record)
+        return record
+
+    def follow(self, project: Project, tasks: Sequence[Task]) -> None:
+        """Pre-annotate what waits by the current version: after a rollback, or new imports.
+
+        Raises CruxError.
+        """
+        current = self.registry.current(project.id)
+        if current is not None and open_tasks(tasks, project.schema.text_field, current):
+            self._refresh(project, tasks, current)
+
+    def _refresh(self, project: Project, tasks: Sequence[Task], version: str) -> None:
+        manifest = self.registry.get(project.id, version)
+        if not fits(manifest, self.settings.llm, project.schema.labels):
+            self._explain(project, manifest)
+            return
+        waiting = open_tasks(tasks, project.schema.text_field, version)
+        if waiting:
+            texts = [str(task.data[project.schema.text_field]) for task in waiting]
+            matrix = self.reader.score(project.id, manifest, texts)
+            self.studio.import_predictions(
+                project.id,
+                [
+                    {
+                        "task": task.id,
+                        **prediction(
+                            project.schema,
+                            manifest.labels[int(row.argmax())],
+                            float(row.max()),
+                            version,
+                        ),
+                    }
+                    for task, row in zip(waiting, matrix, strict=True)
+                ],
+            )
+        known = any(p.version == version for task in tasks for p in task.predictions)
+        if waiting or known:
+            self.studio.set_model_version(project.id, version)
+
+    def _explain(self, project: Project, manifest: Manifest) -> None:
+        """Why the current version is not used, once and not at every look."""
+        what = (
+            f"the labels of {manifest.version} are {', '.join(manifest.labels)}, and those of the "
+            f"label config {', '.join(project.schema.labels)}"
+            if manifest.labels != project.schema.labels
+            else f"{manifest.version} was made from the base model {manifest.model!r}, and "
+            f"{self.settings.llm!r} is set"
+        )
+        if self._explained.get(project.id) != what:
+            self._explained[project.id] = what
+            log.warning(
+                "project %s: %s. The prompted model answers until Start Training is pressed or "
+                "the next round is done.", project.id, what,
+            )  # fmt: skip
+
+
+def open_tasks(tasks: Sequence[Task], text_field: str, version: str) -> list[Task]:
+    """Tasks that wait for an expert, are not blind and lack a prediction of this version."""
+    return [
+        task
+        for task in tasks
+        if not task.annotations
+        and not (task.crux or {}).get("blind")
+        and isinstance(task.data.get(text_field), str)
+        and task.data[text_field].strip()
+        and all(p.version != version for p in task.predictions)
+    ]

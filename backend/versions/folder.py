@@ -1,0 +1,104 @@
+"""A project's folder as far as it is shared: its JSON files, and up to where they are known."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from backend.versions.manifest import NAME, write_json
+from selection.errors import StorageError, VersionError
+
+SHARED = re.compile(r"current|sample\.json|rounds/\d{1,9}\.json")
+HEAD = "shared.json"
+Head = tuple[str, int]  # which life of Redis, and the revision in it
+NEW: Head = ("", 0)
+
+
+class Folder:
+    """home/projects/7. Nothing is made before something is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def files(self) -> dict[str, Any]:
+        """Name -> content of the shared files; a damaged one is none."""
+        paths = (*self.path.glob("current"), *self.path.glob("sample.json"))
+        files = {}
+        for path in (*paths, *self.path.glob("rounds/*.json")):
+            name = path.relative_to(self.path).as_posix()
+            body = _json(path)
+            if SHARED.fullmatch(name) and body is not None:
+                files[name] = body
+        return files
+
+    def take(self, files: dict[str, Any], head: Head) -> None:
+        """Write what differs, the pointer last. Raises StorageError on a full disk."""
+        known = self.files()
+        for name in sorted(files, key=lambda name: (name == "current", name)):
+            if name not in known or known[name] != files[name]:
+                write_json(self.path / name, files[name])
+        self.know(head)
+
+    def head(self) -> Head:
+        """Up to where the folder knows what is shared."""
+        body = _json(self.path / HEAD)
+        return head(body.get("epoch"), body.get("revision")) if isinstance(body, dict) else NEW
+
+    def know(self, head: Head) -> None:
+        """Keep that. Raises StorageError on a full disk."""
+        write_json(self.path / HEAD, {"epoch": head[0], "revision": head[1]})
+
+    def version(self, name: str) -> Path:
+        """Where a version is, or would be. Raises VersionError for a name that is none."""
+        if not NAME.fullmatch(name):
+            raise VersionError(f"{name!r} is not the name of a version.")
+        return self.path / "versions" / name
+
+    @contextmanager
+    def alone(self, patience: float) -> Iterator[bool]:
+        """Whether this thread is the one of this home that may change the folder, and may wait
+        `patience` seconds for it. Raises StorageError if the folder cannot be written."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".shared.lock")
+            lock.acquire(timeout=patience)
+        except TimeoutError:
+            yield False
+            return
+        except OSError as error:
+            raise StorageError(
+                f"Cannot write {self.path}: {error.strerror or error}. Free some space."
+            ) from None
+        try:
+            yield True
+        finally:
+            lock.release()
+
+
+def head(epoch: bytes | str | None, revision: bytes | int | None) -> Head:
+    """A head of its two parts as Redis or the file has them. Raises ValueError."""
+    if epoch is None or revision is None:
+        return NEW
+    return epoch.decode() if isinstance(epoch, bytes) else str(epoch), int(revision)
+
+
+def named(files: dict[str, Any]) -> set[str]:
+    """The versions that the pointer and the records name, among other words."""
+    return {
+        word
+        for body in files.values()
+        if isinstance(body, dict)
+        for word in body.values()
+        if isinstance(word, str) and NAME.fullmatch(word)
+    }
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

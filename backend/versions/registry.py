@@ -1,0 +1,297 @@
+"""Model versions on disk: immutable directories, and a pointer to the current one.
+
+    home/projects/7/versions/round2-9c41d2aa01f3/   manifest.json, adapter_model.safetensors, …
+    home/projects/7/current                         the name of a version
+    home/projects/7/rounds/2.json                   what fit measured after round 2
+    home/projects/7/sample.json                     random texts of the pool
+    home/projects/7/training.json                   what the worker is doing now
+
+A version is built in a folder of its own and moved to its place whole; pointer and records are
+replaced atomically. So a kill at any moment leaves either the old state or the new one.
+"""
+
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from backend.config import Settings
+from backend.queue.broker import open_broker
+from backend.versions.manifest import (
+    ADAPTER,
+    ADAPTER_CONFIG,
+    NAME,
+    Manifest,
+    describe,
+    move_whole,
+    named,
+    open_up,
+    read_manifest,
+    write_json,
+    write_manifest,
+)
+from backend.versions.manifest import digest_of as _digest
+from backend.versions.replication import Shared
+from selection.errors import StorageError, VersionError
+
+__all__ = ["ADAPTER", "Manifest", "Registry", "describe", "make_registry", "named", "write_json"]
+
+log = logging.getLogger(__name__)
+
+
+class Registry:
+    """The versions and records of every project under one folder."""
+
+    def __init__(
+        self,
+        home: Path,
+        shared: Shared | None = None,
+        confirm: Callable[[], None] | None = None,
+    ) -> None:
+        """shared: how other machines' changes come here and ours to them; without it the folder
+        is all there is, with it a change needs Redis and raises BackendError when that is away.
+        confirm: called before a round's outcome changes; raises in a worker that was replaced.
+        """
+        self.root = home / "projects"
+        self.shared = shared
+        self._confirm = confirm or (lambda: None)
+        self._intact: dict[Path, tuple[str, int, int, int]] = {}
+
+    def folder(self, project: int) -> Path:
+        """The project's folder; it need not exist."""
+        return self.root / str(int(project))
+
+    def projects(self) -> list[int]:
+        """Numbers of the projects that have a folder, here or on another machine."""
+        found = self.shared.projects() if self.shared else set()
+        if self.root.is_dir():
+            found |= {int(p.name) for p in self.root.iterdir() if p.name.isdigit()}
+        return sorted(found)
+
+    def path(self, project: int, version: str) -> Path:
+        """The version's directory. Raises VersionError for a name that is none."""
+        if not NAME.fullmatch(version):
+            raise VersionError(f"{version!r} is not the name of a version.")
+        return self.folder(project) / "versions" / version
+
+    def versions(self, project: int) -> list[Manifest]:
+        """All complete versions, oldest first. A damaged one is named in the log and left out."""
+        found = dict(self.shared.manifests(project)) if self.shared else {}
+        for path in (self.folder(project) / "versions").glob("*"):
+            try:
+                if NAME.fullmatch(path.name):
+                    found[path.name] = path.stat().st_mtime, self.get(project, path.name)
+            except VersionError as error:
+                log.error("project %s: %s", project, error)
+        found_by_age = sorted(found.values(), key=lambda one: (one[0], one[1].version))
+        return [manifest for _, manifest in found_by_age]
+
+    def has(self, project: int, version: str) -> bool:
+        """Whether the version is there, whole. Fetches it if only another machine has it."""
+        if (self.path(project, version) / "manifest.json").is_file():
+            return True
+        return self.shared is not None and self.shared.fetch(project, version)
+
+    def get(self, project: int, version: str) -> Manifest:
+        """A version's manifest. Raises VersionError if it is missing or damaged."""
+        path = self.path(project, version) / "manifest.json"
+        try:
+            if not self.has(project, version):
+                raise FileNotFoundError
+            return read_manifest(path.read_bytes())
+        except FileNotFoundError:
+            raise VersionError(
+                f"Project {project} has no version {version!r}. crux models list shows them."
+            ) from None
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise VersionError(
+                f"The manifest of version {version!r} is damaged ({error}). Delete {path.parent} "
+                f"and press Start Training, or promote another version with crux models."
+            ) from None
+
+    def adapter(self, project: int, manifest: Manifest) -> Path | None:
+        """The version's directory if it has an intact adapter, None for a prompted one.
+
+        Raises VersionError if the adapter's bytes are not those that training wrote.
+        """
+        if manifest.kind == "prompted":
+            return None
+        folder = self.path(project, manifest.version)
+        files = manifest.files
+        if ADAPTER not in files or not all(
+            self._is_intact(folder / name, digest) for name, digest in files.items()
+        ):
+            raise VersionError(
+                f"The adapter of version {manifest.version!r} is missing or damaged. Promote "
+                f"another version with crux models, or delete {folder} and press Start Training."
+            )
+        return folder
+
+    def _is_intact(self, file: Path, digest: str) -> bool:
+        """Whether the bytes are those of the digest; read again only when the file has changed,
+        since every request asks."""
+        try:
+            now = file.stat()
+            seen = (digest, now.st_ino, now.st_size, now.st_mtime_ns)
+            if self._intact.get(file) == seen:
+                return True
+            if _digest(file) != digest:
+                return False
+        except OSError:
+            return False
+        self._intact[file] = seen
+        return True
+
+    def build(self, project: int, version: str, fill: Callable[[Path], Manifest]) -> Manifest:
+        """Make a version unless it is there: `fill` writes into an empty folder.
+
+        The folder becomes the version only after `fill` has returned, in one move. Raises
+        StorageError if it cannot be written.
+        """
+        final = self.path(project, version)
+        if self.has(project, version):
+            return self.get(project, version)
+        building = final.parent / f".building-{uuid.uuid4().hex}"
+        try:
+            building.mkdir(parents=True)
+            manifest = fill(building)
+            manifest = replace(
+                manifest,
+                digest=_digest_if_there(building / ADAPTER),
+                config_digest=_digest_if_there(building / ADAPTER_CONFIG),
+                made=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            write_manifest(building / "manifest.json", manifest)
+            open_up(building)
+            move_whole(building, final)
+        except (OSError, SafetensorError) as error:
+            raise StorageError(
+                f"Version {version!r} could not be saved under {final.parent}: "
+                f"{getattr(error, 'strerror', None) or error}. Free some space; training is "
+                f"tried again."
+            ) from None
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        made = self.get(project, version)
+        if self.shared and made.kind == "trained":
+            self.shared.offer(project, version)  # one who takes over need not train it again
+        return made
+
+    def sweep(self, project: int) -> None:
+        """Remove what killed trainings left behind. Only for the one worker that trains."""
+        for left in (self.folder(project) / "versions").glob(".building-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def current(self, project: int) -> str | None:
+        """Name of the current version, None before the first promotion."""
+        self._refresh(project)
+        path = self.folder(project) / "current"
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["version"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            raise VersionError(
+                f"The pointer {path} is damaged. Set it with: crux models promote VERSION."
+            ) from None
+
+    def promote(self, project: int, version: str) -> Manifest:
+        """Point at a version that is there and intact. Raises VersionError otherwise."""
+        manifest = self.get(project, version)
+        self.adapter(project, manifest)
+        if self.shared:
+            self.shared.publish(project, version)
+        self._confirm()
+        self._put(project, "current", {"version": version})
+        return manifest
+
+    def sample(self, project: int) -> list[str]:
+        """Random texts of the pool, as crux round sent them; none before that."""
+        self._refresh(project)
+        path = self.folder(project) / "sample.json"
+        try:
+            return [str(text) for text in json.loads(path.read_text(encoding="utf-8"))]
+        except (FileNotFoundError, ValueError):
+            return []  # the next crux round sends it again
+
+    def save_sample(self, project: int, texts: Sequence[str]) -> None:
+        """Keep random texts of the pool, by which a new version is fitted to it."""
+        self._put(project, "sample.json", list(texts))
+
+    def records(self, project: int) -> list[dict[str, Any]]:
+        """What fit measured, one record a round, ascending. Raises VersionError if damaged."""
+        self._refresh(project)
+        folder = self.folder(project) / "rounds"
+        files = [file for file in folder.glob("*.json") if file.stem.isdecimal()]
+        return [_record(file) for file in sorted(files, key=lambda p: int(p.stem))]
+
+    def save_record(self, project: int, record: dict[str, Any]) -> None:
+        """Keep the record of its round."""
+        self._confirm()
+        self._put(project, f"rounds/{record['round']}.json", record)
+
+    def training(self, project: int) -> dict[str, Any]:
+        """What the worker is doing for the project."""
+        path = self.folder(project) / "training.json"
+        idle = {"state": "idle", "message": "", "done": 0, "total": 0}
+        told = self.shared.told(project) if self.shared else None
+        if told is not None:
+            return {**idle, **told}
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return idle
+        return {**idle, **state} if isinstance(state, dict) else idle
+
+    def set_training(
+        self, project: int, state: str, message: str = "", done: int = 0, total: int = 0
+    ) -> None:
+        """Say what the worker is doing; readers never see half a file."""
+        body = {"state": state, "message": message, "done": done, "total": total}
+        write_json(self.folder(project) / "training.json", body)
+        if self.shared:
+            self.shared.tell(project, body)
+
+    def _refresh(self, project: int) -> None:
+        if self.shared:
+            self.shared.refresh(project)
+
+    def _put(self, project: int, name: str, body: Any) -> None:
+        if self.shared:
+            self.shared.put(project, name, body)
+        else:
+            write_json(self.folder(project) / name, body)
+
+
+def make_registry(settings: Settings, confirm: Callable[[], None] | None = None) -> Registry:
+    """The registry of the settings' home, shared with other machines if they have a queue URL.
+
+    Raises SettingError for an address that is none.
+    """
+    broker = open_broker(settings.queue_url)
+    shared = Shared(broker, settings.home / "projects") if broker else None
+    return Registry(settings.home, shared, confirm)
+
+
+def _digest_if_there(file: Path) -> str:
+    return _digest(file) if file.is_file() else ""
+
+
+def _record(file: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(record, dict) or record["round"] != int(file.stem):
+            raise ValueError("it is not the record of its round")
+        return record
+    except (ValueError, KeyError, OSError) as error:
+        raise VersionError(
+            f"The record {file} is damaged ({error}). Delete it and press Start Training: the "
+            f"round is measured anew."
+        ) from None

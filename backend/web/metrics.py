@@ -1,0 +1,189 @@
+"""Figures for Prometheus: GET /metrics.
+
+What happens in this process is counted as it happens; what stands on disk (versions, kappas, the
+worker's state) is read when it is asked for, so the server tells it of the worker, too. Figures
+are of one server process: several gunicorn workers would each tell their own.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from backend.versions.registry import Registry
+from selection.errors import CruxError
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 100)
+TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+TOKENS = (16, 64, 128, 256, 512, 1_024, 4_096, 16_384)
+KAPPAS = {
+    "experts": "expert_kappa",
+    "boundary": "boundary_kappa",
+    "production": "production_kappa",
+    "start": "start_kappa",
+}
+Count = Callable[[], int]
+
+
+class Metrics:
+    """The figures of one serving process, in a registry of their own."""
+
+    def __init__(self, registry: Registry, jobs_waiting: Count, requests_waiting: Count) -> None:
+        """jobs_waiting: in the worker's queue; raises CruxError where it cannot be read.
+        requests_waiting: for the model."""
+        self._all = CollectorRegistry()
+        self._requests = Counter(
+            "crux_requests", "Requests answered", ["route", "method", "status"], registry=self._all
+        )
+        self._seconds = Histogram(
+            "crux_request_seconds", "Time to answer", ["route"], buckets=SECONDS,
+            registry=self._all,
+        )  # fmt: skip
+        self._texts = Counter(
+            "crux_texts", "Texts that /predict and /score asked about", registry=self._all
+        )
+        self._remembered = Counter(
+            "crux_texts_remembered", "Of these, those that were not read for it",
+            registry=self._all,
+        )  # fmt: skip
+        self._batch_texts = Histogram(
+            "crux_batch_texts", "Texts in a forward pass", buckets=TEXTS, registry=self._all
+        )
+        self._batch_tokens = Histogram(
+            "crux_batch_tokens", "Tokens in a forward pass", buckets=TOKENS, registry=self._all
+        )
+        self._batch_seconds = Histogram(
+            "crux_batch_seconds", "Time of a forward pass", buckets=SECONDS, registry=self._all
+        )
+        waiting = Gauge("crux_requests_waiting", "Requests that wait for the model",
+                        registry=self._all)  # fmt: skip
+        waiting.set_function(requests_waiting)
+        ProcessCollector(registry=self._all)
+        self._all.register(_Disk(registry, jobs_waiting))
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """A request is done. route: as it is declared, so that there are few of them."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def asked(self, texts: int) -> None:
+        """So many texts of one request were answered."""
+        self._texts.inc(texts)
+
+    def remembered(self, texts: int) -> None:
+        """So many texts of one request did not have to be read: the hook `hit` of Scorer."""
+        self._remembered.inc(texts)
+
+    def batch(self, texts: int, tokens: int, seconds: float) -> None:
+        """A forward pass is done: the hook `observe` of an engine."""
+        self._batch_texts.observe(texts)
+        self._batch_tokens.observe(tokens)
+        self._batch_seconds.observe(seconds)
+
+    def watch_texts(self, waiting: Count) -> None:
+        """waiting: how many texts the engine has still to read."""
+        gauge = Gauge("crux_texts_waiting", "Texts that wait for the model", registry=self._all)
+        gauge.set_function(waiting)
+
+    def text(self) -> bytes:
+        """All figures in Prometheus's text format (CONTENT_TYPE)."""
+        return generate_latest(self._all)
+
+
+class _Disk(Collector):
+    """What registry and queue say at this moment. Labels: project, and what the name says."""
+
+    def __init__(self, registry: Registry, jobs_waiting: Count) -> None:
+        self._registry = registry
+        self._jobs_waiting = jobs_waiting
+
+    def collect(self) -> Iterable[Metric]:
+        waiting = GaugeMetricFamily("crux_jobs_waiting", "Jobs in the worker's queue")
+        with _readable():
+            waiting.add_metric([], self._jobs_waiting())
+        yield waiting
+        families = _Families()
+        for project in self._registry.projects():
+            for step in (self._versions, self._training, self._rounds):
+                with _readable():
+                    step(families, project)
+        yield from families
+
+    def _versions(self, families: "_Families", project: int) -> None:
+        count = len(self._registry.versions(project))
+        families.versions.add_metric([str(project)], count)
+        current = self._registry.current(project)
+        if current is not None:
+            families.version.add_metric([str(project)], {"version": current})
+
+    def _training(self, families: "_Families", project: int) -> None:
+        training = self._registry.training(project)
+        families.worker.add_metric([str(project), str(training["state"])], 1)
+        for key, family in (("done", families.done), ("total", families.total)):
+            family.add_metric([str(project)], float(training[key]))
+
+    def _rounds(self, families: "_Families", project: int) -> None:
+        records = self._registry.records(project)
+        seconds = sum(float(record.get("train_seconds", 0)) for record in records)
+        families.seconds.add_metric([str(project)], seconds)
+        if records:
+            families.round.add_metric([str(project)], float(records[-1]["round"]))
+            for kind, key in KAPPAS.items():
+                families.kappa(project, kind, records[-1].get(key))
+
+
+class _Families:
+    """The metrics of all projects."""
+
+    def __init__(self) -> None:
+        one = ["project"]
+        self.version = InfoMetricFamily("crux_version", "The version in force", labels=one)
+        self.versions = GaugeMetricFamily("crux_versions", "Versions on disk", labels=one)
+        self.worker = GaugeMetricFamily(
+            "crux_worker", "1 for what the worker does for a project", labels=[*one, "state"]
+        )
+        self.done = GaugeMetricFamily("crux_training_done", "Steps or texts done", labels=one)
+        self.total = GaugeMetricFamily("crux_training_steps", "Steps or texts to do", labels=one)
+        self.seconds = GaugeMetricFamily(
+            "crux_training_seconds", "Time of the trainings of all rounds", labels=one
+        )
+        self.round = GaugeMetricFamily("crux_round", "The last measured round", labels=one)
+        kind = [*one, "kind"]
+        self.value = GaugeMetricFamily("crux_kappa", "Kappa; absent if undefined", labels=kind)
+        self.low = GaugeMetricFamily("crux_kappa_low", "Lower end of the interval", labels=kind)
+        self.high = GaugeMetricFamily("crux_kappa_high", "Upper end of the interval", labels=kind)
+
+    def kappa(self, project: int, kind: str, estimate: Any) -> None:
+        """An estimate as records keep it."""
+        if not isinstance(estimate, dict):
+            return
+        for key, family in (("value", self.value), ("low", self.low), ("high", self.high)):
+            if estimate.get(key) is not None:
+                family.add_metric([str(project), kind], float(estimate[key]))
+
+    def __iter__(self) -> Iterator[Metric]:
+        yield from vars(self).values()
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What cannot be read is left out, with a line in the log; the other figures are told."""
+    try:
+        yield
+    except CruxError as error:
+        log.warning("left out of /metrics: %s", error)

@@ -1,0 +1,46 @@
+"""Our choice as a strategy: the code that `crux round` runs, with every label bought to train."""
+
+import numpy as np
+
+from benchmarks.choice.state import State, Strategy
+from selection.choose import RULE, Plan, Rule, choose
+from selection.types import Beliefs, Choice, Ints, Pool
+
+NO_RESERVE = 1e-12  # of the pool for the audit: here the test rows were set aside before
+
+
+def crux(state: State, count: int) -> Ints:
+    """The rows that `crux round` would buy."""
+    return choice(state, count).row
+
+
+def otherwise(rule: Rule) -> Strategy:
+    """Ours with other numbers in its rule."""
+    return lambda state, count: choice(state, count, rule).row
+
+
+def choice(state: State, count: int, rule: Rule = RULE) -> Choice:
+    """What `crux round` would buy and why, without an audit and an evaluation set.
+
+    The ids of its rows, of which the names of pairs are made, are their numbers.
+    """
+    n = len(state.vectors)
+    ids = np.array([f"{row:08d}" for row in range(n)], dtype=object)
+    beliefs = Beliefs(
+        state.probability,
+        tuple(str(label) for label in range(state.k)),
+        str(state.round),
+        np.ones(n, dtype=np.bool_),
+    )
+    plan = Plan(
+        round=state.round,
+        bought=~state.open,
+        inclusion=np.full(n, np.nan),
+        per_round=count,
+        audit_per_round=0,
+        evaluation_share=0.0,
+        audit_reserve=NO_RESERVE,
+        seed=state.seed,
+    )
+    chosen, _ = choose(Pool(ids, ids), state.vectors, beliefs, plan, rule)
+    return chosen

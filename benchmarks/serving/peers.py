@@ -1,0 +1,106 @@
+"""What people would otherwise run to ask a causal LM which label holds.
+
+Two plain ways on transformers, given the whole prompts (token ids), that keep nothing; and the
+servers of llama.cpp and vLLM with the same weights, which keep what prompts begin with. These are
+asked by Crux's own client for such servers, texts of a request and requests in flight as in the
+product.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from backend.config import Settings
+from backend.engine.llm import Llm
+from backend.engine.offline import OFFLINE
+from backend.engine.protocol import Served
+from backend.engine.remote.engine import Remote, connect
+from benchmarks.serving.llama_server import LlamaServer, write_float32
+from benchmarks.serving.model_server import ModelServer
+from benchmarks.serving.vllm_server import VllmServer
+from demo.run import LABELS
+from selection.types import Ints
+
+NEW_TOKENS = 8  # enough for a label; Label Studio's own example allows 50 with the prompt
+BATCH = 16
+
+
+def load(model: str) -> Llm:
+    """The model as transformers gives it, without what llm.load does for speed."""
+    causal = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    return Llm(causal.train(False), tokenizer, torch.device("cpu"))
+
+
+def generate(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int]) -> Ints:
+    """One `generate` a task, as the huggingface_llm example of label-studio-ml-backend does."""
+    found = []
+    for prompt in prompts:
+        ids = torch.tensor([list(prompt)], device=base.device)
+        with torch.inference_mode():
+            made = base.causal.generate(  # type: ignore[operator]
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=NEW_TOKENS,
+                do_sample=False,
+                pad_token_id=base.tokenizer.eos_token_id,
+            )
+        said = made[0, len(prompt) :].tolist()
+        found.append(next((answers.index(t) for t in said if t in answers), 0))
+    return torch.tensor(found).numpy()
+
+
+def forward(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int]) -> Ints:
+    """Batches in order of arrival, padded on the left, the whole prompt in each row."""
+    found = []
+    for start in range(0, len(prompts), BATCH):
+        rows = prompts[start : start + BATCH]
+        wide = max(map(len, rows))
+        ids = torch.zeros(len(rows), wide, dtype=torch.long)
+        mask = torch.zeros(len(rows), wide, dtype=torch.long)
+        for i, row in enumerate(rows):
+            ids[i, wide - len(row) :] = torch.tensor(list(row))
+            mask[i, wide - len(row) :] = 1
+        with torch.inference_mode():
+            logits = base.causal(
+                input_ids=ids.to(base.device), attention_mask=mask.to(base.device),
+                logits_to_keep=1, use_cache=False,
+            ).logits[:, -1]  # fmt: skip
+        found.append(logits[:, list(answers)].argmax(dim=1).cpu())
+    return torch.cat(found).numpy()
+
+
+@contextmanager
+def servers(folder: Path, model: str, home: Path) -> Iterator[dict[str, Remote]]:
+    """Both on both cores; each sleeps while it is not asked. home: where the models are."""
+    threads = torch.get_num_threads()
+    weights = folder / "weights.gguf"
+    if not weights.exists():
+        write_float32(weights)
+    for name in ("llama", "vllm"):
+        (folder / name).mkdir()
+    found: dict[str, ModelServer] = {
+        # its fused attention on
+        "llama": LlamaServer(
+            folder / "llama", weights, context=1_024, threads=threads, exact=False
+        ),
+        "vllm": VllmServer(
+            folder / "vllm", model, context=1_024, threads=threads, adapters=False
+        ),
+    }
+    with ExitStack() as running:
+        for server in found.values():
+            server.start()
+            running.callback(server.stop)
+        yield {
+            name: connect(Settings(home=home, llm=OFFLINE, llm_url=server.url))
+            for name, server in found.items()
+        }
+
+
+def ask(engine: Remote, policy: str, texts: Sequence[str]) -> None:
+    """What Crux asks of such a server for a prompted model."""
+    engine.answer(Served("peer", policy, LABELS, None), texts, lambda positions, logits: None)

@@ -1,0 +1,190 @@
+"""What `crux connect` and `crux doctor` both want to know. Each function says what it found, in a
+sentence, or raises a CruxError that says what to do. None changes anything.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from selection.backend_client import SECRET_HEADER, Backend
+from selection.config import Settings
+from selection.errors import BackendError, ProjectError, SettingError, StudioError
+from selection.http import Reply
+from selection.studio.api import Studio
+from selection.studio.project import Backend as Connected
+from selection.studio.project import Project, Webhook
+
+TITLE = "Crux"
+SWITCHES = "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false"
+# Order of import is order of work; the model's answers are shown.
+WANTED = {
+    "sampling": "Sequential sampling",
+    "show_instruction": True,
+    "show_collab_predictions": True,
+}
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+Knock = Callable[[str, str], Reply]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the list. message: what was found, or what is wrong and what to do.
+
+    ok: None where it could not be looked at, since what it needs is not ok.
+    """
+
+    name: str
+    ok: bool | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """A project's webhooks. ours: to our address, in force, with the secret. stale: to our
+    address, but else. left: of a backend that is no longer connected. others: of other programs."""
+
+    ours: tuple[Webhook, ...]
+    stale: tuple[Webhook, ...]
+    left: tuple[Webhook, ...]
+    others: tuple[Webhook, ...]
+
+
+def seen_at(settings: Settings) -> str:
+    """Between containers Label Studio knows the backend by another name than this machine."""
+    return (settings.backend_seen_at or settings.backend_url).rstrip("/")
+
+
+def hook_url(settings: Settings) -> str:
+    """Where Label Studio's events go."""
+    return f"{seen_at(settings)}/webhook"
+
+
+def hook_headers(settings: Settings) -> dict[str, str]:
+    """What our own webhook carries, so that the backend knows Label Studio."""
+    secret = settings.webhook_secret.get_secret_value()
+    return {SECRET_HEADER: secret} if secret else {}
+
+
+def token(settings: Settings, studio: Studio) -> str:
+    """Label Studio answers, and knows us."""
+    return f"{settings.studio_url} answers; the token is {studio.me().email}'s"
+
+
+def has_token(settings: Settings) -> None:
+    """Raises SettingError where none is set."""
+    if not settings.studio_token.get_secret_value():
+        raise SettingError(
+            "No token is set. Copy one from Label Studio (Account & Settings, Access Token) into "
+            "CRUX_STUDIO_TOKEN."
+        )
+
+
+def named(settings: Settings) -> int:
+    """The project's number. Raises SettingError where none is set."""
+    if not settings.project:
+        raise SettingError("No project is set. Give its number: --project N or CRUX_PROJECT.")
+    return settings.project
+
+
+def asks(project: Project) -> str:
+    """The project's label config fits, or it could not have been read."""
+    labels = ", ".join(project.schema.labels)
+    return f"'{project.title}' asks for {labels} about '{project.schema.text_field}'"
+
+
+def policy(project: Project) -> str:
+    """There is a policy for experts and model to read."""
+    if not project.policy.strip():
+        raise ProjectError(
+            f"Project {project.id} has no policy. Write it into the labeling instructions "
+            f"(Settings, Annotation, Instructions): experts and model read the same text."
+        )
+    return f"{len(project.policy.split())} words of labeling instructions, read by both sides"
+
+
+def answers(settings: Settings, backend: Backend) -> str:
+    """The backend is up."""
+    backend.health()
+    return f"{settings.backend_url} answers"
+
+
+def secret(settings: Settings, knock: Knock) -> str:
+    """The backend knows our secret, and lets in nobody without it."""
+    door = f"{settings.backend_url.rstrip('/')}/versions?project={settings.project}"
+    ours = settings.webhook_secret.get_secret_value()
+    if knock(door, ours).status == 401:
+        raise BackendError(
+            "The backend has another secret than CRUX_WEBHOOK_SECRET here: give both the same one."
+            if ours
+            else "The backend wants a secret, and none is set here. Set CRUX_WEBHOOK_SECRET to the "
+            "one that the backend was started with."
+        )
+    if ours and knock(door, "").status != 401:
+        raise BackendError(
+            "The backend lets in callers without the secret. Start it with the CRUX_WEBHOOK_SECRET "
+            "that is set here, or everybody who reaches its port can train and promote."
+        )
+    if not ours and urlsplit(door).hostname not in LOOPBACK:
+        raise BackendError(
+            "The backend has no secret, so everybody who reaches its port is let in. Start it with "
+            "a CRUX_WEBHOOK_SECRET, and set the same one here."
+        )
+    return "the backend lets in those with our secret alone" if ours else "there is NO secret"
+
+
+def version(state: dict[str, Any]) -> str:
+    """The backend reads the project, and has a version for it."""
+    return f"{state['current']} is the current version"
+
+
+def usable(connected: Connected) -> str:
+    """Label Studio has reached the backend, and was let in."""
+    if connected.error or connected.state != "Connected":
+        raise StudioError(
+            f"Label Studio cannot use the backend: {connected.error or connected.state.lower()}"
+        )
+    return "Label Studio reaches the backend (connected)"
+
+
+def sorted_hooks(settings: Settings, hooks: Sequence[Webhook], connected: Sequence[str]) -> Hooks:
+    """Which webhook is whose. connected: addresses of the connected backends."""
+    url, headers = hook_url(settings), hook_headers(settings)
+    backends = {f"{one.rstrip('/')}/webhook" for one in connected}
+    ours, stale, left, others = [], [], [], []
+    for hook in hooks:
+        mine = hook.url.rstrip("/") == url and hook.project == settings.project
+        if mine and hook.active and dict(hook.headers) == headers and hook.actions:
+            ours.append(hook)
+        elif mine:
+            stale.append(hook)
+        elif _of_a_backend(hook) and hook.url.rstrip("/") not in backends:
+            left.append(hook)
+        else:
+            others.append(hook)
+    return Hooks(tuple(ours), tuple(stale), tuple(left), tuple(others))
+
+
+def _of_a_backend(hook: Webhook) -> bool:
+    """Whether Label Studio made it for a backend that it connected (bare), or a Crux did."""
+    bare = not hook.headers or SECRET_HEADER in hook.headers
+    return bare and urlsplit(hook.url).path.rstrip("/").endswith("/webhook")
+
+
+def webhook(settings: Settings, hooks: Hooks) -> str:
+    """Events reach the backend, once each, with the secret."""
+    url = hook_url(settings)
+    if not hooks.ours:
+        why = "none that is active and carries the secret" if hooks.stale else "none"
+        raise StudioError(
+            f"Of the project's webhooks {why} goes to {url}: predictions would work and training "
+            f"would never start. Start Label Studio with both {SWITCHES}, then run crux connect."
+        )
+    if len(hooks.ours) + len(hooks.stale) > 1:
+        raise StudioError(
+            f"{len(hooks.ours) + len(hooks.stale)} webhooks go to {url}, so every event comes as "
+            f"often. crux connect keeps one of them."
+        )
+    return f"events go to {url}" + (" with the secret" if hooks.ours[0].headers else
+                                    " WITHOUT a secret")  # fmt: skip

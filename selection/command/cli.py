@@ -1,0 +1,248 @@
+"""The command `crux`: settings in, one step of the method, its outcome as text or JSON."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from selection.backend_client import Backend
+from selection.command import connect as connecting
+from selection.command.checks import Check
+from selection.command.doctor import Doctor
+from selection.command.models import listed, previous, table
+from selection.command.terminal import Steps, rounds_table
+from selection.config import Settings, load
+from selection.errors import BackendError, CruxError, SettingError, StudioDown
+from selection.report.page import render, save
+from selection.rounds import Outcome, Rounds
+from selection.studio.blocking import Probe
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+models = typer.Typer(no_args_is_help=True, help="List, promote and roll back model versions.")
+app.add_typer(models, name="models")
+out, err = Console(), Console(stderr=True)
+
+Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
+Project = Annotated[int | None, typer.Option("--project", help="Number of the project.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+WAIT = 3.0  # seconds between two looks while waiting
+
+
+@app.callback()
+def crux() -> None:
+    """Finds the few examples on which a classifier hinges and has experts label just those."""
+
+
+@app.command()
+def connect(
+    config: Config = None,
+    project: Project = None,
+    remove_webhook: Annotated[
+        int | None, typer.Option(help="Only remove this webhook; crux doctor names left-over ones.")
+    ] = None,
+) -> None:
+    """Check that everything is there, and connect Label Studio with the backend."""
+    settings = load(config, project=project)
+    studio = _studio(settings)
+    if remove_webhook is not None:
+        out.print(escape(connecting.remove_webhook(settings, studio, remove_webhook)))
+        return
+    if not all(_shown(connecting.connect(settings, studio, _backend(settings)))):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(config: Config = None, project: Project = None, as_json: Json = False) -> None:
+    """Look at everything that the loop needs, and change nothing."""
+    settings = load(config, project=project)
+    found = Doctor(settings, lambda: _studio(settings), lambda: _backend(settings)).look()
+    if as_json:
+        checks = [vars(check) for check in found]
+        passed = [bool(check["ok"]) for check in checks]
+        print(json.dumps({"ok": all(passed), "checks": checks}, ensure_ascii=False))
+    else:
+        passed = _shown(found)
+    if not all(passed):
+        raise typer.Exit(1)
+
+
+def _shown(checks: Iterable[Check]) -> list[bool]:
+    """Print each check as it is done; whether each is ok."""
+    passed = []
+    for check in checks:
+        mark = {True: "[green]ok[/]  ", False: "[red]not ok[/]", None: "–   "}[check.ok]
+        out.print(f"{mark} {check.name}: {escape(check.message)}", highlight=False)
+        passed.append(bool(check.ok))
+    return passed
+
+
+@app.command(name="round")
+def round_(
+    config: Config = None,
+    project: Project = None,
+    pool: Annotated[str | None, typer.Option(help="CSV, JSONL, Parquet or project:N.")] = None,
+    per_round: Annotated[int | None, typer.Option(help="Texts at the boundary.")] = None,
+    audit_per_round: Annotated[int | None, typer.Option(help="Texts at random.")] = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Go on by itself after each training, until stop.")
+    ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Go on although the stop rule says stop.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Choose the next texts and push them into the queue; resumes what was cut off."""
+    settings = load(
+        config, project=project, pool=pool, per_round=per_round, audit_per_round=audit_per_round
+    )
+    with Steps(err) as steps, _interruptible():
+        rounds = Rounds(settings, _studio(settings), _backend(settings), steps.say)
+        outcome = _told(rounds.round(anyway=anyway), as_json)
+        while auto and outcome.state != "stop":
+            outcome = _next(rounds, outcome, steps, as_json)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C says how to go on, which click's own 'Aborted' does not."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print("Ended. Run the same command again to go on.")
+        raise typer.Exit(130) from None
+
+
+def _next(rounds: Rounds, last: Outcome, steps: Steps, as_json: bool) -> Outcome:
+    """Wait for experts and training, then the next outcome that is neither."""
+    while True:
+        try:
+            seen = rounds.progress()
+        except StudioDown as error:  # it may be back in a moment; nothing is lost meanwhile
+            steps.say(f"{error} Waiting for it.", 0, 0)
+            time.sleep(WAIT)
+            continue
+        if seen.failed:
+            raise BackendError(seen.message)
+        if seen.finished:
+            return _told(rounds.round(), as_json)
+        steps.say(f"round {last.round}: {seen.step}", seen.done, seen.total)
+        time.sleep(WAIT)
+
+
+def _told(outcome: Outcome, as_json: bool) -> Outcome:
+    if as_json:
+        body = {"state": outcome.state, "round": outcome.round, "message": outcome.message,
+                "tasks": outcome.tasks}  # fmt: skip
+        print(json.dumps(body), flush=True)
+    else:
+        out.print(escape(outcome.message), highlight=False)
+    return outcome
+
+
+@app.command()
+def status(config: Config = None, project: Project = None, as_json: Json = False) -> None:
+    """The table of the rounds: labels, kappas, decisions, and what is open."""
+    settings = load(config, project=project)
+    now = _rounds(settings).status()
+    if as_json:
+        print(json.dumps(now.as_json(), ensure_ascii=False))
+        return
+    out.print(rounds_table(now, wide=out.width >= 100))
+    if now.open_round is not None and now.open_round.missing:
+        out.print(f"Round {now.open_round.round} waits for {now.open_round.missing} verdicts.")
+    elif now.open_round is not None and not now.open_round.measured:
+        out.print(escape(now.training_sentence))
+    out.print(f"{escape(now.decision.reason)} {escape(now.forecast)}", highlight=False)
+    for problem in now.problems:
+        err.print(escape(problem), highlight=False)
+
+
+@app.command()
+def report(
+    config: Config = None,
+    project: Project = None,
+    to: Annotated[Path, typer.Option("--to", help="The file to write.")] = Path("crux-report.html"),
+) -> None:
+    """Write the report: one HTML file with curves, tables and the last pairs."""
+    settings = load(config, project=project)
+    rounds = _rounds(settings)
+    about, collected, now = rounds.everything()
+    html = render(
+        now,
+        collected,
+        title=about.title,
+        studio_url=settings.studio_url,
+        generated=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+    save(html, to)
+    out.print(f"The report is in {escape(str(to))}", highlight=False, soft_wrap=True)
+
+
+@models.command(name="list")
+def list_(config: Config = None, project: Project = None, as_json: Json = False) -> None:
+    """All versions: what each was made from, its kappas, and which one is current."""
+    settings = load(config, project=project)
+    state = _backend(settings).project(settings.project)
+    if as_json:
+        print(json.dumps(listed(state), ensure_ascii=False))
+        return
+    out.print(table(state, wide=out.width >= 120))
+
+
+@models.command()
+def promote(version: str, config: Config = None, project: Project = None) -> None:
+    """Make VERSION the current one."""
+    settings = load(config, project=project)
+    _promoted(settings, version)
+
+
+@models.command()
+def rollback(config: Config = None, project: Project = None) -> None:
+    """Go back to the version that was in force one round before."""
+    settings = load(config, project=project)
+    state = _backend(settings).project(settings.project)
+    _promoted(settings, previous(state))
+
+
+def _promoted(settings: Settings, version: str) -> None:
+    answer = _backend(settings).promote(settings.project, version)
+    out.print(f"{answer['current']} is the current version.")
+
+
+def _studio(settings: Settings) -> Probe:
+    return Probe(settings.studio_url, settings.studio_token.get_secret_value())
+
+
+def _backend(settings: Settings) -> Backend:
+    try:
+        return Backend(settings.backend_url, settings.webhook_secret.get_secret_value())
+    except UnicodeEncodeError:
+        raise SettingError(
+            "Setting 'webhook_secret' must be ASCII: it travels in a header."
+        ) from None
+
+
+def _rounds(settings: Settings) -> Rounds:
+    return Rounds(settings, _studio(settings), _backend(settings), lambda *_: None)
+
+
+def main() -> None:
+    """Entry point: every error that a person can meet is one message and exit code 1."""
+    run: Callable[..., Any] = app
+    try:
+        run()
+    except CruxError as error:
+        err.print(f"[red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

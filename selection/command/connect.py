@@ -1,0 +1,90 @@
+"""`crux connect`: is everything there that the loop needs, and are the two servers connected?
+
+Each check says what it found or what to do. They build on each other, so the first failure ends
+the list. What connecting itself sets is set again at every run: running it twice changes nothing.
+"""
+
+from collections.abc import Callable, Iterator
+
+from selection.backend_client import Backend
+from selection.command import checks
+from selection.command.checks import TITLE, WANTED, Check, Knock
+from selection.config import Settings
+from selection.errors import CruxError, StudioError
+from selection.http import knock as knock_once
+from selection.studio.api import Studio
+from selection.studio.project import Project
+
+
+def connect(
+    settings: Settings, studio: Studio, backend: Backend, knock: Knock = knock_once
+) -> Iterator[Check]:
+    """Check and connect, one line at a time; ends after the first line that is not ok."""
+    found: dict[str, Project] = {}
+    steps: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("Label Studio", lambda: _studio(settings, studio)),
+        ("project", lambda: _project(settings, studio, found)),
+        ("policy", lambda: checks.policy(found["project"])),
+        ("backend", lambda: checks.answers(settings, backend)),
+        ("secret", lambda: checks.secret(settings, knock)),
+        ("connection", lambda: _connection(settings, studio)),
+        ("webhook", lambda: _webhook(settings, studio)),
+        ("model", lambda: checks.version(backend.project(settings.project))),
+        ("project settings", lambda: _settings(settings, studio)),
+    )
+    for name, step in steps:
+        try:
+            yield Check(name, True, step())
+        except CruxError as error:
+            yield Check(name, False, str(error))
+            return
+
+
+def remove_webhook(settings: Settings, studio: Studio, number: int) -> str:
+    """Delete one of the project's webhooks. Raises StudioError, and deletes none, if it has none
+    of this number."""
+    known = {hook.id: hook.url for hook in studio.webhooks(checks.named(settings))}
+    if number not in known:
+        numbers = ", ".join(map(str, sorted(known))) or "none at all"
+        raise StudioError(
+            f"Project {settings.project} has no webhook {number}; it has {numbers}."
+        )
+    studio.delete_webhook(number)
+    return f"Webhook {number} to {known[number]} is removed."
+
+
+def _studio(settings: Settings, studio: Studio) -> str:
+    checks.has_token(settings)
+    return checks.token(settings, studio)
+
+
+def _project(settings: Settings, studio: Studio, found: dict[str, Project]) -> str:
+    found["project"] = studio.project(checks.named(settings))
+    return checks.asks(found["project"])
+
+
+def _connection(settings: Settings, studio: Studio) -> str:
+    """Connect the backend in Label Studio, with the secret as basic auth for what LS sends."""
+    secret = settings.webhook_secret.get_secret_value()
+    made = studio.connect_backend(
+        settings.project, checks.seen_at(settings), TITLE, ("crux", secret) if secret else None
+    )
+    return checks.usable(made)
+
+
+def _webhook(settings: Settings, studio: Studio) -> str:
+    """Put a webhook with our secret in place of the bare one that Label Studio makes."""
+    hooks = checks.sorted_hooks(settings, studio.webhooks(settings.project), ())
+    for hook in (*hooks.ours[1:], *hooks.stale):
+        studio.delete_webhook(hook.id)
+    if not hooks.ours:
+        studio.create_webhook(
+            settings.project, checks.hook_url(settings), checks.hook_headers(settings)
+        )
+    there = checks.sorted_hooks(settings, studio.webhooks(settings.project), ())
+    return checks.webhook(settings, there)
+
+
+def _settings(settings: Settings, studio: Studio) -> str:
+    studio.update_project(settings.project, **WANTED)
+    return "tasks come in our order, with pre-annotations (never on blind tasks)"

@@ -1,0 +1,236 @@
+"""`crux doctor`: looks at everything that the loop needs, and changes nothing.
+
+Unlike connecting it goes on after a failure: only what cannot be looked at without the thing
+that failed is left out, and says so.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from selection.backend_client import Backend
+from selection.command import checks
+from selection.command.checks import TITLE, WANTED, Check, Hooks, Knock
+from selection.config import Settings
+from selection.errors import (
+    BackendError,
+    CruxError,
+    ProjectError,
+    SettingError,
+    StudioError,
+    VersionError,
+)
+from selection.http import knock as knock_once
+from selection.studio.blocking import Probe
+from selection.studio.project import Backend as Connected
+from selection.studio.project import Project
+
+SKEW = 60.0  # seconds between two clocks; a personal token of Label Studio lives for minutes
+ROOM = 1 << 30  # bytes; the vectors of 700,000 texts
+
+Step = tuple[str, tuple[str, ...], Callable[[], str]]
+
+
+class Doctor:
+    """Looks at one thing after another. What several checks need is read once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        studio: Callable[[], Probe],
+        backend: Callable[[], Backend],
+        knock: Knock = knock_once,
+    ) -> None:
+        """studio, backend: make the clients, or raise CruxError for a setting that cannot be."""
+        self.settings = settings
+        self._make_studio, self._make_backend = studio, backend
+        self._knock = knock
+
+    def look(self) -> Iterator[Check]:
+        """Every check in turn. One whose needs are not ok is not looked at."""
+        cause: dict[str, str] = {}  # of each that is not ok: the first one that it hangs on
+        for name, needs, step in self._steps():
+            root = next((cause[one] for one in needs if one in cause), None)
+            if root is not None:
+                check = Check(name, None, f"not looked at, since '{root}' is not ok")
+            else:
+                try:
+                    check = Check(name, True, step())
+                except CruxError as error:
+                    check = Check(name, False, str(error))
+            if not check.ok:
+                cause[name] = root or name
+            yield check
+
+    def _steps(self) -> tuple[Step, ...]:
+        settings = self.settings
+        return (
+            ("Label Studio", (), self._token),
+            ("project", ("Label Studio",), lambda: checks.asks(self._project)),
+            ("policy", ("project",), lambda: checks.policy(self._project)),
+            ("project settings", ("project",), self._project_settings),
+            ("backend", (), lambda: checks.answers(settings, self._backend)),
+            ("secret", ("backend",), lambda: checks.secret(settings, self._knock)),
+            ("connection", ("project", "backend"), self._connection),
+            ("webhook", ("project",), lambda: checks.webhook(settings, self._hooks)),
+            ("left-over webhooks", ("project",), self._left_over),
+            ("switches", ("Label Studio",), self._switches),
+            ("model", ("project", "secret"), lambda: checks.version(self._state)),
+            ("predictions", ("model",), self._predictions),
+            ("worker", ("model",), self._worker),
+            ("training", ("model",), self._training),
+            ("clocks", ("Label Studio", "backend"), self._clocks),
+            ("disk", (), self._disk),
+        )
+
+    # what several of them read
+
+    @cached_property
+    def _studio(self) -> Probe:
+        return self._make_studio()
+
+    @cached_property
+    def _backend(self) -> Backend:
+        return self._make_backend()
+
+    @cached_property
+    def _project(self) -> Project:
+        return self._studio.project(checks.named(self.settings))
+
+    @cached_property
+    def _connected(self) -> Sequence[Connected]:
+        return self._studio.backends(self.settings.project)
+
+    @cached_property
+    def _hooks(self) -> Hooks:
+        hooks = self._studio.webhooks(self.settings.project)
+        return checks.sorted_hooks(self.settings, hooks, [one.url for one in self._connected])
+
+    @cached_property
+    def _state(self) -> dict[str, Any]:
+        return self._backend.project(self.settings.project)
+
+    # Label Studio
+
+    def _token(self) -> str:
+        checks.has_token(self.settings)
+        return checks.token(self.settings, self._studio)
+
+    def _project_settings(self) -> str:
+        found = {
+            "sampling": self._project.sampling,
+            "show_collab_predictions": self._project.shows_predictions,
+        }
+        other = [f"{name} is {found[name]!r}" for name in found if found[name] != WANTED[name]]
+        if other:
+            raise ProjectError(
+                f"{' and '.join(other)}, so experts do not get the tasks in our order, or without "
+                f"our answers. crux connect sets both."
+            )
+        return "tasks come in our order, with pre-annotations"
+
+    def _connection(self) -> str:
+        url = checks.seen_at(self.settings)
+        ours = [one for one in self._connected if one.url.rstrip("/") == url]
+        if not ours:
+            raise StudioError(
+                f"No backend at {url} is connected in Label Studio. Run crux connect."
+            )
+        said = checks.usable(ours[0])
+        more = [one.url for one in self._connected if one not in ours]
+        return f"{said}; so are {', '.join(more)}" if more else said
+
+    def _left_over(self) -> str:
+        left, others = self._hooks.left, self._hooks.others
+        if left:
+            named = ", ".join(f"{hook.id} ({hook.url})" for hook in left)
+            raise StudioError(
+                f"Of backends that are no longer connected there are still webhooks: {named}. "
+                f"Every click of an expert waits for them. Remove each: crux connect "
+                f"--remove-webhook {left[0].id}"
+            )
+        urls = ", ".join(hook.url for hook in others)
+        return f"none; other programs have {urls}" if others else "none"
+
+    def _switches(self) -> str:
+        url = checks.hook_url(self.settings)
+        blocking = self._studio.blocking(url)
+        if blocking:
+            raise StudioError(
+                f"Label Studio does not call {url}: {' and '.join(blocking)} must be false. Start "
+                f"Label Studio with both {checks.SWITCHES}, then run crux connect."
+            )
+        return f"Label Studio may call {url}"
+
+    # the model
+
+    def _predictions(self) -> str:
+        """What experts see is what is in force, for the tasks that still wait for an expert."""
+        shown, current = self._project.model_version, str(self._state["current"])
+        if shown == current:
+            return f"experts see the answers of {current}"
+        if shown in ("", TITLE):
+            return "experts see what the backend answers when a task is opened"
+        waiting = [
+            task
+            for task in self._studio.tasks(self.settings.project, self._project.schema)
+            if not task.annotations and not (task.crux or {}).get("blind")
+        ]
+        if not waiting:
+            return f"no task waits for an expert; the next round comes with answers of {current}"
+        raise VersionError(
+            f"{current} is in force, and {len(waiting)} tasks wait with answers of {shown}. A "
+            f"worker that runs brings the new ones within a minute; if it does not, run "
+            f"crux models promote {current}"
+        )
+
+    def _worker(self) -> str:
+        alive = self._state.get("worker")
+        if alive is None:
+            raise BackendError(
+                "The backend does not say whether a worker runs. Is it of the same version?"
+            )
+        if not alive:
+            raise BackendError(
+                "No worker runs, so nothing is trained. Start it with python -m backend.worker and "
+                "the backend's environment (docker compose up --detach worker)."
+            )
+        return "a worker runs"
+
+    def _training(self) -> str:
+        training = self._state["training"]
+        if training["state"] == "failed":
+            raise BackendError(f"The last training failed: {training['message']}")
+        if training["state"] == "waiting":
+            raise BackendError(f"The worker waits: {training['message']}")
+        if training["state"] == "idle":
+            return "nothing is under way, nothing has failed"
+        return f"{training['state']}: {training['message']}"
+
+    # the machines
+
+    def _clocks(self) -> str:
+        told = {
+            "Label Studio": self._knock(f"{self.settings.studio_url.rstrip('/')}/health", ""),
+            "the backend": self._knock(f"{self.settings.backend_url.rstrip('/')}/health", ""),
+        }
+        ahead = {name: reply.ahead for name, reply in told.items() if reply.ahead is not None}
+        wrong = [f"{name}'s by {one:+.0f} s" for name, one in ahead.items() if abs(one) > SKEW]
+        if wrong:
+            raise SettingError(
+                f"The clocks differ from this machine's: {', '.join(wrong)}. Personal access "
+                f"tokens are then refused. Let each machine set its clock by NTP."
+            )
+        return f"{' and '.join(ahead) or 'nobody'} tells the time, within {SKEW:.0f} s of ours"
+
+    def _disk(self) -> str:
+        home = self.settings.home.absolute()
+        there = next(folder for folder in (home, *home.parents) if folder.is_dir())
+        free = shutil.disk_usage(there).free
+        if free < ROOM:
+            raise SettingError(
+                f"The disk of {home} has {free / ROOM:.2f} GiB left. Free some space, or choose "
+                f"another folder with CRUX_HOME."
+            )
+        return f"{free / ROOM:.0f} GiB are free at {home}"

@@ -1,0 +1,40 @@
+"""What production kappa costs: audited texts until its interval is as narrow as wanted.
+
+TEXTS is what `python -m benchmarks.statistics --only cost` found by simulation, kept in
+benchmarks/results/statistics.json; a test compares the two. Each number is the size of the audit, drawn
+by audit.py from 20,000 texts and judged by two experts, at which half of the 95 % interval is on
+average so wide. It costs twice as many verdicts.
+"""
+
+from math import log
+
+HALF_WIDTHS = (0.05, 0.1, 0.15, 0.2)
+LARGEST = 1600  # audit that was simulated
+
+# (share of the rarer label, kappa of the model with experts) -> texts for each of HALF_WIDTHS,
+# None where it takes more than LARGEST
+TEXTS: dict[tuple[float, float], tuple[int | None, ...]] = {
+    (0.5, 0.8): (570, 140, 70, 30),
+    (0.5, 0.6): (910, 230, 100, 60),
+    (0.5, 0.4): (1240, 310, 140, 80),
+    (0.1, 0.8): (1120, 280, 120, 60),
+    (0.1, 0.6): (1500, 370, 150, 80),
+    (0.1, 0.4): (None, 390, 160, 80),
+    (0.02, 0.8): (None, 760, 330, 200),
+    (0.02, 0.6): (None, 1280, 360, 190),
+    (0.02, 0.4): (None, 1370, 310, 130),
+}
+
+
+def texts_needed(prevalence: float, kappa: float, half_width: float) -> int | None:
+    """Size of the audit that brings half of the interval down to this; None if above LARGEST.
+
+    prevalence: share of all labels but the most frequent. Both are taken to the nearest value that
+    was simulated: prevalence by its ratio, since .02 differs from .1 as .1 does from .5. Raises
+    ValueError for a half-width that was not.
+    """
+    if half_width not in HALF_WIDTHS:
+        raise ValueError(f"half_width must be one of {HALF_WIDTHS}, not {half_width}")
+    share = min(max(prevalence, 1e-6), 1.0)
+    row = min(TEXTS, key=lambda one: (abs(log(one[0] / share)), abs(one[1] - kappa)))
+    return TEXTS[row][HALF_WIDTHS.index(half_width)]

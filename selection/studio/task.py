@@ -1,0 +1,127 @@
+"""A task's JSON -> Task, and a label -> a prediction's JSON. Pure; nothing is asked for here.
+
+What experts said stands in annotations, what models said in predictions; both hold a `result`,
+a list of regions of which those of the project's <Choices> count.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from selection.errors import ProjectError
+from selection.studio.schema import Schema
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What one expert said of one task.
+
+    expert: e-mail, or the user's number as text where Label Studio does not tell. label: None
+    when skipped, empty or unknown. unknown: the choice is none of the schema's labels, or two.
+    updated: ISO 8601 in UTC, so that text order is time order.
+    """
+
+    id: int
+    expert: str
+    label: str | None
+    cancelled: bool
+    unknown: bool
+    updated: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model version said of one task; label is None where it is empty or unknown."""
+
+    label: str | None
+    score: float | None
+    version: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task with everything that was said of it."""
+
+    id: int
+    data: Json
+    meta: Json
+    overlap: int
+    annotations: tuple[Annotation, ...]
+    predictions: tuple[Prediction, ...] = ()
+
+    @property
+    def crux(self) -> Json | None:
+        """What Crux noted when it pushed the task; None if somebody else made it."""
+        crux = self.meta.get("crux")
+        return crux if isinstance(crux, dict) else None
+
+
+def prediction(schema: Schema, label: str, score: float, version: str) -> Json:
+    """A prediction as Label Studio wants it from /predict; with "task": id, as it imports it.
+
+    Raises ProjectError for a label that the schema does not have: Label Studio would drop it
+    without a word.
+    """
+    if label not in schema.labels:
+        raise ProjectError(
+            f"The label {label!r} is none of the project's ({', '.join(schema.labels)}); "
+            "label the pool again with the present label config."
+        )
+    return {"result": result(schema, label), "score": score, "model_version": version}
+
+
+def result(schema: Schema, label: str) -> list[Json]:
+    """The one region of an annotation or a prediction that says `label`."""
+    return [
+        {
+            "from_name": schema.from_name,
+            "to_name": schema.to_name,
+            "type": "choices",
+            "value": {"choices": [label]},
+        }
+    ]
+
+
+def _read_label(schema: Schema, result: Sequence[Any] | None) -> tuple[str | None, bool]:
+    """(label, unknown) of an annotation's or prediction's result."""
+    chosen = [
+        choice
+        for region in result or ()
+        if isinstance(region, dict) and region.get("from_name") == schema.from_name
+        for choice in (region.get("value") or {}).get("choices") or ()
+    ]
+    if not chosen:
+        return None, False
+    if len(chosen) == 1 and chosen[0] in schema.labels:
+        return str(chosen[0]), False
+    return None, True
+
+
+def _annotation(body: Json, schema: Schema, emails: Mapping[int, str]) -> Annotation:
+    by = body.get("completed_by")
+    by = by.get("id") if isinstance(by, dict) else by
+    cancelled = bool(body.get("was_cancelled"))
+    label, unknown = (None, False) if cancelled else _read_label(schema, body.get("result"))
+    expert = emails.get(by, str(by)) if isinstance(by, int) else "deleted user"
+    updated = str(body.get("updated_at") or body.get("created_at") or "")
+    return Annotation(body["id"], expert, label, cancelled, unknown, updated)
+
+
+def read_task(body: Json, schema: Schema, emails: Mapping[int, str]) -> Task:
+    """A task as the API tells it. emails: user id -> e-mail, for the names of experts."""
+    meta = body.get("meta")
+    return Task(
+        id=body["id"],
+        data=body["data"],
+        meta=meta if isinstance(meta, dict) else {},
+        overlap=int(body.get("overlap") or 1),
+        annotations=tuple(_annotation(a, schema, emails) for a in body.get("annotations") or ()),
+        predictions=tuple(
+            Prediction(
+                _read_label(schema, p.get("result"))[0], p.get("score"), p.get("model_version", "")
+            )
+            for p in body.get("predictions") or ()
+        ),
+    )

@@ -1,0 +1,157 @@
+"""How the Label Studio SDK is called: with one token, its exceptions turned into ours.
+
+The SDK repeats failed requests by itself, writes too; that is switched off, since a write that
+timed out may have happened. Only reads are repeated here.
+"""
+
+import json
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import httpx
+from label_studio_sdk import LabelStudio
+from label_studio_sdk.core.api_error import ApiError
+from label_studio_sdk.core.parse_error import ParsingError
+
+from selection.errors import SettingError, StudioDown, StudioError, StudioLacks, StudioRefused
+from selection.studio.instruction import plain_text
+
+T = TypeVar("T")
+PAUSES = (0.2, 1.0)
+LOCAL_ADDRESS = "reserved network address"
+
+
+def checked(response: httpx.Response) -> httpx.Response:
+    if response.is_success:
+        return response
+    try:
+        body: Any = response.json()
+    except ValueError:
+        body = response.text
+    raise ApiError(status_code=response.status_code, body=body)
+
+
+def _detail(body: Any) -> str:
+    """The server's own words on what is wrong, without headers and without the echo of input."""
+    if not isinstance(body, dict):
+        return plain_text(str(body))[:300]
+    errors = body.get("validation_errors")
+    if isinstance(errors, dict) and errors:
+        said = "; ".join(
+            f"{key}: {' '.join(map(str, value)) if isinstance(value, list) else value}"
+            for key, value in errors.items()
+        )
+    else:
+        said = str(errors or body.get("detail") or body)
+    return plain_text(said.replace("non_field_errors: ", ""))[:600]
+
+
+class Caller:
+    """A Label Studio server, called with one user's token, a legacy or a personal access one.
+
+    Every call raises StudioDown (no answer in `timeout` seconds, half of one, 429 or 5xx; reads
+    are tried three times), StudioRefused (401, 403), StudioLacks (404) or StudioError (anything
+    else). No message and no repr holds the token.
+    """
+
+    def __init__(self, url: str, token: str, timeout: float = 30.0) -> None:
+        """Connect to nothing yet. Raises SettingError for a URL or a token that cannot be one."""
+        self.url = url.strip().rstrip("/")
+        token = token.strip()
+        if not self.url.startswith(("http://", "https://")):
+            raise SettingError(f"Label Studio's URL {url!r} must start with http:// or https://.")
+        if not token or not token.isascii() or any(character.isspace() for character in token):
+            raise SettingError(
+                "The Label Studio token (CRUX_STUDIO_TOKEN) is empty or has blanks in it; copy it "
+                f"again from {self.url}/user/account (Access Token)."
+            )
+        client = httpx.Client(timeout=timeout, follow_redirects=True)
+        weakref.finalize(self, client.close)
+        # The trailing slash keeps a path prefix alive when the SDK refreshes a personal token.
+        self._sdk: LabelStudio = self._ask(
+            "the token",
+            lambda: LabelStudio(  # type: ignore[no-untyped-call]
+                base_url=self.url + "/",
+                api_key=token,
+                timeout=timeout,
+                max_retries=0,
+                httpx_client=client,
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def _action(self, name: str, project_id: int, body: dict[str, Any]) -> dict[str, Any]:
+        """A Data Manager action. The SDK's own actions.create throws the answer away."""
+        response = self._ask(
+            f"project {project_id}",
+            lambda: checked(
+                self._sdk._client_wrapper.httpx_client.request(
+                    "api/dm/actions/",
+                    method="POST",
+                    params={"id": name, "project": project_id},
+                    json=body,
+                )
+            ),
+        )
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def _read(self, what: str, call: Callable[[], T]) -> T:
+        """Ask again, up to three times, while the server is down: reading changes nothing."""
+        for pause in PAUSES:
+            try:
+                return self._ask(what, call)
+            except StudioDown:
+                time.sleep(pause)
+        return self._ask(what, call)
+
+    def _ask(self, what: str, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except httpx.TimeoutException as error:
+            raise StudioDown(
+                f"Label Studio at {self.url} did not answer in time about {what}."
+            ) from error
+        except httpx.HTTPError as error:
+            raise StudioDown(
+                f"Label Studio at {self.url} cannot be reached ({type(error).__name__}); "
+                "check the URL and that it runs."
+            ) from error
+        except json.JSONDecodeError as error:
+            raise self._no_json(what, error.doc) from error
+        except (ApiError, ParsingError) as error:
+            # Its text holds the answer's headers, a session cookie among them: not for logs.
+            raise self._translated(what, error) from None
+
+    def _translated(self, what: str, error: ApiError | ParsingError) -> StudioError:
+        status, said = error.status_code or 0, _detail(error.body)
+        if status >= 500 or status == 429:
+            return StudioDown(f"Label Studio at {self.url} answered {status} about {what}.")
+        if status == 401:
+            return StudioRefused(
+                f"Label Studio at {self.url} refuses the token ({said}); copy it again from "
+                f"{self.url}/user/account."
+            )
+        if status == 403 and LOCAL_ADDRESS in said:
+            return StudioRefused(
+                f"Label Studio at {self.url} blocks {what}: that address is in a local network. "
+                "Start Label Studio with both ML_BLOCK_LOCAL_IP=false and "
+                "SSRF_PROTECTION_ENABLED=false in its environment."
+            )
+        if status == 403:
+            return StudioRefused(f"Label Studio at {self.url} does not allow {what}: {said}")
+        if status == 404 and isinstance(error.body, dict):
+            return StudioLacks(f"Label Studio at {self.url} does not have {what}: {said}")
+        if status < 300 or status == 404:
+            return self._no_json(what, error.body)
+        return StudioError(f"Label Studio at {self.url} answered {status} about {what}: {said}")
+
+    def _no_json(self, what: str, body: Any) -> StudioError:
+        """Half of a JSON document is a server that was cut off, and not another server."""
+        if isinstance(body, str) and body.lstrip().startswith(("{", "[")):
+            return StudioDown(f"Label Studio at {self.url} was cut off in its answer about {what}.")
+        return StudioError(f"{self.url} does not answer like Label Studio; check the URL.")

@@ -1,0 +1,60 @@
+"""Asks an engine, and makes the one that asks a server."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import SecretStr
+
+from backend.engine.local import Local
+from backend.engine.protocol import Served
+from backend.engine.remote.adapters import RemoteAdapters
+from backend.engine.remote.engine import Remote
+from backend.engine.remote.http import LlmServer
+from demo.run import LABELS, policy
+from selection.types import Doubles
+from tests.backend.engine.tiny_model import tiny_tokenizer
+from tests.conftest import VLLM_KEY
+
+KEY = VLLM_KEY
+SERVED = Served("base", policy("products"), LABELS, None)
+
+
+def remote(
+    url: str,
+    tokenizer: str,
+    *,
+    name: str = "offline",
+    key: str = KEY,
+    deadline: float = 120.0,
+    requests: int = 16,
+    home: Path = Path("home"),
+    seen_as: str = "",
+) -> Remote:
+    server = LlmServer(url, SecretStr(key), deadline)
+    adapters = RemoteAdapters(server, home, seen_as)
+    return Remote(server, adapters, model=name, tokenizer=tokenizer, requests=requests)
+
+
+def logits(engine: Remote | Local, served: Served, texts: Sequence[str]) -> Doubles:
+    """(n, k), each row less its mean: a server's are up to a constant."""
+    found = np.full((len(texts), len(served.labels)), np.nan)
+
+    def said(positions: Sequence[int], rows: Doubles) -> None:
+        found[list(positions)] = rows
+
+    engine.answer(served, texts, said)
+    return found - found.mean(axis=1, keepdims=True)
+
+
+def write_adapter(folder: Path) -> Path:
+    """What is asked of a version's folder before a server is."""
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}")
+    return folder
+
+
+def write_tiny_tokenizer(folder: Path) -> str:
+    """A tokenizer without a model; where it is."""
+    tiny_tokenizer().save_pretrained(folder)
+    return str(folder)

@@ -1,0 +1,190 @@
+"""How requests of many threads become batches. The model is real, of random weights."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.engine.llm import Llm
+from backend.engine.local import Local
+from backend.engine.protocol import Served, llm, local
+from selection.errors import ModelError, VersionError
+from selection.types import Doubles
+from tests.backend.engine.tiny_model import tiny_model
+
+SERVED = Served("base", "Is it mean?", ("harsh", "fine"), None)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny_model(tmp_path_factory.mktemp("model"))
+
+
+def ask(engine: Local, texts: Sequence[str], served: Served = SERVED) -> Doubles:
+    found = np.full((len(texts), len(served.labels)), np.nan)
+
+    def said(positions: Sequence[int], logits: Doubles) -> None:
+        found[list(positions)] = logits
+
+    engine.answer(served, texts, said)
+    return found
+
+
+class Held:
+    """An engine whose first batch waits until it is let go, while others queue up behind it."""
+
+    def __init__(self, model: str, monkeypatch: pytest.MonkeyPatch, **more: int) -> None:
+        self.batches: list[tuple[int, int]] = []
+        self.engine = Local(model, threads=1, device="cpu", observe=self._seen, **more)
+        ask(self.engine, ["the policy is read"])
+        self.batches.clear()
+        self.reading, self.go = threading.Event(), threading.Event()
+        answer = Llm.answer
+
+        def slow(base: Llm, *asked: object) -> object:
+            self.reading.set()
+            assert self.go.wait(30)
+            return answer(base, *asked)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Llm, "answer", slow)
+
+    def _seen(self, texts: int, tokens: int, seconds: float) -> None:
+        self.batches.append((texts, tokens))
+
+
+def in_threads(*works: object) -> list[threading.Thread]:
+    threads = [threading.Thread(target=work) for work in works]  # type: ignore[arg-type]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def until_waiting(engine: Local, texts: int) -> None:
+    for _ in range(1000):
+        if engine.waiting >= texts:
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError(f"{engine.waiting} texts wait, not {texts}")
+
+
+def test_what_many_ask_while_the_model_is_busy_is_read_in_one_batch(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(model, monkeypatch)
+    first = in_threads(lambda: ask(held.engine, ["first"]))
+    assert held.reading.wait(30)
+    others = in_threads(*(lambda n=n: ask(held.engine, [f"text {n}"]) for n in range(8)))
+    until_waiting(held.engine, 8)
+    held.go.set()
+    for thread in [*first, *others]:
+        thread.join(30)
+    assert [texts for texts, _ in held.batches] == [1, 8]
+
+
+def test_no_batch_holds_texts_of_two_versions(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(model, monkeypatch)
+    other = Served("other", "Is it kind?", ("harsh", "fine"), None)
+    first = in_threads(lambda: ask(held.engine, ["first"]))
+    assert held.reading.wait(30)
+    got: dict[int, Doubles] = {}
+
+    def work(n: int) -> None:
+        got[n] = ask(held.engine, ["a good one", f"text {n}"], (SERVED, other)[n % 2])
+
+    others = in_threads(*(lambda n=n: work(n) for n in range(6)))
+    until_waiting(held.engine, 12)
+    held.go.set()
+    for thread in [*first, *others]:
+        thread.join(30)
+    assert sorted(texts for texts, _ in held.batches) == [1, 6, 6]
+    apart = [ask(Local(model, threads=1, device="cpu"), ["a good one"], s) for s in (SERVED, other)]
+    for n, rows in got.items():
+        assert rows[0] == pytest.approx(apart[n % 2][0], abs=1e-5)
+
+
+def test_who_asks_for_little_is_served_before_the_rest_of_a_bulk(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(model, monkeypatch, batch_tokens=64)
+    order: list[str] = []
+
+    def work(name: str, texts: list[str]) -> None:
+        ask(held.engine, texts)
+        order.append(name)
+
+    bulk = in_threads(lambda: work("bulk", [f"a longer text, number {n}" for n in range(200)]))
+    assert held.reading.wait(30)
+    small = in_threads(lambda: work("small", ["small"]))
+    until_waiting(held.engine, 180)
+    held.go.set()
+    for thread in [*bulk, *small]:
+        thread.join(60)
+    assert order == ["small", "bulk"]
+
+
+def test_a_bulk_that_waited_long_comes_before_newer_small_ones() -> None:
+    old = local._Request(SERVED, [[1] * 10] * 100)
+    old.deadline -= 2.0  # it has waited two seconds for its 1,000 tokens
+    new = local._Request(SERVED, [[1] * 10])
+    assert old.deadline < new.deadline
+
+
+def test_an_unexpected_error_is_told_to_who_asked_and_the_next_question_is_answered(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Local(model, threads=1, device="cpu")
+    right = ask(engine, ["good"])
+    said: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: said.append(args.exc_type))
+    with monkeypatch.context() as broken:
+        broken.setattr(Llm, "answer", lambda *_: 1 / 0)
+        with pytest.raises(ModelError, match="failed on these texts"):
+            ask(engine, ["good"])
+    assert ask(engine, ["good"]) == pytest.approx(right, abs=1e-6)
+    assert said == [ZeroDivisionError]
+
+
+def test_a_version_without_its_files_fails_alone(model: str, tmp_path: Path) -> None:
+    engine = Local(model, threads=1, device="cpu")
+    gone = Served("gone", SERVED.policy, SERVED.labels, tmp_path / "gone")
+    with pytest.raises(VersionError, match=r"no adapter_config\.json"):
+        ask(engine, ["good"], gone)
+    assert np.isfinite(ask(engine, ["good"])).all()
+
+
+def test_a_stream_and_padded_rows_give_the_same_logits(model: str) -> None:
+    base = llm.load(model, "cpu")
+    assert base.streams
+    asked = base.ask("Is it mean?", ("harsh", "fine"), 64)
+    texts = [[7, 8, 9], [10], [11] * 50, [12, 13] * 9]
+    padded = replace(base, streams=False)
+    assert base.answer(asked, texts).detach().numpy() == pytest.approx(
+        padded.answer(asked, texts).detach().numpy(), abs=1e-5
+    )
+
+
+def test_those_who_ask_one_text_after_another_stay_one_batch(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "GATHER", 3.0)
+    held = Held(model, monkeypatch)
+
+    def annotator(name: str) -> None:
+        for number in range(3):
+            ask(held.engine, [f"{name} {number}"])
+
+    first = in_threads(partial(annotator, "a"))
+    assert held.reading.wait(30)
+    others = in_threads(*(partial(annotator, name) for name in "bcde"))
+    until_waiting(held.engine, 4)
+    held.go.set()
+    for thread in [*first, *others]:
+        thread.join(30)
+    # the first is read alone, then waited for, and is one text before the others at the end
+    assert [texts for texts, _ in held.batches] == [1, 5, 5, 4]

@@ -1,0 +1,62 @@
+"""The backend's app with a Label Studio and a model behind it: what tests of its routes ask."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flask.testing import FlaskClient
+
+from backend.config import Settings
+from backend.versions.registry import Manifest
+from backend.web.app import create_app
+from backend.web.state import Process
+from selection.backend_client import SECRET_HEADER
+from tests.fakes import FakeScorer, FakeStudio, fake_train
+
+SECRET, TOKEN = "a-long-secret", "c0ffee" * 6 + "c0de"
+CONFIG = (
+    '<View><Text name="text" value="$text"/><Choices name="verdict" toName="text">'
+    '<Choice value="yes"/><Choice value="no"/></Choices></View>'
+)
+
+
+class Backend:
+    """One process's app. settings: those that are not as usual."""
+
+    def __init__(self, home: Path, secret: str = SECRET, **settings: Any) -> None:
+        self.studio, self.scorer = FakeStudio(), FakeScorer()
+        self.loaded = 0
+        given = {"home": home, "llm": "tiny", "webhook_secret": secret, "studio_token": TOKEN}
+        self.process = Process(Settings(**{**given, **settings}), self.studio, self.load)  # type: ignore[arg-type]
+        self.app = create_app(process=self.process)
+        self.client: FlaskClient = self.app.test_client()
+
+    def load(self) -> Any:
+        self.loaded += 1
+        return self.scorer
+
+    def post(self, path: str, body: Any, **more: Any) -> Any:
+        return self.client.post(path, json=body, headers={SECRET_HEADER: SECRET}, **more)
+
+    def get(self, path: str) -> Any:
+        return self.client.get(path, headers={SECRET_HEADER: SECRET})
+
+    def train(self, version: str) -> None:
+        def fill(out: Path) -> Manifest:
+            known = np.array([0, 1])
+            fake_train("", "", ("yes", "no"), ["green", "red"], known, None, None, out)
+            return Manifest(version, "trained", 0, "tiny", "policy", ("yes", "no"), ties=1)
+
+        self.process.serving.registry.build(7, version, fill)
+
+    @property
+    def queued(self) -> int:
+        return int(self.process.jobs.huey.pending_count())
+
+
+def refused(answer: Any, status: int, says: str) -> None:
+    """Asserts that an answer is a refusal in a sentence, and no more."""
+    assert answer.status_code == status, answer.text
+    assert list(answer.json) == ["error"]
+    assert says in answer.json["error"]
+    assert "Traceback" not in answer.text

@@ -1,0 +1,113 @@
+"""A real gunicorn with the real configuration before the fakes: `started(folder)`.
+
+gunicorn loads `app` of this file in the place of backend.web.app:create_app(); what is behind the
+routes is a Label Studio and a model in memory, what is before them is as in production.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from demo.processes import HOST, Process, free_port, start_process, stop, wait_until
+from selection.backend_client import SECRET_HEADER
+from tests.backend.web.application import SECRET, TOKEN
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server. http: sends the secret along."""
+
+    url: str
+    log: Path
+    process: Process
+    http: httpx.Client
+
+    def workers(self) -> list[int]:
+        """Process numbers of its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def resident(self) -> int:
+        """Bytes of memory that its one worker holds."""
+        (pid,) = self.workers()
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def command(port: int, *more: str) -> list[str]:
+    """gunicorn as it is started in production, but for what is behind it."""
+    return [
+        str(Path(sys.executable).parent / "gunicorn"), "-c", "python:backend.server",
+        "--bind", f"{HOST}:{port}", *more, "tests.backend.web.gunicorn_server:app()",
+    ]  # fmt: skip
+
+
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    """Of a server whose home is `folder`. settings: as in CRUX_…"""
+    given = {"HOME": str(folder), "STUDIO_TOKEN": TOKEN, "WEBHOOK_SECRET": SECRET, "LLM": "tiny"}
+    crux = {f"CRUX_{key}": value for key, value in {**given, **settings}.items()}
+    path = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(folder)}
+    return {**path, "MALLOC_ARENA_MAX": "2", **crux}
+
+
+@contextmanager
+def started(folder: Path, workers: int = 1, **settings: str) -> Iterator[Served]:
+    """A server that is ended with the block. workers: serving processes."""
+    port, pid_file, log = free_port(), folder / "gunicorn.pid", folder / "gunicorn.log"
+    url = f"http://{HOST}:{port}"
+    process = start_process(
+        "backend", command(port, "--workers", str(workers)), environment(folder, **settings), log,
+        pid_file,
+    )  # fmt: skip
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"{url}/health", timeout=5).is_success
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_until(process, ready, 120)
+        with httpx.Client(base_url=url, headers={SECRET_HEADER: SECRET}, timeout=60) as http:
+            yield Served(url, log, process, http)
+    finally:
+        stop(pid_file)
+
+
+def app() -> Any:
+    """What gunicorn serves."""
+    from backend import logs
+    from backend.config import load
+    from backend.web.app import create_app
+    from backend.web.state import Process as Serving
+    from tests.fakes import FakeScorer, FakeStudio
+
+    settings = load()
+    logs.configure(settings)
+
+    class Forgetful(FakeScorer):
+        """Does not keep what it was asked."""
+
+        def score(self, *args: Any, **more: Any) -> Any:
+            found = super().score(*args, **more)
+            self.asked.clear()
+            return found
+
+    studio = FakeStudio()
+    studio.calls = Nothing()
+    return create_app(process=Serving(settings, studio, Forgetful))  # type: ignore[arg-type]
+
+
+class Nothing(list[str]):
+    """A list that stays empty: a server answers for hours."""
+
+    def append(self, _: str) -> None:
+        return

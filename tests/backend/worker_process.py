@@ -1,0 +1,43 @@
+"""A real worker process around a training that is a line in a file and a version.
+
+    python -m tests.backend.worker_process HOME URL NAME SECONDS
+"""
+
+import logging
+import sys
+import time
+from pathlib import Path
+
+from backend.config import Settings
+from backend.versions.registry import make_registry
+from backend.worker import Jobs
+from tests.backend.versions.test_registry import TRAINED, put
+
+
+class Training:
+    """Notes what it was asked for in HOME/asked, works for SECONDS, and promotes a version."""
+
+    def __init__(self, settings: Settings, jobs: Jobs, name: str, seconds: float) -> None:
+        self.registry = make_registry(settings, jobs.lease.confirm)
+        self.notes = settings.home / "asked"
+        self.name, self.seconds = name, seconds
+
+    def run(self, project: int, forced: bool = False) -> None:
+        with self.notes.open("a") as file:
+            file.write(f"{project} {forced}\n")
+        if forced:
+            time.sleep(self.seconds)
+            put(self.registry, TRAINED, self.name.encode())
+            self.registry.promote(project, TRAINED.version)
+
+
+def main(home: str, url: str, name: str, seconds: str) -> None:
+    logging.basicConfig(level=logging.INFO)
+    settings = Settings(home=Path(home), queue_url=url)  # type: ignore[arg-type]
+    jobs = Jobs(settings)
+    jobs._made = Training(settings, jobs, name, float(seconds))  # type: ignore[assignment]
+    jobs.work()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,122 @@
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.choice.picture import panels
+from benchmarks.choice.report import areas, best_single, choice, load
+from benchmarks.report import claim, document
+from benchmarks.statistics.report import statistics
+
+
+def test_the_results_are_those_that_the_kept_figures_give() -> None:
+    assert Path("docs/results.md").read_text() == document()
+    assert Path("docs/images/efficiency.svg").read_text() == panels(load("efficiency"), "crux")
+    assert claim() in " ".join(Path("README.md").read_text().split())
+
+
+def one(area: float, other: float) -> dict[str, Any]:
+    return {
+        "title": "A <set>",
+        "labels": [64, 128],
+        "best_peer": "margin",
+        "strategies": {
+            "crux": {"area": area, "kappa": [area, area]},
+            "margin": {"area": other, "kappa": [0.0, 2 * other]},
+            "random": {"area": 0.1, "kappa": [0.1, 0.1]},
+        },
+    }
+
+
+def test_a_strategy_that_did_not_run_everywhere_is_not_compared() -> None:
+    results = {"one": one(0.5, 0.4), "two": one(0.6, 0.2)}
+    results["two"]["strategies"]["late"] = {"area": 0.9, "kappa": [0.9, 0.9]}
+    found = areas(results)
+    assert set(found) == {"crux", "margin", "random"}
+    assert found["crux"] == {"one": 0.5, "two": 0.6}
+    assert best_single(found) == "margin"
+
+
+def kept(folder: Path, part: str, name: str, **changed: Any) -> None:
+    """A set's kept result with some of its figures changed."""
+    body = json.loads(Path(f"benchmarks/results/{part}/{name}.json").read_text())
+    (folder / part).mkdir(exist_ok=True)
+    (folder / part / f"{name}.json").write_text(json.dumps({**body, **changed}))
+
+
+def test_the_chapter_names_seeds_sources_and_what_a_choice_costs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.choice.report.RESULTS", tmp_path)
+    for part, name, seeds in (
+        ("efficiency", "clickbait", 5), ("efficiency", "edos5", 4),
+        ("useless", "clickbait", 1), ("noise10", "edos5", 2),
+    ):  # fmt: skip
+        kept(tmp_path, part, name, seeds=seeds)
+    rows = {line.split(" | ")[0]: line for line in choice().splitlines()}
+    assert " strategies, 4 or 5 seeds, six rounds" in choice()
+    assert rows["| EDOS: five classes"] == (
+        "| EDOS: five classes | Kirk et al. 2023 (rewire-online/edos) | CC0-1.0 |"
+    )
+    start = next(row for name, row in rows.items() if "a useless start" in name)
+    assert start.endswith("% (1 seed) |")
+    assert rows["| 10 % wrong labels: at or above the best"].endswith("; 2 seeds) |")
+    cost = "| a choice of 64 in under 2 s"
+    assert rows[cost].endswith(" s |") and ";" not in rows[cost]
+    body = {"rows": 20_000, "width": 384, "count": 64, "seconds": 0.107}
+    (tmp_path / "cost.json").write_text(json.dumps(body))
+    assert " s; 64 of 20,000 rows of 384 numbers 0.11 s |" in choice()
+
+
+def test_the_share_of_positives_is_told_for_two_labels_and_for_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.choice.report.RESULTS", tmp_path)
+    kept(tmp_path, "efficiency", "clickbait", prevalence=0.0477)
+    kept(tmp_path, "efficiency", "edos5", prevalence={"a": 0.02, "b": 0.22, "none": 0.76})
+    assert "| Clickbait, 5 % | 4.8% |" in choice()
+    assert "| EDOS: five classes | 24.0% |" in choice()
+
+
+def test_the_picture_draws_every_strategy_and_names_it() -> None:
+    root = ElementTree.fromstring(panels({"one": one(0.5, 0.4)}, "crux"))  # noqa: S314 - our own
+    space = "{http://www.w3.org/2000/svg}"
+    lines = list(root.iter(f"{space}polyline"))
+    assert sorted(line.findtext(f"{space}title") or "" for line in lines) == [
+        "crux", "margin", "random",
+    ]  # fmt: skip
+    assert "A <set>" in [text.text for text in root.iter(f"{space}text")]
+    ours = next(line for line in lines if line.findtext(f"{space}title") == "crux")
+    heights = [float(p.split(",")[1]) for p in ours.attrib["points"].split()]
+    assert heights[0] == heights[1]  # a flat curve
+    rising = next(line for line in lines if line.findtext(f"{space}title") == "margin")
+    ends = [float(p.split(",")[1]) for p in rising.attrib["points"].split()]
+    assert ends[1] < ends[0]
+
+
+def test_no_statistics_no_chapter(tmp_path: Path) -> None:
+    assert statistics(tmp_path / "none.json") == ""
+
+
+def test_a_set_that_was_not_measured_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.choice.report.RESULTS", Path("nowhere"))
+    assert load("efficiency") == {}
+
+
+def test_a_variant_is_compared_with_ours_seed_by_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Differences .1 and .3 on one set, -.1 and -.1 on the other: mean .05; the standard errors
+    are .1 and 0, so that of the mean is .05."""
+    monkeypatch.setattr("benchmarks.choice.report.RESULTS", tmp_path)
+    kept(tmp_path, "efficiency", "clickbait")
+    for name, ours, otherwise in (("a", [0.5, 0.5], [0.6, 0.8]), ("b", [0.2, 0.4], [0.1, 0.3])):
+        strategies = {"crux": {"area_by_seed": ours}, "wider": {"area_by_seed": otherwise}}
+        body = {"strategies": strategies, "seeds": 2}
+        (tmp_path / "variants").mkdir(exist_ok=True)
+        (tmp_path / "variants" / f"{name}.json").write_text(json.dumps(body))
+    rows = choice().splitlines()
+    assert "| as it is | 0.4000 | |" in rows
+    assert "| wider | 0.4500 | +0.0500 ± 0.0500 |" in rows

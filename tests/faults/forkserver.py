@@ -1,0 +1,96 @@
+"""Starts backends and workers in a tenth of a second: forks of a process that has the imports.
+
+Starting one takes seconds of imports, and these tests start several dozen. A fork runs the very
+entry points that the commands run, with their environment, in a session of its own; it can be
+killed like any other. Where the start itself is what is tested, a command starts the process.
+"""
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from demo.processes import Process, _started
+
+
+class Nursery:
+    """The process that forks. Ends with `end`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.forkserver"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
+            cwd=Path(__file__).parents[2],
+        )  # fmt: skip
+
+    def start_process(
+        self, name: str, argv: Sequence[str], env: Mapping[str, str], log: Path, pid_file: Path
+    ) -> Process:
+        """As demo.processes.start_process, for gunicorn and the worker."""
+        assert self._process.stdin and self._process.stdout
+        order = {"argv": list(argv), "env": dict(env), "log": str(log)}
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        pid = int(self._process.stdout.readline())
+        process = Process(name, pid, _started(pid), log, pid_file)
+        body = {"name": name, "pid": pid, "started": process.started, "log": str(log)}
+        pid_file.write_text(json.dumps(body))
+        return process
+
+    def end(self) -> None:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
+def _become(order: dict[str, Any]) -> None:
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.environ.clear()
+    os.environ.update(order["env"])
+    out = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for number, handle in ((0, os.open(os.devnull, os.O_RDONLY)), (1, out), (2, out)):
+        os.dup2(handle, number)
+    if "PYTHONPATH" in os.environ:
+        runpy.run_path(str(Path(os.environ["PYTHONPATH"]) / "sitecustomize.py"))
+    sys.argv = order["argv"]
+    if sys.argv[0].endswith("gunicorn"):
+        from gunicorn.app.wsgiapp import run
+
+        run()
+    assert sys.argv[1:] == ["-m", "backend.worker"]
+    sys.orig_argv = sys.argv
+    from backend.worker import main
+
+    main()
+
+
+def _serve() -> None:
+    import backend.web.app
+    import backend.worker  # noqa: F401  (what takes seconds)
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nothing stays of those that are killed
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _become(order)
+            except SystemExit as end:  # Python's own words at the end of a program
+                print(end if isinstance(end.code, str) else "", file=sys.stderr, flush=True)
+            except BaseException:  # nothing of a fork may go on in the loop below
+                traceback.print_exc()
+            finally:
+                os._exit(1)
+        print(pid, flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,314 @@
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from selection import errors
+from selection.command import cli
+from selection.config import Settings
+from selection.errors import BackendError, CruxError
+from selection.rounds import Outcome, Rounds, Waiting
+from tests.fakes import FakeBackend, FakeStudio
+from tests.selection.command.test_models import version
+from tests.selection.secret_server import Door, opened
+from tests.selection.test_rounds import Loop
+from tests.selection.test_status import record
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def kinds(root: type[CruxError]) -> list[type[CruxError]]:
+    return [root, *(one for kind in root.__subclasses__() for one in kinds(kind))]
+
+
+ERRORS = [kind for kind in kinds(CruxError) if kind.__module__ == errors.__name__]
+
+
+class Promoting(FakeBackend):
+    """A backend that takes promotions."""
+
+    def promote(self, project: int, version: str) -> dict[str, Any]:
+        if version == "no-such-version":
+            raise BackendError("The backend refused: project 7 has no version 'no-such-version'.")
+        self.versions = (version,)
+        return {"current": version}
+
+
+@pytest.fixture
+def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
+    loop = Loop(tmp_path)
+    loop.backend = Promoting(loop.backend.rule)
+    monkeypatch.chdir(tmp_path)
+    values = {"project": 7, "home": str(tmp_path), "pool": str(loop.pool), "per_round": 8,
+              "studio_token": "t0ken", "webhook_secret": "a-secret"}  # fmt: skip
+    lines = (f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+    (tmp_path / "crux.toml").write_text("".join(lines))
+    monkeypatch.setattr(cli, "_studio", lambda settings: loop.studio)
+    monkeypatch.setattr(cli, "_backend", lambda settings: loop.backend)
+    return loop
+
+
+@pytest.fixture
+def crux(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    def run(*argv: str) -> tuple[int, str, str]:
+        """(exit code, stdout, stderr) with white space collapsed, as `crux` would end."""
+        monkeypatch.setattr(sys, "argv", ["crux", *argv])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err + said.out
+        code = ended.value.code
+        return int(code or 0), " ".join(said.out.split()), " ".join(said.err.split())
+
+    return run
+
+
+COMMANDS = [
+    ("connect",), ("doctor",), ("round",), ("status",), ("report",), ("models",),
+    ("models", "list"), ("models", "promote"), ("models", "rollback"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [(), *COMMANDS])
+def test_every_command_explains_itself(crux: Run, command: tuple[str, ...]) -> None:
+    code, out, _ = crux(*command, "--help")
+    assert code == 0
+    assert f"crux {' '.join(command)}".strip() + " [OPTIONS]" in out
+
+
+def test_no_command_is_forgotten_here() -> None:
+    top: Any = get_command(cli.app)
+    names = {(name,) for name in top.commands}
+    names |= {("models", name) for name in top.commands["models"].commands}
+    assert names == set(COMMANDS)
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+def test_every_error_is_one_message_and_exit_code_1(
+    crux: Run, monkeypatch: pytest.MonkeyPatch, kind: type[CruxError]
+) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise kind("What is wrong with [this] thing, and what to do.")
+
+    monkeypatch.setattr(cli, "_rounds", fails)
+    assert crux("status") == (1, "", "Error: What is wrong with [this] thing, and what to do.")
+
+
+def test_a_long_message_is_not_broken_into_lines(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise CruxError("x" * 300)
+
+    monkeypatch.setattr(cli, "_rounds", fails)
+    monkeypatch.setattr(sys, "argv", ["crux", "status"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err == f"Error: {'x' * 300}\n"
+
+
+@pytest.mark.parametrize("argv", [("nothing",), ("round", "--nothing"), ("models", "promote")])
+def test_a_wrong_command_line_is_exit_code_2(crux: Run, argv: tuple[str, ...]) -> None:
+    assert crux(*argv)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("status", "--config", "none.toml"), "There is no settings file none.toml"),
+        (("round", "--per-round", "1"), "Setting 'per_round' (CRUX_PER_ROUND) is 1"),
+        (("status", "--project", "0"), "No project is set"),
+    ],
+)
+def test_a_wrong_setting_is_exit_code_1(crux: Run, argv: tuple[str, ...], says: str) -> None:
+    code, out, err = crux(*argv)
+    assert (code, out) == (1, "")
+    assert says in err
+
+
+def test_a_secret_that_no_header_can_carry_is_a_setting_error() -> None:
+    with pytest.raises(errors.SettingError, match="'webhook_secret' must be ASCII") as caught:
+        cli._backend(Settings(webhook_secret="gehéim"))  # type: ignore[arg-type]
+    assert "gehéim" not in str(caught.value)
+
+
+# each command
+
+
+@pytest.fixture
+def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+    """Both servers' addresses, for what asks them without a client."""
+    with opened() as door:
+        monkeypatch.setenv("CRUX_BACKEND_URL", door.url)
+        monkeypatch.setenv("CRUX_STUDIO_URL", door.url)
+        yield door
+
+
+def test_connect_ends_with_1_after_the_first_line_that_is_not_ok(
+    crux: Run, loop: Loop, door: Door
+) -> None:
+    code, out, _ = crux("connect")
+    assert (code, "not ok" in out) == (0, False)
+    loop.studio.policy = ""
+    code, out, _ = crux("connect")
+    assert code == 1
+    assert "not ok policy: Project 7 has no policy" in out
+    assert "backend:" not in out
+
+
+def test_connect_removes_the_webhook_that_it_is_told_to_and_does_nothing_else(
+    crux: Run, loop: Loop, door: Door
+) -> None:
+    crux("connect")
+    number = next(iter(loop.studio.hooks))
+    loop.studio.calls.clear()
+    code, out, _ = crux("connect", "--remove-webhook", str(number))
+    assert (code, out) == (0, f"Webhook {number} to {door.url}/webhook is removed.")
+    assert loop.studio.calls == ["webhooks", "delete_webhook"]
+    code, _, err = crux("connect", "--remove-webhook", "99")
+    assert (code, "has no webhook 99; it has none at all" in err) == (1, True)
+
+
+class LookedAt(FakeStudio):
+    """A Label Studio to which nothing is connected."""
+
+    def backends(self, project_id: int) -> list[Any]:
+        self._call("backends")
+        return []
+
+    def blocking(self, url: str) -> tuple[str, ...]:
+        return ()
+
+
+def test_doctor_looks_at_everything_and_ends_with_1_if_anything_is_not_ok(
+    crux: Run, loop: Loop, door: Door
+) -> None:
+    loop.studio = LookedAt()
+    code, out, err = crux("doctor", "--json")
+    assert (code, err) == (1, "")
+    body = json.loads(out)
+    assert body["ok"] is False
+    seen = {check["name"]: check["ok"] for check in body["checks"]}
+    assert (seen["policy"], seen["secret"], seen["connection"], seen["disk"]) == (
+        True, True, False, True,
+    )  # fmt: skip
+    code, out, _ = crux("doctor")
+    assert code == 1
+    assert "ok policy:" in out
+    assert f"not ok connection: No backend at {door.url} is connected" in out
+    assert "delete_webhook" not in loop.studio.calls
+
+
+def test_doctor_says_what_it_could_not_look_at(crux: Run, loop: Loop, door: Door) -> None:
+    loop.studio, loop.backend.down = LookedAt(), True
+    code, out, _ = crux("doctor")
+    assert code == 1
+    assert "– model: not looked at, since 'backend' is not ok" in out
+
+
+def test_a_round_says_what_it_did_as_text_and_as_json(crux: Run, loop: Loop) -> None:
+    code, out, _ = crux("round", "--json")
+    assert code == 0
+    body = json.loads(out)
+    assert (body["state"], body["round"], body["tasks"]) == ("pushed", 0, len(loop.studio.bodies))
+    assert json.loads(crux("round", "--json")[1])["state"] == "waiting"
+    assert "Round 0 still waits for" in crux("round")[1]
+
+
+def test_status_is_a_table_or_json(crux: Run, loop: Loop) -> None:
+    loop.complete()
+    loop.round()
+    code, out, err = crux("status", "--json")
+    assert (code, err) == (0, "")
+    body = json.loads(out)
+    assert (body["project"], [r["round"] for r in body["rounds"]]) == (7, [0])
+    assert body["open"]["missing"] == body["open"]["asked"] > 0
+    text = crux("status")[1]
+    assert f"Round 1 waits for {body['open']['missing']} verdicts." in text
+    assert body["reason"] in text
+
+
+def test_a_report_says_where_it_is(crux: Run, loop: Loop) -> None:
+    loop.complete()
+    code, out, _ = crux("report", "--to", "a [b].html")
+    assert (code, out) == (0, "The report is in a [b].html")
+    assert "The project" in (loop.home / "a [b].html").read_text()
+
+
+def test_models_are_listed_promoted_and_rolled_back_step_by_step(crux: Run, loop: Loop) -> None:
+    loop.backend.listed = [version(name) for name in ("p0", "a", "b", "refused")]
+    loop.backend.records = [
+        record(0, version="a"), record(1, version="b"), record(2, version="b"),
+    ]  # fmt: skip
+    crux("models", "promote", "b")
+    listed = json.loads(crux("models", "list", "--json")[1])
+    assert (listed["project"], listed["current"]) == (7, "b")
+    assert [one["version"] for one in listed["versions"]] == ["p0", "a", "b", "refused"]
+    assert [one["current"] for one in listed["versions"]] == [False, False, True, False]
+    assert listed["versions"][1]["measured"]["round"] == 0
+    assert "Versions of project 7" in crux("models", "list")[1]
+    assert crux("models", "rollback") == (0, "a is the current version.", "")
+    assert crux("models", "rollback") == (0, "p0 is the current version.", "")
+    code, _, err = crux("models", "rollback")
+    assert (code, "There is no version before p0" in err) == (1, True)
+    code, _, err = crux("models", "promote", "no-such-version")
+    assert (code, "no version 'no-such-version'" in err) == (1, True)
+
+
+# --auto
+
+
+class Story(Rounds):
+    """Rounds that come and are waited for as it is told."""
+
+    outcomes: list[Outcome]
+    seen: list[Waiting]
+
+    def round(self, *, anyway: bool = False) -> Outcome:
+        return self.outcomes.pop(0)
+
+    def progress(self) -> Waiting:
+        if not self.seen:
+            raise KeyboardInterrupt
+        return self.seen.pop(0)
+
+
+@pytest.fixture
+def story(monkeypatch: pytest.MonkeyPatch) -> type[Story]:
+    monkeypatch.setattr(cli, "Rounds", Story)
+    monkeypatch.setattr(cli, "WAIT", 0.0)
+    return Story
+
+
+PUSHED = [Outcome("pushed", 0, "first", 9), Outcome("pushed", 1, "second", 9)]
+DONE, WAITS = Waiting("done", 1, 1, finished=True), Waiting("verdicts of experts", 3, 9)
+
+
+def test_auto_goes_on_until_the_stop_rule_speaks(crux: Run, story: type[Story]) -> None:
+    story.outcomes = [*PUSHED, Outcome("stop", 1, "parity")]
+    story.seen = [WAITS, DONE, WAITS, WAITS, DONE]
+    code, out, err = crux("round", "--auto")
+    assert (code, out) == (0, "first second parity")
+    assert "round 0: verdicts of experts 3/9" in err
+    assert (story.outcomes, story.seen) == ([], [])
+
+
+def test_auto_ends_where_training_fails(crux: Run, story: type[Story]) -> None:
+    story.outcomes = PUSHED[:1]
+    failed = Waiting("", 0, 1, failed=True, message="Training failed: one label")
+    story.seen = [WAITS, failed]
+    code, out, err = crux("round", "--auto")
+    assert (code, out) == (1, "first")
+    assert "Error: Training failed: one label" in err
+
+
+def test_an_interrupted_auto_says_how_to_go_on(crux: Run, story: type[Story]) -> None:
+    story.outcomes, story.seen = PUSHED[:1], [WAITS]
+    code, _, err = crux("round", "--auto")
+    assert (code, err.endswith("Ended. Run the same command again to go on.")) == (130, True)

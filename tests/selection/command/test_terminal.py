@@ -1,0 +1,66 @@
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from selection.command.terminal import Steps, kappa, rounds_table
+from tests.selection.test_status import item, look, record
+from tests.selection.test_status import kappa as figure
+
+
+def printed(what: Any) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(what)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (None, "–"),
+        (figure(0.614, 0.481, 0.72, 96), "0.61\n[0.48, 0.72]\nn=96"),
+        (figure(-0.1, -0.2, 0.0, 9), "-0.10\n[-0.20, 0.00]\nn=9"),
+        (figure(None, None, None, 3), "undefined\nn=3"),
+        ({**figure(0.61, 0.48, 0.72, 96), "confidence": 0.98}, "0.61\n[0.48, 0.72], 98 %\nn=96"),
+        ({"value": 1.0, "low": None, "high": None, "items": 2}, "1.00\nn=2"),
+    ],
+)
+def test_a_kappa_is_told_with_its_interval(body: Any, says: str) -> None:
+    assert kappa(body) == says
+
+
+def test_the_table_has_a_line_a_round() -> None:
+    rounds = (record(0), record(1, promoted=False, version="round0-a"))
+    text = printed(rounds_table(look((item(0, 1, 1),), rounds)))
+    assert "Project 7: 1 verdicts bought" in text
+    lines = [line for line in text.splitlines() if "round0-a" in line]
+    assert "0.40" in lines[0]
+    assert "[0.20, 0.60]" in text and "n=64" in text
+    assert "round0-a (kept)" in lines[1]
+    assert "go on" in lines[1]
+
+
+def test_where_nothing_can_be_redrawn_a_step_is_told_at_its_start_and_its_end() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with Steps(console) as steps:
+        for done in range(1, 101):
+            steps.say("embedding [the pool]", done, 100)
+        steps.say("3 rows cannot be used", 0, 0)
+        steps.say("choosing", 0, 1)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.splitlines() == [
+        "embedding [the pool] 1/100", "embedding [the pool] 100/100", "3 rows cannot be used",
+        "choosing 0/1",
+    ]  # fmt: skip
+
+
+def test_a_terminal_shows_a_bar_a_step() -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, legacy_windows=False)
+    with Steps(console) as steps:
+        steps.say("embedding", 1, 2)
+        steps.say("embedding", 2, 2)
+        steps.say("a message", 0, 0)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "a message" in text
+    assert "2/2" in text

@@ -14,7 +14,7 @@ import numpy as np
 
 from backend.config import Settings
 from backend.engine.offline import resolve
-from backend.engine.protocol import Served
+from backend.engine.served import Served
 from backend.examples import Lesson, too_little
 from backend.predict import Reader
 from backend.threshold import expected, match
@@ -22,6 +22,7 @@ from backend.train import Recipe, Trained
 from backend.versions.registry import Manifest, Registry, named
 from selection.collect import Collected
 from selection.errors import RoundError, VersionError
+from selection.record import TrainingState
 from selection.studio.api import Project
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class Candidates:
         if not folder.exists():
             return
         try:
-            self.registry.adapter(project, self.registry.get(project, version))
+            self.registry.intact(project, version)
         except VersionError as error:
             log.warning("project %s: %s It is made again now.", project, error)
             shutil.rmtree(folder, ignore_errors=True)
@@ -131,7 +132,9 @@ class Candidates:
     def _progress(self, project: int, version: str) -> Callable[[int, int, float], None]:
         def say(done: int, total: int, loss: float) -> None:
             message = f"{version}: loss {loss:.3f}"
-            self.registry.set_training(project, "training", message, done, total)
+            self.registry.set_training(
+                project, TrainingState("training", message, done, total)
+            )
             if done == total or done % 10 == 0:
                 log.info("project %s: %s step %s of %s, loss %.3f", project, version, done, total,
                          loss)  # fmt: skip

@@ -6,12 +6,14 @@ training) and the audit sample (drawn at random, weighted back to the pool).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from selection.align import (
     PLATEAU_CONFIDENCE,
+    Alignment,
+    Weakest,
     difference,
     expert_alignment,
     gap,
@@ -19,8 +21,10 @@ from selection.align import (
     weakest_expert,
 )
 from selection.collect import Collected, Item, sample_of, verdicts_of
+from selection.record import Measurement, WeakExpert
 from selection.types import Estimate, Ints
 
+T = TypeVar("T")
 Predict = Callable[[str, Sequence[str]], Ints]
 
 
@@ -45,33 +49,30 @@ class Ground:
     def texts(self) -> list[str]:
         return [item.text for item in self.items]
 
-    def _measured(self, statistic: Callable[..., Any], *predicted: Ints, **options: float) -> Any:
+    def _measured(self, statistic: Callable[..., T], *predicted: Ints, **options: float) -> T:
         rng = np.random.default_rng(self.seed)  # the same draws for all that is compared
         table = verdicts_of(self.items, self.k), sample_of(self.items)
         return statistic(*predicted, *table, rng=rng, resamples=self.resamples, **options)
 
-    def experts(self) -> Any:
+    def experts(self) -> Alignment:
         """Alignment of the experts with each other."""
         return self._measured(expert_alignment)
 
-    def weakest(self) -> Any:
+    def weakest(self) -> Weakest | None:
         """An expert who stands out, or None."""
         return self._measured(weakest_expert)
 
     def model(self, predicted: Ints) -> Estimate:
         """Kappa of a model with the experts. predicted: (n,) its labels of the items."""
-        estimate: Estimate = self._measured(model_alignment, predicted)
-        return estimate
+        return self._measured(model_alignment, predicted)
 
     def gap(self, predicted: Ints) -> Estimate:
         """Kappa of a model less that of the experts."""
-        estimate: Estimate = self._measured(gap, predicted)
-        return estimate
+        return self._measured(gap, predicted)
 
     def gain(self, before: Ints, after: Ints, confidence: float = 0.95) -> Estimate:
         """Kappa of `after` less kappa of `before`."""
-        estimate: Estimate = self._measured(difference, before, after, confidence=confidence)
-        return estimate
+        return self._measured(difference, before, after, confidence=confidence)
 
 
 def ground(collected: Collected, role: str, seed: int, resamples: int) -> Ground:
@@ -117,35 +118,29 @@ def measure(
     before: str | None,
     seed: int,
     resamples: int,
-) -> dict[str, Any]:
-    """The figures of one round for the version in force, as they are kept and shown.
+) -> Measurement:
+    """Measure the version in force after a round.
 
     start: the prompted version. before: the version in force `patience` rounds ago, or None.
     """
     audit = ground(collected, "audit", seed, resamples)
     boundary = ground(collected, "boundary", seed, resamples)
     now = predict(version, audit.texts)
-    at_boundary = predict(version, boundary.texts)
-    experts = audit.experts()
-    figures: dict[str, Any] = {
-        "expert_kappa": experts.kappa.as_json(),
-        "expert_agreement": experts.agreement,
-        "prevalence": dict(zip(collected.labels, experts.prevalence, strict=False)),
-        "boundary_kappa": boundary.model(at_boundary).as_json(),
-        "boundary_expert_kappa": boundary.experts().kappa.as_json(),
-        "production_kappa": audit.model(now).as_json(),
-        "start_kappa": audit.model(predict(start, audit.texts)).as_json(),
-        "gap": audit.gap(now).as_json(),
-        "gain": None,
-    }
+    experts, weakest = audit.experts(), audit.weakest()
+    gain = None
     if before is not None:
         gain = audit.gain(predict(before, audit.texts), now, PLATEAU_CONFIDENCE)
-        figures["gain"] = gain.as_json()
-    weakest = audit.weakest()
-    if weakest is not None:
-        figures["weakest_expert"] = {
-            "expert": weakest.expert,
-            "kappa": weakest.kappa,
-            "others": weakest.others,
-        }
-    return figures
+    return Measurement(
+        expert_kappa=experts.kappa,
+        expert_agreement=experts.agreement,
+        prevalence=dict(zip(collected.labels, experts.prevalence, strict=False)),
+        boundary_kappa=boundary.model(predict(version, boundary.texts)),
+        boundary_expert_kappa=boundary.experts().kappa,
+        production_kappa=audit.model(now),
+        start_kappa=audit.model(predict(start, audit.texts)),
+        gap=audit.gap(now),
+        gain=gain,
+        weakest_expert=None
+        if weakest is None
+        else WeakExpert(weakest.expert, weakest.kappa, weakest.others),
+    )

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selection.collect import Collected, Item, verdicts_of
-from selection.majority import majority
+from selection.collect import Collected, Item, majority, verdicts_of
 from selection.types import NO_VERDICT, Doubles, Ints
 
 

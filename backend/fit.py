@@ -8,13 +8,11 @@ predictions by their version. So running it twice does nothing twice.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any
 
 from backend.candidate import Candidates
 from backend.config import Settings
-from backend.due import due
 from backend.engine.scorer import Scorer
 from backend.evaluate import Promotion, ground, measure, promotion
 from backend.examples import Lesson, learn, too_little
@@ -26,7 +24,9 @@ from backend.versions.registry import Manifest, Registry, make_registry
 from backend.web.projects import Subject
 from backend.web.serving import prompted
 from selection.collect import Collected, collect
-from selection.errors import VersionError
+from selection.errors import RoundError, VersionError
+from selection.push import tab_title
+from selection.record import Record, TrainingState
 from selection.studio.api import Project, Studio
 from selection.types import Ints
 
@@ -53,7 +53,7 @@ class Fit:
         self._settle = Settle(settings, studio, self.registry, self._reader)
         self._named: dict[int, tuple[str, ...]] = {}
 
-    def run(self, project_id: int, forced: bool = False) -> dict[str, Any] | None:
+    def run(self, project_id: int, forced: bool = False) -> Record | None:
         """Train and measure if there is something to; the round's record, or None.
 
         forced: on all verdicts that are there, whether the round is complete or not.
@@ -62,7 +62,7 @@ class Fit:
         project = self.studio.project(project_id)
         tasks = self.studio.tasks(project_id, project.schema)
         records = self._records(project_id)
-        if records and not records[-1]["settled"]:
+        if records and not records[-1].settled:
             self._settle.run(project, tasks, records[-1])
             # with the predictions that they have got now: they are not imported twice
             tasks = self.studio.tasks(project_id, project.schema)
@@ -86,13 +86,13 @@ class Fit:
             log.warning("project %s: %s%s", project, problems[0], more)
         self._named[project] = problems
 
-    def _records(self, project: int) -> list[dict[str, Any]]:
+    def _records(self, project: int) -> list[Record]:
         """One that is unsettled and whose version somebody deleted is none: the round is done
         again."""
         return [
             record
             for record in self.registry.records(project)
-            if record["settled"] or self.registry.has(project, record["version"])
+            if record.settled or self.registry.has(project, record.version)
         ]
 
     def _round(
@@ -100,8 +100,8 @@ class Fit:
         project: Project,
         collected: Collected,
         round: int,
-        records: Sequence[dict[str, Any]],
-    ) -> dict[str, Any]:
+        records: Sequence[Record],
+    ) -> Record:
         subject = Subject(project.schema, project.policy)
         start = prompted(self.registry, project.id, self.settings.llm, subject)
         told = partial(_damaged, project.id)
@@ -109,13 +109,15 @@ class Fit:
         current = found or start
         lesson = learn(collected)
         candidate = self._candidates.make(project, collected, lesson, round) or current
-        self.registry.set_training(project.id, "evaluating", f"measuring {candidate.version}")
+        self.registry.set_training(
+            project.id, TrainingState("evaluating", f"measuring {candidate.version}")
+        )
         predict = self._reader.predictor(project.id)
         seed, resamples = self.settings.seed, self.settings.resamples
         decision = self._compare(collected, predict, lesson, candidate, current)
         winner = candidate if decision.promoted else current
         log.info("project %s round %s: %s", project.id, round, decision.reason)
-        figures = measure(
+        measured = measure(
             collected,
             predict,
             version=winner.version,
@@ -124,49 +126,47 @@ class Fit:
             seed=seed,
             resamples=resamples,
         )
-        record = {
-            "round": round,
-            "complete": collected.complete(round),
-            "labels": len(lesson.items),
-            "labels_bought": collected.labels_bought,
-            "version": winner.version,
-            "candidate": candidate.version,
-            "promoted": decision.promoted,
-            "promotion": decision.reason,
-            "ties": lesson.ties,
-            "train_seconds": candidate.seconds if lesson.enough else 0.0,
-            "settled": False,
-            **figures,
-        }
+        record = Record(
+            round=round,
+            complete=collected.complete(round),
+            labels=len(lesson.items),
+            labels_bought=collected.labels_bought,
+            version=winner.version,
+            candidate=candidate.version,
+            promoted=decision.promoted,
+            promotion=decision.reason,
+            ties=lesson.ties,
+            train_seconds=candidate.seconds if lesson.enough else 0.0,
+            settled=False,
+            **vars(measured),
+        )
         self.registry.save_record(project.id, record)
         return record
 
     def _intact(self, project: int, version: str) -> Manifest | None:
         """A version that can be compared with; None if it is missing or damaged."""
         try:
-            manifest = self.registry.get(project, version)
-            self.registry.adapter(project, manifest)
+            return self.registry.intact(project, version)
         except VersionError as error:
             _damaged(project, error)
             return None
-        return manifest
 
     def _before(
         self,
         project: int,
-        records: Sequence[dict[str, Any]],
+        records: Sequence[Record],
         round: int,
         start: Manifest,
     ) -> str | None:
         """The version that was in force `patience` rounds before this one."""
-        earlier = [r for r in records if r["round"] < round]
+        earlier = [one for one in records if one.round < round]
         back = self.settings.patience
         if len(earlier) + 1 < back:
             return None
         if len(earlier) < back:
             return start.version
         # one with other labels or another base model cannot be compared with the one of now
-        there = self._intact(project, str(earlier[-back]["version"]))
+        there = self._intact(project, earlier[-back].version)
         return there.version if there and fits(there, start.model, start.labels) else None
 
     def _compare(
@@ -196,3 +196,41 @@ class Fit:
 
 def _damaged(project: int, error: VersionError) -> None:
     log.error("project %s: %s Nothing is compared with it.", project, error)
+
+
+def due(
+    project: int,
+    collected: Collected,
+    records: Sequence[Record],
+    *,
+    train_after: int,
+    forced: bool,
+    tabs: Callable[[int], Collection[str]],
+) -> int | None:
+    """The last round that is complete and has no record of being so; None if there is none.
+
+    train_after: new verdicts after which the last round is due, complete or not; 0: never.
+    forced: it is due in any case. tabs: titles of the project's tabs, asked for if they matter.
+    Raises RoundError if it is forced and nothing was pushed.
+    """
+    last = collected.last_round
+    if last < 0:
+        if forced:
+            raise RoundError(
+                f"Project {project} has no task that Crux pushed. Run crux round first."
+            )
+        return None
+    seen = records[-1].labels_bought if records else 0
+    if forced or (train_after and collected.labels_bought - seen >= train_after):
+        return last
+    done = records[-1].round if records else -1
+    partial = {record.round for record in records if not record.complete}
+    complete = [
+        round
+        for round in collected.rounds
+        if (round > done or round in partial) and collected.complete(round)
+    ]
+    if not complete:
+        return None
+    pushed = tabs(project)  # the tab is made when all tasks of a round are there
+    return max((round for round in complete if tab_title(round) in pushed), default=None)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from backend.engine.protocol import Served
 from backend.engine.scorer import Scorer
+from backend.engine.served import Served
 from backend.versions.registry import Manifest, Registry
 from backend.web.serving import served
 from selection.cache import Cache
+from selection.record import TrainingState
 from selection.types import Floats, Ints
 
 
@@ -34,7 +35,9 @@ class Reader:
             self._scorer = self._make_scorer()
 
         def say(done: int, total: int) -> None:
-            self._registry.set_training(project, "evaluating", f"{version} reads", done, total)
+            self._registry.set_training(
+                project, TrainingState("evaluating", f"{version} reads", done, total)
+            )
 
         return self._scorer.score(what, texts, progress=say)
 

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from backend.config import Settings
 from backend.predict import Reader
 from backend.versions.in_force import fits
 from backend.versions.registry import Manifest, Registry
+from selection.record import Record
 from selection.studio.api import Project, Studio, Task, prediction
 
 log = logging.getLogger(__name__)
@@ -26,21 +27,21 @@ class Settle:
         self._explained: dict[int, str] = {}
 
     def run(
-        self, project: Project, tasks: Sequence[Task], record: dict[str, Any]
-    ) -> dict[str, Any]:
+        self, project: Project, tasks: Sequence[Task], record: Record
+    ) -> Record:
         """The record, settled. Raises CruxError.
 
         The pointer moves once: whoever promotes another version before the rest has succeeded
         keeps it.
         """
-        if record["promoted"] and not record.get("pointed"):
-            self.registry.promote(project.id, record["version"])
-            record = {**record, "pointed": True}
+        if record.promoted and not record.pointed:
+            self.registry.promote(project.id, record.version)
+            record = replace(record, pointed=True)
             self.registry.save_record(project.id, record)
         # a training takes its time: labels may have been added or renamed meanwhile
         now = self.studio.project(project.id)
-        self._refresh(now, tasks, self.registry.current(project.id) or record["version"])
-        record = {**record, "settled": True}
+        self._refresh(now, tasks, self.registry.current(project.id) or record.version)
+        record = replace(record, settled=True)
         self.registry.save_record(project.id, record)
         return record
 

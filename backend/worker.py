@@ -25,6 +25,7 @@ from backend.queue.huey_queue import open_queue
 from backend.queue.lease import HomeLock, Lease, RedisLease
 from backend.versions.registry import Registry, make_registry
 from selection.errors import BackendError, CruxError, StudioDown, StudioError, VersionError
+from selection.record import TrainingState
 from selection.studio.api import Studio
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class Jobs:
             for project in self.registry.projects():
                 self.registry.sweep(project)
                 self._say_killed(project)
-                self.registry.set_training(project, "idle")
+                self.registry.set_training(project, TrainingState())
             with suppress(BackendError), self.huey.reached():  # then in a minute
                 self._look_at_all()
             log.info("worker is ready; queue %s", self.huey.place)
@@ -101,10 +102,10 @@ class Jobs:
 
     def _say_killed(self, project: int) -> None:
         left = self.registry.training(project)
-        if left["state"] in ("training", "evaluating"):
+        if left.busy:
             log.warning(
                 "project %s: the worker ended in the middle of %s (%s); this one goes on from "
-                "what is saved", project, left["state"], left["message"],
+                "what is saved", project, left.state, left.message,
             )  # fmt: skip
 
     def _look_at_all(self) -> None:
@@ -135,7 +136,7 @@ class Jobs:
 
     def _run(self, project: int, forced: bool) -> bool:
         """Train if there is something to; whether the button need not be pressed for it again."""
-        before = self.registry.training(project)["message"]
+        before = self.registry.training(project).message
         state, message = "failed", "The worker met an unexpected error; its log has the details."
         done, known = True, True
         try:
@@ -154,7 +155,7 @@ class Jobs:
         finally:
             # a folder for every number that a stranger sends would fill the disk
             if known:
-                self.registry.set_training(project, state, message)
+                self.registry.set_training(project, TrainingState(state, message))
         if not known and not done:
             with self.huey.reached():
                 self.huey.storage.put_data(_pending(project), b"1")  # for the look at all

@@ -91,12 +91,12 @@ def run(services: Services, kind: str = "tweets") -> None:
     status = Rounds(
         settings, studio, Backend(state.backend_url, state.secret), lambda *_: None
     ).status()
-    true = _truth(settings, held_back, status.rounds)
+    true = _truth(settings, held_back, status.rounds[-1].record.version)
     result = {
         "labels_bought": status.labels_bought,
         "seconds": round(time.monotonic() - began),
         "true_kappa": true,
-        "rounds": list(status.rounds),
+        "rounds": [one.as_json() for one in status.rounds],
     }
     file = services.root / "result.json"
     file.write_text(json.dumps(result, indent=1, ensure_ascii=False))
@@ -156,20 +156,20 @@ def _answers(pool: list[Rated], third: int) -> dict[str, str]:
 
 
 def _truth(
-    settings: Settings, held_back: list[Rated], rounds: tuple[dict[str, Any], ...]
+    settings: Settings, held_back: list[Rated], version: str
 ) -> dict[str, Any]:
     """Kappa with the last third of raters: of the first and the last model, and of the experts."""
     backend = Backend(settings.backend_url, settings.webhook_secret.get_secret_value())
-    versions = backend.project(settings.project)["versions"]
-    first = next(v["version"] for v in versions if v["kind"] == "prompted")
+    versions = backend.project(settings.project).versions
+    first = next(one.version for one in versions if one.kind == "prompted")
     reference = [r.majority(2) for r in held_back]
     texts = [r.text for r in held_back]
     kappas = {}
     with Steps(Console(stderr=True)) as steps:
-        for name, version in (("first", first), ("last", rounds[-1]["version"])):
+        for name, one in (("first", first), ("last", version)):
             says = []
             for start in range(0, len(texts), 50):
-                scores = backend.score(settings.project, texts[start : start + 50], version)
+                scores = backend.score(settings.project, texts[start : start + 50], one)
                 says += (scores.probability.argmax(axis=1) == scores.labels.index("harsh")).tolist()
                 steps.say(f"measuring the {name} model", len(says), len(texts))
             kappas[name] = float(cohen_kappa_score(reference, says))

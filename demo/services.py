@@ -26,7 +26,7 @@ from demo.servers import (
     stop,
     wait_until,
 )
-from selection.backend_client import SECRET_HEADER
+from selection.http import SECRET_HEADER
 
 ROOT = Path("build/demo")
 EXPERTS = ("anna@crux.example", "ben@crux.example")

@@ -10,10 +10,10 @@ import httpx
 import numpy as np
 
 from selection.errors import BackendError
-from selection.retry_after import retry_after
+from selection.http import SECRET_HEADER, retry_after
+from selection.record import ProjectState
 from selection.types import Doubles
 
-SECRET_HEADER = "X-Crux-Secret"  # noqa: S105  (the name of the header, not its value)
 BUSY = 600.0  # seconds for which a backend may say that it has no room
 SOONEST, LATEST = 0.5, 30.0  # seconds after which it is asked again, whatever it says
 
@@ -36,9 +36,9 @@ class Backend:
         self._http = httpx.Client(base_url=self.url, timeout=timeout, headers=headers)
         weakref.finalize(self, self._http.close)
 
-    def health(self) -> dict[str, Any]:
-        """What GET /health says."""
-        return self._ask("GET", "/health")
+    def health(self) -> None:
+        """Raise BackendError unless the backend answers."""
+        self._ask("GET", "/health")
 
     def score(self, project: int, texts: Sequence[str], version: str | None = None) -> Scores:
         """Probabilities of the project's labels for texts, by its current version or this one."""
@@ -53,21 +53,29 @@ class Backend:
                 f"Is this a Crux backend of the same version?"
             ) from None
 
-    def project(self, project: int) -> dict[str, Any]:
+    def project(self, project: int) -> ProjectState:
         """Current version, versions, rounds and the state of training."""
-        return self._ask("GET", f"/projects/{project}")
+        body = self._ask("GET", f"/projects/{project}")
+        try:
+            return ProjectState.from_json(body)
+        except (KeyError, ValueError, TypeError) as error:
+            raise BackendError(
+                f"{self.url} tells project {project} in a form that is not known here ({error}). "
+                f"Is this a Crux backend of the same version?"
+            ) from None
 
-    def promote(self, project: int, version: str) -> dict[str, Any]:
-        """Make a version the current one."""
-        return self._ask("POST", f"/projects/{project}/current", {"version": version})
+    def promote(self, project: int, version: str) -> str:
+        """Make a version the current one; return the name of the version in force."""
+        body = self._ask("POST", f"/projects/{project}/current", {"version": version})
+        return str(body.get("current", ""))
 
-    def sample(self, project: int, texts: Sequence[str]) -> dict[str, Any]:
+    def sample(self, project: int, texts: Sequence[str]) -> None:
         """Give the backend random texts of the pool, to fit new versions to the pool's balance."""
-        return self._ask("POST", f"/projects/{project}/sample", {"texts": list(texts)})
+        self._ask("POST", f"/projects/{project}/sample", {"texts": list(texts)})
 
-    def check(self, project: int) -> dict[str, Any]:
+    def check(self, project: int) -> None:
         """Ask the worker to look whether the project has a round to train on."""
-        return self._ask("POST", f"/projects/{project}/check", {})
+        self._ask("POST", f"/projects/{project}/check", {})
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         reply = self._let_in(method, path, body)

@@ -79,6 +79,15 @@ class Cache:
             ) from None
 
 
+def answers(home: Path, project: int, version: str, labels: int) -> Cache:
+    """Open the beliefs of one model version, which the command line and the worker share.
+
+    labels: how many the version has; parts of another width are passed over. A version's name is
+    made of all that goes into it, so what it said of a text once, it says for ever.
+    """
+    return Cache(home / "beliefs" / str(project) / version, width=labels)
+
+
 def _read(part: Path) -> tuple[list[bytes], Floats]:
     """Keys and rows of a part. Raises what pyarrow raises, or ValueError for another content."""
     table = pq.read_table(part, partitioning=None)

@@ -12,7 +12,7 @@ import numpy as np
 
 from selection.card import Card, read_card
 from selection.studio.api import Annotation, Schema, Task
-from selection.types import NO_VERDICT, Bought, Sample, Verdicts
+from selection.types import NO_VERDICT, Bought, Ints, Sample, Verdicts
 
 
 @dataclass(frozen=True)
@@ -135,3 +135,30 @@ def sample_of(items: Sequence[Item]) -> Sample:
     inclusion = [1.0 if i.card.inclusion is None else i.card.inclusion for i in items]
     _, group = np.unique([item.card.pair for item in items], return_inverse=True)
     return Sample(1.0 / np.array(inclusion, dtype=np.float64), np.asarray(group, dtype=np.int64))
+
+
+def majority(verdicts: Verdicts) -> tuple[Ints, int]:
+    """The label that most experts gave each item, and how many items are tied. For training alone.
+
+    A model is measured against each expert (selection/align.py): it can pass the experts' ceiling
+    against their majority without agreeing as well as they do.
+
+    Returns (n,) labels, NO_VERDICT where nobody judged or no label has the most votes, and the
+    number of the latter.
+    """
+    votes = _votes(verdicts)
+    if not votes.size:
+        return np.full(len(votes), NO_VERDICT, dtype=np.int64), 0
+    most = votes.max(axis=1)
+    tied = (most > 0) & ((votes == most[:, None]).sum(axis=1) > 1)
+    label = np.where((most > 0) & ~tied, votes.argmax(axis=1), NO_VERDICT)
+    return label.astype(np.int64), int(tied.sum())
+
+
+def _votes(verdicts: Verdicts) -> Ints:
+    """(n, k) how many experts gave the item that label."""
+    item, expert = np.nonzero(verdicts.table != NO_VERDICT)
+    cell = item * verdicts.k + verdicts.table[item, expert]
+    n = len(verdicts.table)
+    votes = np.bincount(cell, minlength=n * verdicts.k).astype(np.int64)
+    return votes.reshape(n, verdicts.k)

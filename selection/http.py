@@ -1,4 +1,4 @@
-"""One GET at a server's door: does it answer, whom does it let in, what time does it have?"""
+"""What both clients need of HTTP: the secret's header, one GET, and how long to stay away."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,37 +6,59 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from selection.backend_client import SECRET_HEADER
 from selection.errors import BackendError
 
-PATIENCE = 10.0  # seconds
+SECRET_HEADER = "X-Crux-Secret"  # noqa: S105  (the name of the header, not its value)
+TIMEOUT = 10.0  # seconds for one GET
+LONGEST = 86_400.0  # seconds: a server whose clock is years off must not stop us for years
 
 
 @dataclass(frozen=True)
 class Reply:
-    """status: of HTTP. ahead: seconds by which the server's clock is ahead of ours, to a second
-    or so; None where it tells no time."""
+    """What one GET told.
+
+    status: of HTTP. ahead: seconds by which the server's clock is ahead of ours, to about a
+    second; None where the server sends no date.
+    """
 
     status: int
     ahead: float | None
 
 
-def knock(url: str, secret: str = "") -> Reply:
-    """Ask once, with the secret or as a stranger. Raises BackendError where nobody answers."""
+def get(url: str, secret: str = "") -> Reply:
+    """Ask `url` once, with the secret if one is given. Raises BackendError if nobody answers."""
     headers = {SECRET_HEADER: secret} if secret else {}
     try:
-        reply = httpx.get(url, headers=headers, timeout=PATIENCE)
+        reply = httpx.get(url, headers=headers, timeout=TIMEOUT)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise BackendError(f"{url} does not answer ({type(error).__name__}).") from None
     return Reply(reply.status_code, _ahead(reply.headers.get("Date", "")))
 
 
+def retry_after(reply: httpx.Response) -> float | None:
+    """Return the seconds that the header Retry-After asks for, which may name a date.
+
+    0 for a moment that has passed, None where the header is missing or cannot be read.
+    """
+    named = reply.headers.get("Retry-After", "").strip()
+    if named.isdecimal():
+        return min(float(named), LONGEST)
+    try:
+        moment = parsedate_to_datetime(named)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:  # an HTTP date is in UTC, whether it says so or not
+        moment = moment.replace(tzinfo=UTC)
+    left = (moment - datetime.now(UTC)).total_seconds()
+    return min(max(left, 0.0), LONGEST)
+
+
 def _ahead(date: str) -> float | None:
-    """A Date header is cut to whole seconds, so half a second is what it says on average."""
     try:
         said = parsedate_to_datetime(date)
     except ValueError:
         return None
     if said.tzinfo is None:
         return None
+    # a Date header is cut to whole seconds: half a second is the mean of what is cut off
     return said.timestamp() + 0.5 - datetime.now(UTC).timestamp()

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from selection.backend_client import Backend
-from selection.cache import Cache, key
+from selection.cache import answers, key
 from selection.errors import BackendError
 from selection.types import Beliefs, Doubles, Floats, Ints, Pool
 
@@ -108,7 +108,7 @@ class _Reader:
         home: Path,
     ) -> None:
         self.pool, self.backend, self.project, self.version = pool, backend, project, version
-        self.cache = Cache(home / "beliefs" / str(project) / version, width=len(labels))
+        self.cache = answers(home, project, version, len(labels))
 
     def rows(self, which: Ints) -> Doubles:
         """(m, k) beliefs of rows that were read."""

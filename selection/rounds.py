@@ -94,10 +94,11 @@ class Rounds:
     def progress(self) -> Waiting:
         """What the newest round waits for: experts or the worker."""
         state = self.backend.project(self.settings.project)
-        training, busy = state["training"], state["training"].get("state", "idle")
-        if busy in ("training", "evaluating"):  # no need to ask Label Studio meanwhile
-            message = f"{busy}, {training['message']}"
-            return Waiting(message, int(training["done"]), int(training["total"]))
+        training = state.training
+        if training.busy:  # no need to ask Label Studio meanwhile
+            return Waiting(
+                f"{training.state}, {training.message}", training.done, training.total
+            )
         project = self.studio.project(self.settings.project)
         collected = collect(self.studio.tasks(project.id, project.schema), project.schema)
         now = status(self.settings, collected, state)
@@ -107,7 +108,7 @@ class Rounds:
         if last.missing:
             return Waiting("verdicts of experts", last.asked - last.missing, last.asked)
         return Waiting(
-            "the worker begins", 0, 1, failed=busy == "failed", message=now.training_sentence
+            "the worker begins", 0, 1, failed=training.state == "failed", message=now.training_sentence
         )
 
     def round(self, *, anyway: bool = False) -> Outcome:

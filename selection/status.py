@@ -8,8 +8,8 @@ from selection.align import items_needed
 from selection.collect import Collected
 from selection.config import Settings
 from selection.forecast import LARGEST, texts_needed
-from selection.stop import Decision, RoundResult, decide
-from selection.types import CONFIDENCE, Estimate
+from selection.record import ProjectState, Record, TrainingState
+from selection.stop import Decision, decide
 
 HALF_WIDTH = 0.1  # of the interval that the forecast aims at
 USUAL_KAPPA = 0.6  # of a model with experts, to plan with while there is none
@@ -26,32 +26,46 @@ class OpenRound:
 
 
 @dataclass(frozen=True)
+class RoundStatus:
+    """A measured round, and what the stop rule said at that moment."""
+
+    record: Record
+    decision: Decision
+
+    def as_json(self) -> dict[str, Any]:
+        """The record, with the decision beside it."""
+        one = self.decision
+        return {
+            **self.record.as_json(), "decision": one.rule, "stop": one.stop, "reason": one.reason
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Status:
     """The whole state of a project's loop."""
 
     project: int
     current: str
     labels_bought: int
-    rounds: tuple[dict[str, Any], ...]
+    rounds: tuple[RoundStatus, ...]
     open_round: OpenRound | None
     decision: Decision
-    training: dict[str, Any]
+    training: TrainingState
     forecast: str
     problems: tuple[str, ...]
 
     @property
     def training_sentence(self) -> str:
         """What the worker is doing, for people."""
-        state, message = self.training.get("state", "idle"), self.training.get("message", "")
-        done, total = self.training.get("done", 0), self.training.get("total", 0)
-        if state == "failed":
-            return f"Training failed: {message}"
-        if state == "waiting":
-            return f"The worker waits: {message}"
-        if state == "idle":
+        now = self.training
+        if now.state == "failed":
+            return f"Training failed: {now.message}"
+        if now.state == "waiting":
+            return f"The worker waits: {now.message}"
+        if now.state == "idle":
             return "All verdicts are there; the worker has not begun yet."
-        steps = f", {done} of {total}" if total else ""
-        return f"The worker is {state} ({message}{steps})."
+        steps = f", {now.done} of {now.total}" if now.total else ""
+        return f"The worker is {now.state} ({now.message}{steps})."
 
     def as_json(self) -> dict[str, Any]:
         """The table for programs."""
@@ -59,7 +73,7 @@ class Status:
             "project": self.project,
             "current": self.current,
             "labels_bought": self.labels_bought,
-            "rounds": list(self.rounds),
+            "rounds": [one.as_json() for one in self.rounds],
             "open": None
             if self.open_round is None
             else {
@@ -71,37 +85,32 @@ class Status:
             "stop": self.decision.stop,
             "decision": self.decision.rule,
             "reason": self.decision.reason,
-            "training": self.training,
+            "training": self.training.as_json(),
             "forecast": self.forecast,
             "problems": list(self.problems),
         }
 
 
-def status(settings: Settings, collected: Collected, backend: dict[str, Any]) -> Status:
-    """Put together what Label Studio holds and what the backend measured.
-
-    backend: the answer of GET /projects/N.
-    """
-    history: list[RoundResult] = []
-    rounds = []
-    for record in backend["rounds"]:
-        history.append(_result(record))
-        one = _decide(settings, history, record["labels_bought"])
-        rounds.append({**record, "decision": one.rule, "stop": one.stop, "reason": one.reason})
+def status(settings: Settings, collected: Collected, backend: ProjectState) -> Status:
+    """Put together what Label Studio holds and what the backend measured."""
+    history = backend.rounds
     return Status(
-        project=int(backend["project"]),
-        current=str(backend["current"]),
+        project=backend.project,
+        current=backend.current,
         labels_bought=collected.labels_bought,
-        rounds=tuple(rounds),
-        open_round=_open(collected, backend["rounds"]),
+        rounds=tuple(
+            RoundStatus(record, _decide(settings, history[: i + 1], record.labels_bought))
+            for i, record in enumerate(history)
+        ),
+        open_round=_open(collected, history),
         decision=_decide(settings, history, collected.labels_bought),
-        training=dict(backend["training"]),
-        forecast=_forecast(history, rounds),
+        training=backend.training,
+        forecast=_forecast(history),
         problems=collected.problems,
     )
 
 
-def _decide(settings: Settings, history: Sequence[RoundResult], bought: int) -> Decision:
+def _decide(settings: Settings, history: Sequence[Record], bought: int) -> Decision:
     return decide(
         history,
         delta=settings.delta,
@@ -113,43 +122,18 @@ def _decide(settings: Settings, history: Sequence[RoundResult], bought: int) -> 
     )
 
 
-def _result(record: dict[str, Any]) -> RoundResult:
-    return RoundResult(
-        round=record["round"],
-        labels=record["labels"],
-        version=record["version"],
-        expert=estimate(record["expert_kappa"]),
-        boundary=estimate(record["boundary_kappa"]),
-        production=estimate(record["production_kappa"]),
-        gap=estimate(record["gap"]),
-        gain=estimate(record["gain"]) if record["gain"] else None,
-    )
-
-
-def estimate(body: dict[str, Any]) -> Estimate:
-    """The Estimate that `as_json` wrote."""
-    return Estimate(
-        body["value"],
-        body["low"],
-        body["high"],
-        body["items"],
-        body.get("reason", ""),
-        body.get("confidence", CONFIDENCE),
-    )
-
-
-def _open(collected: Collected, records: Sequence[dict[str, Any]]) -> OpenRound | None:
+def _open(collected: Collected, records: Sequence[Record]) -> OpenRound | None:
     last = collected.last_round
     if last < 0:
         return None
     asked = sum(item.card.experts for item in collected.items if item.card.round == last)
-    measured = any(r["round"] == last and r["settled"] for r in records)
+    measured = any(r.round == last and r.settled for r in records)
     # a round that was trained on before it was complete is measured again when it is
-    measured = measured and any(r["round"] == last and r["complete"] for r in records)
+    measured = measured and any(r.round == last and r.complete for r in records)
     return OpenRound(last, asked, collected.waiting(last), measured)
 
 
-def _forecast(history: Sequence[RoundResult], rounds: Sequence[dict[str, Any]]) -> str:
+def _forecast(history: Sequence[Record]) -> str:
     """How many more audited texts production kappa takes.
 
     The larger of two: what the 1 / sqrt(n) law makes of the interval there is, and the plan of
@@ -158,12 +142,12 @@ def _forecast(history: Sequence[RoundResult], rounds: Sequence[dict[str, Any]]) 
     """
     if not history:
         return ""
-    production = history[-1].production
+    production = history[-1].production_kappa
     aim = f"to know production kappa to within {HALF_WIDTH:g}."
     needed = items_needed(production, HALF_WIDTH)
     if needed == 0:
         return f"Production kappa is known to within {HALF_WIDTH:g}."
-    shares = rounds[-1]["prevalence"].values()
+    shares = history[-1].prevalence.values()
     if not shares:
         return "" if needed is None else f"About {needed} more audited texts {aim}"
     kappa = USUAL_KAPPA if production.value is None else production.value

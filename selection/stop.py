@@ -8,30 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from selection.record import Measurement
 from selection.types import Estimate
 
 Rule = Literal["parity", "plateau", "budget", "policy", "go on"]
-
-
-@dataclass(frozen=True)
-class RoundResult:
-    """What one round measured.
-
-    labels: expert labels bought up to and including this round. version: the model version.
-    expert, boundary, production: kappa of the experts with each other, and of the model with
-    them on the boundary set and in production. gap: model less experts, on the same items.
-    gain: kappa now less kappa `patience` rounds ago, both versions on the same cumulative
-    evaluation items; None when there are not that many rounds.
-    """
-
-    round: int
-    labels: int
-    version: str
-    expert: Estimate
-    boundary: Estimate
-    production: Estimate
-    gap: Estimate
-    gain: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +24,7 @@ class Decision:
 
 
 def decide(
-    history: Sequence[RoundResult],
+    history: Sequence[Measurement],
     *,
     delta: float = 0.05,
     patience: int = 2,
@@ -67,7 +47,7 @@ def decide(
         return spent or Decision(False, "go on", "No round is finished yet, so go on.")
     last = history[-1]
     return (
-        _policy(last.expert, policy_floor, minimum_items)
+        _policy(last.expert_kappa, policy_floor, minimum_items)
         or _parity(last.gap, delta, minimum_items)
         or _plateau(last.gain, delta, patience, minimum_items)
         or spent
@@ -118,7 +98,7 @@ def _spent(labels: int, budget: int, rounds: int, max_rounds: int) -> Decision |
     return Decision(True, "budget", reason)
 
 
-def _missing(last: RoundResult, delta: float, minimum: int) -> str:
+def _missing(last: Measurement, delta: float, minimum: int) -> str:
     """What keeps the loop from parity."""
     gap = last.gap
     if gap.value is None:

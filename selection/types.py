@@ -5,7 +5,7 @@ every array called `row`, `left` or `right` holds rows. The pool is sorted by id
 order of a file changes nothing. A *label* in an array is a position in the project's labels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -202,6 +202,14 @@ class Estimate:
     @classmethod
     def undefined(cls, items: int, reason: str) -> "Estimate":
         return cls(None, None, None, items, reason)
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "Estimate":
+        """Read what `as_json` wrote. Raises KeyError or TypeError for anything else."""
+        return cls(
+            body["value"], body["low"], body["high"], body["items"],
+            body.get("reason", ""), body.get("confidence", CONFIDENCE),
+        )  # fmt: skip
 
     @property
     def confidence_said(self) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from selection.backend_client import Scores
 from selection.errors import BackendError, ProjectError, StudioDown, StudioLacks
+from selection.record import ProjectState, Record, TrainingState, Version
 from selection.studio import project as projects
 from selection.studio.project import Person, Project, Webhook
 from selection.studio.schema import Schema
@@ -22,8 +23,9 @@ SCHEMA = Schema(labels=("yes", "no"), from_name="verdict", to_name="text", text_
 
 
 class FakeStudio:
-    """Label Studio in memory, with the methods of selection.studio.api.Studio that the loop needs. All
-    project numbers are the same project, except those in `gone`.
+    """Label Studio in memory, with the methods of Studio that the loop needs.
+
+    All project numbers are the same project, except those in `gone`.
 
     bodies: task id -> its JSON as the API tells it. down_after: so many calls are answered and
     every later one raises StudioDown, until `up()`. cut: tasks of an import that arrive although
@@ -212,32 +214,30 @@ class FakeBackend:
         self.versions = tuple(versions)
         self.moves = moves
         self.asked: list[list[str]] = []
-        self.records: list[dict[str, Any]] = []
-        self.training: dict[str, Any] = {"state": "idle", "message": "", "done": 0, "total": 0}
-        self.listed: list[dict[str, Any]] = []
+        self.records: list[Record] = []
+        self.training = TrainingState()
+        self.listed: list[Version] = []
+        self.worker: bool | None = True
         self.down = False
         self.checked: list[int] = []
         self.sampled: list[str] = []
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> None:
         if self.down:
             raise BackendError("The backend does not answer.")
-        return {"status": "UP"}
 
-    def project(self, project: int) -> dict[str, Any]:
+    def project(self, project: int) -> ProjectState:
         self.health()
-        return {
-            "project": project, "current": self.version, "versions": self.listed,
-            "rounds": self.records, "training": self.training,
-        }  # fmt: skip
+        return ProjectState(
+            project, self.version, tuple(self.listed), tuple(self.records), self.training,
+            self.worker,
+        )  # fmt: skip
 
-    def check(self, project: int) -> dict[str, Any]:
+    def check(self, project: int) -> None:
         self.checked.append(project)
-        return {"queued": True}
 
-    def sample(self, project: int, texts: Sequence[str]) -> dict[str, Any]:
+    def sample(self, project: int, texts: Sequence[str]) -> None:
         self.sampled = list(texts)
-        return {"kept": len(self.sampled)}
 
     @property
     def read(self) -> int:

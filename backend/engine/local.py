@@ -24,7 +24,8 @@ import torch
 from backend.engine import llm, prompt
 from backend.engine.adapters import Adapters
 from backend.engine.llm import Asked, Llm
-from backend.engine.protocol import Said, Served
+from backend.engine.protocol import Said
+from backend.engine.served import Served
 from selection.errors import CruxError, ModelError
 from selection.types import Doubles
 

@@ -5,36 +5,12 @@ scorer.py makes probabilities of what they say, and remembers them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
+from backend.engine.served import Served
 from selection.types import Doubles
 
 Said = Callable[[Sequence[int], Doubles], None]
-
-
-@dataclass(frozen=True)
-class Served:
-    """A model version. adapter: its directory, None for the prompted base model.
-
-    offsets: (k,) added to the logits of the labels, () for none.
-    """
-
-    version: str
-    policy: str
-    labels: tuple[str, ...]
-    adapter: Path | None
-    offsets: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.offsets and len(self.offsets) != len(self.labels):
-            raise ValueError(f"{len(self.offsets)} offsets for {len(self.labels)} labels")
-
-    @property
-    def base(self) -> "Served":
-        """The same question to the base model."""
-        return Served(f"{self.version} (base)", self.policy, self.labels, None)
 
 
 class Engine(Protocol):

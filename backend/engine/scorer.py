@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from backend.config import Settings
-from backend.engine.protocol import Engine, Served
+from backend.engine.protocol import Engine
+from backend.engine.served import Served
 from selection.types import Doubles, Floats
 
 Progress = Callable[[int, int], None]

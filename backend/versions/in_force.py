@@ -19,8 +19,7 @@ def in_force(
     """
     for version in _candidates(registry, project, told):
         try:
-            manifest = registry.get(project, version)
-            registry.adapter(project, manifest)
+            manifest = registry.intact(project, version)
         except VersionError as error:
             told(error)
             continue
@@ -51,7 +50,6 @@ def _candidates(registry: Registry, project: int, told: Told) -> Iterator[str]:
         told(error)
         return
     for record in reversed(records):
-        version = str(record["version"])
-        if version not in seen:
-            seen.add(version)
-            yield version
+        if record.version not in seen:
+            seen.add(record.version)
+            yield record.version

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from selection.errors import StorageError
+from selection.record import Version
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ADAPTER = "adapter_model.safetensors"
@@ -61,12 +62,10 @@ def named(prefix: str, *ingredients: Any) -> str:
     return f"{prefix}-{hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
-def describe(manifest: Manifest) -> dict[str, Any]:
-    """A version as `crux models` lists it."""
-    body = asdict(manifest)
-    body["examples"] = len(manifest.examples)
-    body["taught"] = dict(Counter(label for _, label in manifest.examples))
-    return body
+def describe(manifest: Manifest) -> Version:
+    """Return the version as `crux models` lists it: its examples counted, not named."""
+    body = {**vars(manifest), "examples": len(manifest.examples)}
+    return Version(**body, taught=Counter(label for _, label in manifest.examples))
 
 
 def read_manifest(text: str | bytes) -> Manifest:

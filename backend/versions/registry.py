@@ -40,6 +40,7 @@ from backend.versions.manifest import (
 from backend.versions.manifest import digest_of as _digest
 from backend.versions.replication import Shared
 from selection.errors import StorageError, VersionError
+from selection.record import Record, TrainingState
 
 __all__ = ["ADAPTER", "Manifest", "Registry", "describe", "make_registry", "named", "write_json"]
 
@@ -115,6 +116,15 @@ class Registry:
                 f"The manifest of version {version!r} is damaged ({error}). Delete {path.parent} "
                 f"and press Start Training, or promote another version with crux models."
             ) from None
+
+    def intact(self, project: int, version: str) -> Manifest:
+        """Return the manifest of a version that is there and whole, its adapter included.
+
+        Raises VersionError otherwise.
+        """
+        manifest = self.get(project, version)
+        self.adapter(project, manifest)
+        return manifest
 
     def adapter(self, project: int, manifest: Manifest) -> Path | None:
         """The version's directory if it has an intact adapter, None for a prompted one.
@@ -204,8 +214,7 @@ class Registry:
 
     def promote(self, project: int, version: str) -> Manifest:
         """Point at a version that is there and intact. Raises VersionError otherwise."""
-        manifest = self.get(project, version)
-        self.adapter(project, manifest)
+        manifest = self.intact(project, version)
         if self.shared:
             self.shared.publish(project, version)
         self._confirm()
@@ -225,36 +234,32 @@ class Registry:
         """Keep random texts of the pool, by which a new version is fitted to it."""
         self._put(project, "sample.json", list(texts))
 
-    def records(self, project: int) -> list[dict[str, Any]]:
+    def records(self, project: int) -> list[Record]:
         """What fit measured, one record a round, ascending. Raises VersionError if damaged."""
         self._refresh(project)
         folder = self.folder(project) / "rounds"
         files = [file for file in folder.glob("*.json") if file.stem.isdecimal()]
         return [_record(file) for file in sorted(files, key=lambda p: int(p.stem))]
 
-    def save_record(self, project: int, record: dict[str, Any]) -> None:
+    def save_record(self, project: int, record: Record) -> None:
         """Keep the record of its round."""
         self._confirm()
-        self._put(project, f"rounds/{record['round']}.json", record)
+        self._put(project, f"rounds/{record.round}.json", record.as_json())
 
-    def training(self, project: int) -> dict[str, Any]:
-        """What the worker is doing for the project."""
-        path = self.folder(project) / "training.json"
-        idle = {"state": "idle", "message": "", "done": 0, "total": 0}
+    def training(self, project: int) -> TrainingState:
+        """Return what the worker is doing for the project; idle where that cannot be read."""
         told = self.shared.told(project) if self.shared else None
-        if told is not None:
-            return {**idle, **told}
         try:
-            state = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return idle
-        return {**idle, **state} if isinstance(state, dict) else idle
+            if told is None:
+                path = self.folder(project) / "training.json"
+                told = json.loads(path.read_text(encoding="utf-8"))
+            return TrainingState.from_json(told)
+        except (FileNotFoundError, ValueError, TypeError):
+            return TrainingState()
 
-    def set_training(
-        self, project: int, state: str, message: str = "", done: int = 0, total: int = 0
-    ) -> None:
+    def set_training(self, project: int, training: TrainingState) -> None:
         """Say what the worker is doing; readers never see half a file."""
-        body = {"state": state, "message": message, "done": done, "total": total}
+        body = training.as_json()
         write_json(self.folder(project) / "training.json", body)
         if self.shared:
             self.shared.tell(project, body)
@@ -284,13 +289,13 @@ def _digest_if_there(file: Path) -> str:
     return _digest(file) if file.is_file() else ""
 
 
-def _record(file: Path) -> dict[str, Any]:
+def _record(file: Path) -> Record:
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(record, dict) or record["round"] != int(file.stem):
+        record = Record.from_json(json.loads(file.read_text(encoding="utf-8")))
+        if record.round != int(file.stem):
             raise ValueError("it is not the record of its round")
         return record
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise VersionError(
             f"The record {file} is damaged ({error}). Delete it and press Start Training: the "
             f"round is measured anew."

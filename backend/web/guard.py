@@ -10,8 +10,8 @@ from flask import Request
 from pydantic import BaseModel, ValidationError
 
 from backend.web.schemas import TooMuch
-from selection.backend_client import SECRET_HEADER
 from selection.errors import CruxError
+from selection.http import SECRET_HEADER
 
 KEPT_FREE = 16  # threads that never wait for the model, so that /health always finds one
 SHOWN = 20  # characters of a value that an error repeats: no token is that short

@@ -8,7 +8,6 @@ are of one server process: several gunicorn workers would each tell their own.
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -24,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from backend.versions.registry import Registry
 from selection.errors import CruxError
+from selection.types import Estimate
 
 log = logging.getLogger(__name__)
 
@@ -133,18 +133,18 @@ class _Disk(Collector):
 
     def _training(self, families: "_Families", project: int) -> None:
         training = self._registry.training(project)
-        families.worker.add_metric([str(project), str(training["state"])], 1)
-        for key, family in (("done", families.done), ("total", families.total)):
-            family.add_metric([str(project)], float(training[key]))
+        families.worker.add_metric([str(project), training.state], 1)
+        families.done.add_metric([str(project)], training.done)
+        families.total.add_metric([str(project)], training.total)
 
     def _rounds(self, families: "_Families", project: int) -> None:
         records = self._registry.records(project)
-        seconds = sum(float(record.get("train_seconds", 0)) for record in records)
+        seconds = sum(record.train_seconds for record in records)
         families.seconds.add_metric([str(project)], seconds)
         if records:
-            families.round.add_metric([str(project)], float(records[-1]["round"]))
+            families.round.add_metric([str(project)], records[-1].round)
             for kind, key in KAPPAS.items():
-                families.kappa(project, kind, records[-1].get(key))
+                families.kappa(project, kind, getattr(records[-1], key))
 
 
 class _Families:
@@ -168,13 +168,14 @@ class _Families:
         self.low = GaugeMetricFamily("crux_kappa_low", "Lower end of the interval", labels=kind)
         self.high = GaugeMetricFamily("crux_kappa_high", "Upper end of the interval", labels=kind)
 
-    def kappa(self, project: int, kind: str, estimate: Any) -> None:
-        """An estimate as records keep it."""
-        if not isinstance(estimate, dict):
-            return
-        for key, family in (("value", self.value), ("low", self.low), ("high", self.high)):
-            if estimate.get(key) is not None:
-                family.add_metric([str(project), kind], float(estimate[key]))
+    def kappa(self, project: int, kind: str, estimate: Estimate) -> None:
+        """Add what is defined of an estimate."""
+        pairs = (
+            (estimate.value, self.value), (estimate.low, self.low), (estimate.high, self.high)
+        )  # fmt: skip
+        for value, family in pairs:
+            if value is not None:
+                family.add_metric([str(project), kind], value)
 
     def __iter__(self) -> Iterator[Metric]:
         yield from vars(self).values()

@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from backend.config import Settings
 from backend.web import schemas as messages
-from selection.backend_client import SECRET_HEADER
+from selection.http import SECRET_HEADER
 
 PLAIN = "text/plain"
 _REF = "#/components/schemas/{model}"
@@ -107,7 +107,7 @@ ROUTES = (
 )  # fmt: skip
 
 
-def describe(settings: Settings) -> dict[str, Any]:
+def document(settings: Settings) -> dict[str, Any]:
     """The OpenAPI 3.1 document of a server with these settings."""
     models = {messages.Error} | {
         model

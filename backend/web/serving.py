@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from backend.config import Settings
-from backend.engine.protocol import Served
 from backend.engine.scorer import Scorer
+from backend.engine.served import Served
 from backend.versions.in_force import in_force
 from backend.versions.registry import Manifest, Registry, make_registry, named
 from backend.web.projects import Subject, Subjects

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from backend.versions.registry import describe as described
+from backend.versions.manifest import describe
 from backend.web import schemas as messages
 from backend.web.guard import Refused
 from backend.web.ml_base import hear, predictions
-from backend.web.openapi import describe
+from backend.web.openapi import document
 from backend.web.state import Process
 from selection.errors import BackendError
+from selection.record import ProjectState
 from selection.studio.schema import parse_schema
 
 View = Callable[[Process, Any, int], Any]
@@ -77,16 +78,17 @@ def _score(process: Process, body: messages.ScoreBody, project: int) -> messages
     )
 
 
-def _project(process: Process, body: None, project: int) -> messages.ProjectState:
-    serving = process.serving
-    return messages.ProjectState(
+def _project(process: Process, body: None, project: int) -> dict[str, Any]:
+    registry = process.serving.registry
+    state = ProjectState(
         project=project,
-        current=serving.manifest(project).version,
-        versions=[described(manifest) for manifest in serving.registry.versions(project)],
-        rounds=serving.registry.records(project),
-        training=messages.Training(**serving.registry.training(project)),
+        current=process.serving.manifest(project).version,
+        versions=tuple(describe(manifest) for manifest in registry.versions(project)),
+        rounds=tuple(registry.records(project)),
+        training=registry.training(project),
         worker=_worker(process),
     )
+    return state.as_json()
 
 
 def _worker(process: Process) -> bool:
@@ -122,7 +124,7 @@ def _metrics(process: Process, body: None, project: int) -> bytes:
 
 
 def _openapi(process: Process, body: None, project: int) -> dict[str, Any]:
-    return describe(process.settings)
+    return document(process.settings)
 
 
 VIEWS: dict[tuple[str, str], View] = {

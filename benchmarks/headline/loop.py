@@ -16,8 +16,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from backend.engine.protocol import Served
 from backend.engine.scorer import Scorer
+from backend.engine.served import Served
 from backend.train import Recipe
 from benchmarks.headline.data import EXPERT, HARSH, drawn, majority
 from benchmarks.headline.model import School, Version

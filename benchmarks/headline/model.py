@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from backend.engine.local import Local
-from backend.engine.protocol import Served
 from backend.engine.scorer import Scorer
+from backend.engine.served import Served
 from backend.threshold import expected, match, wanted_counts
 from backend.train import Recipe, train
 from benchmarks.headline.data import HARSH, Ground, Lesson

@@ -16,8 +16,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from backend.config import Settings
 from backend.engine.llm import Llm
 from backend.engine.offline import OFFLINE
-from backend.engine.protocol import Served
 from backend.engine.remote.engine import Remote, connect
+from backend.engine.served import Served
 from benchmarks.serving.llama_server import LlamaServer, write_float32
 from benchmarks.serving.model_server import ModelServer
 from benchmarks.serving.vllm_server import VllmServer

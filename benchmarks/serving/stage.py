@@ -20,7 +20,7 @@ from demo.ratings import load
 from demo.run import CONFIG, LABELS
 from demo.servers import Admin, start_label_studio
 from demo.services import Services, State
-from selection.backend_client import SECRET_HEADER
+from selection.http import SECRET_HEADER
 from selection.studio.api import Studio
 
 TEMPLATE = Path("build/label-studio-template")

@@ -6,6 +6,7 @@ decide(). Everything is measured on the audit, as backend/evaluate.py does.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -14,15 +15,20 @@ from backend.evaluate import ground
 from benchmarks.statistics.simulate import audited, knowing
 from benchmarks.statistics.trials import RESAMPLES, Figures, error, rounded, world_of
 from selection.align import PLATEAU_CONFIDENCE
-from selection.stop import RoundResult, decide
+from selection.record import Measurement
+from selection.stop import decide
 from selection.types import Doubles, Estimate
 
 NONE = Estimate.undefined(0, "not measured")
+UNKNOWN = Measurement(
+    expert_kappa=NONE, boundary_kappa=NONE, boundary_expert_kappa=NONE, production_kappa=NONE,
+    start_kappa=NONE, gap=NONE,
+)  # fmt: skip
 
 
 def loop(
     rng: np.random.Generator, cell: Figures, knows: Doubles, seed: int, gains: bool
-) -> Iterator[RoundResult]:
+) -> Iterator[Measurement]:
     """The rounds of one project, whose version r knows knows[r], as decide() reads them."""
     world = world_of(cell["prevalence"])
     experts = [knowing(world, sqrt(cell["kappa"]))] * 2
@@ -37,10 +43,10 @@ def loop(
             gain = items.gain(before, look.predictions[r], PLATEAU_CONFIDENCE)
         if not gains:
             gap = items.gap(look.predictions[r])
-        yield RoundResult(r, 0, f"v{r}", NONE, NONE, NONE, gap, gain)
+        yield replace(UNKNOWN, gap=gap, gain=gain)
 
 
-def stops(history: list[RoundResult], rule: str, cell: Figures) -> bool:
+def stops(history: list[Measurement], rule: str, cell: Figures) -> bool:
     """Whether decide() ends the loop by this rule."""
     decision = decide(
         history,
@@ -63,7 +69,7 @@ def parity(rng: np.random.Generator, simulations: int, cell: Figures) -> Figures
     knows = np.full(6, s - cell["behind"] / s)
     ever, last = 0, 0
     for i in range(simulations):
-        history: list[RoundResult] = []
+        history: list[Measurement] = []
         said = []
         for result in loop(rng, cell, knows, i, gains=False):
             history.append(result)
@@ -88,7 +94,7 @@ def plateau(rng: np.random.Generator, simulations: int, cell: Figures) -> Figure
     kappas = cell["kappa"] * 0.9 + cell["step"] * rising
     early, late, never = 0, [], 0
     for i in range(simulations):
-        history: list[RoundResult] = []
+        history: list[Measurement] = []
         for result in loop(rng, cell, kappas / s, i, gains=True):
             history.append(result)
             if stops(history, "plateau", cell):

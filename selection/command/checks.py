@@ -4,13 +4,13 @@ sentence, or raises a CruxError that says what to do. None changes anything.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
-from selection.backend_client import SECRET_HEADER, Backend
+from selection.backend_client import Backend
 from selection.config import Settings
 from selection.errors import BackendError, ProjectError, SettingError, StudioError
-from selection.http import Reply
+from selection.http import SECRET_HEADER, Reply
+from selection.record import ProjectState
 from selection.studio.api import Studio
 from selection.studio.project import Backend as Connected
 from selection.studio.project import Project, Webhook
@@ -25,7 +25,7 @@ WANTED = {
 }
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
-Knock = Callable[[str, str], Reply]
+Get = Callable[[str, str], Reply]
 
 
 @dataclass(frozen=True)
@@ -110,18 +110,18 @@ def answers(settings: Settings, backend: Backend) -> str:
     return f"{settings.backend_url} answers"
 
 
-def secret(settings: Settings, knock: Knock) -> str:
+def secret(settings: Settings, get: Get) -> str:
     """The backend knows our secret, and lets in nobody without it."""
     door = f"{settings.backend_url.rstrip('/')}/versions?project={settings.project}"
     ours = settings.webhook_secret.get_secret_value()
-    if knock(door, ours).status == 401:
+    if get(door, ours).status == 401:
         raise BackendError(
             "The backend has another secret than CRUX_WEBHOOK_SECRET here: give both the same one."
             if ours
             else "The backend wants a secret, and none is set here. Set CRUX_WEBHOOK_SECRET to the "
             "one that the backend was started with."
         )
-    if ours and knock(door, "").status != 401:
+    if ours and get(door, "").status != 401:
         raise BackendError(
             "The backend lets in callers without the secret. Start it with the CRUX_WEBHOOK_SECRET "
             "that is set here, or everybody who reaches its port can train and promote."
@@ -134,9 +134,9 @@ def secret(settings: Settings, knock: Knock) -> str:
     return "the backend lets in those with our secret alone" if ours else "there is NO secret"
 
 
-def version(state: dict[str, Any]) -> str:
+def version(state: ProjectState) -> str:
     """The backend reads the project, and has a version for it."""
-    return f"{state['current']} is the current version"
+    return f"{state.current} is the current version"
 
 
 def usable(connected: Connected) -> str:

@@ -213,8 +213,8 @@ def rollback(config: Config = None, project: Project = None) -> None:
 
 
 def _promoted(settings: Settings, version: str) -> None:
-    answer = _backend(settings).promote(settings.project, version)
-    out.print(f"{answer['current']} is the current version.")
+    current = _backend(settings).promote(settings.project, version)
+    out.print(f"{current} is the current version.")
 
 
 def _studio(settings: Settings) -> Probe:

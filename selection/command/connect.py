@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 
 from selection.backend_client import Backend
 from selection.command import checks
-from selection.command.checks import TITLE, WANTED, Check, Knock
+from selection.command.checks import TITLE, WANTED, Check, Get
 from selection.config import Settings
 from selection.errors import CruxError, StudioError
-from selection.http import knock as knock_once
+from selection.http import get
 from selection.studio.api import Studio
 from selection.studio.project import Project
 
 
 def connect(
-    settings: Settings, studio: Studio, backend: Backend, knock: Knock = knock_once
+    settings: Settings, studio: Studio, backend: Backend, get: Get = get
 ) -> Iterator[Check]:
     """Check and connect, one line at a time; ends after the first line that is not ok."""
     found: dict[str, Project] = {}
@@ -26,7 +26,7 @@ def connect(
         ("project", lambda: _project(settings, studio, found)),
         ("policy", lambda: checks.policy(found["project"])),
         ("backend", lambda: checks.answers(settings, backend)),
-        ("secret", lambda: checks.secret(settings, knock)),
+        ("secret", lambda: checks.secret(settings, get)),
         ("connection", lambda: _connection(settings, studio)),
         ("webhook", lambda: _webhook(settings, studio)),
         ("model", lambda: checks.version(backend.project(settings.project))),

@@ -7,11 +7,10 @@ that failed is left out, and says so.
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
 
 from selection.backend_client import Backend
 from selection.command import checks
-from selection.command.checks import TITLE, WANTED, Check, Hooks, Knock
+from selection.command.checks import TITLE, WANTED, Check, Get, Hooks
 from selection.config import Settings
 from selection.errors import (
     BackendError,
@@ -21,7 +20,8 @@ from selection.errors import (
     StudioError,
     VersionError,
 )
-from selection.http import knock as knock_once
+from selection.http import get
+from selection.record import ProjectState
 from selection.studio.blocking import Probe
 from selection.studio.project import Backend as Connected
 from selection.studio.project import Project
@@ -40,12 +40,12 @@ class Doctor:
         settings: Settings,
         studio: Callable[[], Probe],
         backend: Callable[[], Backend],
-        knock: Knock = knock_once,
+        get: Get = get,
     ) -> None:
         """studio, backend: make the clients, or raise CruxError for a setting that cannot be."""
         self.settings = settings
         self._make_studio, self._make_backend = studio, backend
-        self._knock = knock
+        self._get = get
 
     def look(self) -> Iterator[Check]:
         """Every check in turn. One whose needs are not ok is not looked at."""
@@ -71,7 +71,7 @@ class Doctor:
             ("policy", ("project",), lambda: checks.policy(self._project)),
             ("project settings", ("project",), self._project_settings),
             ("backend", (), lambda: checks.answers(settings, self._backend)),
-            ("secret", ("backend",), lambda: checks.secret(settings, self._knock)),
+            ("secret", ("backend",), lambda: checks.secret(settings, self._get)),
             ("connection", ("project", "backend"), self._connection),
             ("webhook", ("project",), lambda: checks.webhook(settings, self._hooks)),
             ("left-over webhooks", ("project",), self._left_over),
@@ -108,7 +108,7 @@ class Doctor:
         return checks.sorted_hooks(self.settings, hooks, [one.url for one in self._connected])
 
     @cached_property
-    def _state(self) -> dict[str, Any]:
+    def _state(self) -> ProjectState:
         return self._backend.project(self.settings.project)
 
     # Label Studio
@@ -167,7 +167,7 @@ class Doctor:
 
     def _predictions(self) -> str:
         """What experts see is what is in force, for the tasks that still wait for an expert."""
-        shown, current = self._project.model_version, str(self._state["current"])
+        shown, current = self._project.model_version, self._state.current
         if shown == current:
             return f"experts see the answers of {current}"
         if shown in ("", TITLE):
@@ -186,7 +186,7 @@ class Doctor:
         )
 
     def _worker(self) -> str:
-        alive = self._state.get("worker")
+        alive = self._state.worker
         if alive is None:
             raise BackendError(
                 "The backend does not say whether a worker runs. Is it of the same version?"
@@ -199,21 +199,21 @@ class Doctor:
         return "a worker runs"
 
     def _training(self) -> str:
-        training = self._state["training"]
-        if training["state"] == "failed":
-            raise BackendError(f"The last training failed: {training['message']}")
-        if training["state"] == "waiting":
-            raise BackendError(f"The worker waits: {training['message']}")
-        if training["state"] == "idle":
+        training = self._state.training
+        if training.state == "failed":
+            raise BackendError(f"The last training failed: {training.message}")
+        if training.state == "waiting":
+            raise BackendError(f"The worker waits: {training.message}")
+        if training.state == "idle":
             return "nothing is under way, nothing has failed"
-        return f"{training['state']}: {training['message']}"
+        return f"{training.state}: {training.message}"
 
     # the machines
 
     def _clocks(self) -> str:
         told = {
-            "Label Studio": self._knock(f"{self.settings.studio_url.rstrip('/')}/health", ""),
-            "the backend": self._knock(f"{self.settings.backend_url.rstrip('/')}/health", ""),
+            "Label Studio": self._get(f"{self.settings.studio_url.rstrip('/')}/health", ""),
+            "the backend": self._get(f"{self.settings.backend_url.rstrip('/')}/health", ""),
         }
         ahead = {name: reply.ahead for name, reply in told.items() if reply.ahead is not None}
         wrong = [f"{name}'s by {one:+.0f} s" for name, one in ahead.items() if abs(one) > SKEW]

@@ -2,7 +2,6 @@
 
 import time
 from types import TracebackType
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -16,7 +15,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from selection.status import Status, estimate
+from selection.status import Status
+from selection.types import Estimate
 
 QUIET = 5.0  # seconds between two lines where there is no terminal to redraw
 
@@ -67,11 +67,10 @@ class Steps:
         )
 
 
-def kappa(body: dict[str, Any] | None) -> str:
+def kappa(one: Estimate | None) -> str:
     """Value, interval and number of items, in three lines that fit a terminal."""
-    if body is None:
+    if one is None:
         return "–"
-    one = estimate(body)
     items = f"n={one.items}"
     if one.value is None:
         return f"undefined\n{items}"
@@ -97,16 +96,17 @@ def rounds_table(status: Status, wide: bool = True) -> Table:
         table.add_column(name)
     for name in ("trained on", "version") if wide else ():
         table.add_column(name)
-    for record in status.rounds:
-        version = record["version"] + ("" if record["promoted"] else " (kept)")
+    for one in status.rounds:
+        record = one.record
+        version = record.version + ("" if record.promoted else " (kept)")
         table.add_row(
-            str(record["round"]),
-            str(record["labels_bought"]),
-            kappa(record["expert_kappa"]),
-            kappa(record["boundary_kappa"]),
-            kappa(record["production_kappa"]),
-            kappa(record["start_kappa"]),
-            record["decision"],
-            *((str(record["labels"]), version) if wide else ()),
+            str(record.round),
+            str(record.labels_bought),
+            kappa(record.expert_kappa),
+            kappa(record.boundary_kappa),
+            kappa(record.production_kappa),
+            kappa(record.start_kappa),
+            one.decision.rule,
+            *((str(record.labels), version) if wide else ()),
         )
     return table

@@ -7,10 +7,9 @@ with it, so that a chart made for a desk cannot be read on a telephone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
-from typing import Any
 
+from selection.record import Record
 from selection.report.html import Safe, count, interval, join, kappa, tag
-from selection.status import estimate
 from selection.types import Estimate
 
 
@@ -23,6 +22,11 @@ class Series:
     short: str
     key: str
     dodge: int
+
+    def of(self, record: Record) -> Estimate:
+        """The series' estimate in one round."""
+        found: Estimate = getattr(record, self.key)
+        return found
 
 
 SERIES = (
@@ -74,7 +78,7 @@ class Point:
     estimate: Estimate
 
 
-def curves(rounds: Sequence[dict[str, Any]]) -> Safe:
+def curves(rounds: Sequence[Record]) -> Safe:
     """The chart with what it leaves out. rounds: at least one record."""
     return join(
         [
@@ -85,14 +89,14 @@ def curves(rounds: Sequence[dict[str, Any]]) -> Safe:
     )
 
 
-def _chart(rounds: Sequence[dict[str, Any]], width: int, height: int, size: str) -> Safe:
+def _chart(rounds: Sequence[Record], width: int, height: int, size: str) -> Safe:
     wide = size == "wide"
     frame = Frame(
         width=width,
         height=height,
         left=38 if wide else 30,
         right=186 if wide else 110,
-        most=max(max(r["labels_bought"] for r in rounds), 1),
+        most=max(max(r.labels_bought for r in rounds), 1),
         low=_lowest(rounds),
     )
     lines = [_line(series, rounds, frame) for series in SERIES]
@@ -110,24 +114,24 @@ def _chart(rounds: Sequence[dict[str, Any]], width: int, height: int, size: str)
     )
 
 
-def _lowest(rounds: Sequence[dict[str, Any]]) -> float:
+def _lowest(rounds: Sequence[Record]) -> float:
     """Lower end of the axis: 0, or the tenth below the lowest thing shown."""
     shown = [0.0]
     for record in rounds:
         for series in (*SERIES, START):
-            one = estimate(record[series.key])
+            one = series.of(record)
             shown += [v for v in (one.value, one.low) if v is not None]
     return max(floor(round(min(shown) * 10, 6)) / 10, -1.0)
 
 
-def _points(series: Series, rounds: Sequence[dict[str, Any]], frame: Frame) -> list[Point | None]:
+def _points(series: Series, rounds: Sequence[Record], frame: Frame) -> list[Point | None]:
     """One entry a round; None where the estimate is undefined."""
     points: list[Point | None] = []
     for record in rounds:
-        one = estimate(record[series.key])
-        x = frame.x(record["labels_bought"]) + series.dodge
+        one = series.of(record)
+        x = frame.x(record.labels_bought) + series.dodge
         points.append(
-            None if one.value is None else Point(record["round"], x, frame.y(one.value), one)
+            None if one.value is None else Point(record.round, x, frame.y(one.value), one)
         )
     return points
 
@@ -142,26 +146,26 @@ def _grid(frame: Frame) -> Safe:
     return join(parts)
 
 
-def _ticks(rounds: Sequence[dict[str, Any]], frame: Frame, wide: bool) -> Safe:
+def _ticks(rounds: Sequence[Record], frame: Frame, wide: bool) -> Safe:
     """Labels bought under each round; a tick that has no room stays unnamed."""
     parts, free = [], frame.left
     for record in reversed(rounds):  # the newest round is named before the older ones
-        x = frame.x(record["labels_bought"])
+        x = frame.x(record.labels_bought)
         parts.append(tag("line", x1=x, x2=x, y1=frame.floor, y2=frame.floor + 5, class_="zero"))
         if parts and free != frame.left and free - x < (58 if wide else 34):
             continue
         free = round(x)
-        name = f"round {record['round']}" if wide else f"r{record['round']}"
+        name = f"round {record.round}" if wide else f"r{record.round}"
         parts.append(
-            tag("text", f"{record['labels_bought']:,}", x=x, y=frame.floor + 19, class_="tick mid")
+            tag("text", f"{record.labels_bought:,}", x=x, y=frame.floor + 19, class_="tick mid")
         )
         parts.append(tag("text", name, x=x, y=frame.floor + 34, class_="tick mid faint"))
-    if frame.x(min(r["labels_bought"] for r in rounds)) - frame.left > (58 if wide else 30):
+    if frame.x(min(r.labels_bought for r in rounds)) - frame.left > (58 if wide else 30):
         parts.append(tag("text", "0", x=frame.left, y=frame.floor + 19, class_="tick mid"))
     return join(parts)
 
 
-def _start(rounds: Sequence[dict[str, Any]], frame: Frame) -> Safe:
+def _start(rounds: Sequence[Record], frame: Frame) -> Safe:
     """The starting model, measured again with every round, from end to end."""
     points = [p for p in _points(START, rounds, frame) if p is not None]
     if not points:
@@ -176,7 +180,7 @@ def _start(rounds: Sequence[dict[str, Any]], frame: Frame) -> Safe:
     )
 
 
-def _line(series: Series, rounds: Sequence[dict[str, Any]], frame: Frame) -> Safe:
+def _line(series: Series, rounds: Sequence[Record], frame: Frame) -> Safe:
     """Lines between neighbouring rounds that are both defined, intervals, marks."""
     points = _points(series, rounds, frame)
     lines = [
@@ -208,7 +212,7 @@ def _mark(series: Series, x: float, y: float) -> Safe:
     return tag("path", d=f"M{x:.1f} {y - 6.5:.1f}l6.5 6.5l-6.5 6.5l-6.5 -6.5z", class_="mark")
 
 
-def _names(rounds: Sequence[dict[str, Any]], frame: Frame, wide: bool) -> Safe:
+def _names(rounds: Sequence[Record], frame: Frame, wide: bool) -> Safe:
     """The lines' names beside their right ends, moved apart where they would cover each other."""
     ends = []
     for series in (*SERIES, START):
@@ -250,27 +254,27 @@ def _told(series: Series, point: Point) -> str:
     )
 
 
-def _spoken(rounds: Sequence[dict[str, Any]]) -> str:
+def _spoken(rounds: Sequence[Record]) -> str:
     """The chart in words, for those who hear the page."""
     parts = []
     for series in (*SERIES, START):
-        values = [estimate(record[series.key]).value for record in rounds]
+        values = [series.of(record).value for record in rounds]
         parts.append(
             f"{series.name}: " + ", ".join("undefined" if v is None else kappa(v) for v in values)
         )
-    bought = ", ".join(str(record["labels_bought"]) for record in rounds)
+    bought = ", ".join(str(record.labels_bought) for record in rounds)
     return f"Kappa by labels bought ({bought}). {'. '.join(parts)}."
 
 
-def _left_out(rounds: Sequence[dict[str, Any]]) -> Safe:
+def _left_out(rounds: Sequence[Record]) -> Safe:
     """A sentence for every point that is undefined and therefore not drawn."""
     lines = []
     for record in rounds:
         for series in (*SERIES, START):
-            one = estimate(record[series.key])
+            one = series.of(record)
             if one.value is None:
                 why = one.reason or "no reason given"
-                lines.append(tag("li", f"{series.name}, round {record['round']}: {why}"))
+                lines.append(tag("li", f"{series.name}, round {record.round}: {why}"))
     if not lines:
         return Safe("")
     return tag("div", tag("p", "Not drawn, because undefined:"), tag("ul", *lines), class_="note")

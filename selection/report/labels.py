@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from selection.collect import Collected, Item
+from selection.record import Record
 from selection.report.html import Safe, count, join, percent, tag
 
 USES = {"train": "training", "boundary": "boundary test", "audit": "audit"}
@@ -30,7 +30,7 @@ def bought(collected: Collected) -> Safe:
     return join([_legend(legend), tag("div", *rows, class_="bars")])
 
 
-def balance(collected: Collected, rounds: Sequence[dict[str, Any]]) -> Safe:
+def balance(collected: Collected, rounds: Sequence[Record]) -> Safe:
     """One bar a role: the labels among its verdicts; below, the pool as the audit estimates it."""
     names = collected.labels
     rows = []
@@ -40,7 +40,7 @@ def balance(collected: Collected, rounds: Sequence[dict[str, Any]]) -> Safe:
         if total:
             shares = [one / total for one in given]
             rows.append(_shares(use.capitalize(), names, shares, count(total, "label")))
-    estimated = rounds[-1].get("prevalence") if rounds else None
+    estimated = rounds[-1].prevalence if rounds else None
     if estimated:
         shares = [estimated.get(name, 0.0) for name in names]
         rows.append(_shares("The pool", names, shares, "estimated"))

@@ -13,13 +13,15 @@ from string import Template
 from selection.collect import Collected
 from selection.errors import CruxError
 from selection.push import tab_title
+from selection.record import Record
 from selection.report.charts import curves
 from selection.report.html import Safe, count, escape, interval, join, kappa, link, tag
 from selection.report.labels import balance, bought
 from selection.report.pairs import last_round
 from selection.report.style import STYLE
 from selection.report.tables import badge, table, without_rule
-from selection.status import Status, estimate
+from selection.status import Status
+from selection.types import Estimate
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -123,7 +125,7 @@ def _facts(status: Status) -> Safe:
 def next_step(status: Status) -> str:
     """What the admin does now, in a sentence or two."""
     now = status.open_round
-    if status.training.get("state") == "failed":
+    if status.training.state == "failed":
         return f"{status.training_sentence.rstrip('.')}. Mend that first."
     if now is None:
         return "Run crux round: it chooses the first texts and puts them into Label Studio."
@@ -143,12 +145,11 @@ def _big(status: Status) -> Safe:
     """The three kappas of the newest measured round, all on the audited texts."""
     if not status.rounds:
         return Safe("")
-    cards = [_card(name, key, status.rounds[-1][key]) for key, name in _BIG]
+    cards = [_card(name, key, getattr(status.rounds[-1].record, key)) for key, name in _BIG]
     return tag("div", *cards, class_="big")
 
 
-def _card(name: str, key: str, body: dict[str, object]) -> Safe:
-    one = estimate(body)
+def _card(name: str, key: str, one: Estimate) -> Safe:
     if one.value is None:
         why = one.reason or "no reason given"
         value, small, strip = tag("abbr", "undefined", title=why), why, Safe("")
@@ -179,6 +180,10 @@ def _strip(value: float, low: float | None, high: float | None) -> Safe:
     )
 
 
+def _records(status: Status) -> list[Record]:
+    return [one.record for one in status.rounds]
+
+
 def _beginning(status: Status) -> Safe:
     """Before anything is measured: what happens when, instead of curves without points."""
     if status.rounds:
@@ -203,14 +208,14 @@ def _kappas(status: Status) -> Safe:
         "and above 0.8 almost complete. Bars are 95 % intervals. Production is measured on texts "
         "drawn at random, the boundary on the texts that are hardest to tell apart."
     )
-    return join([tag("p", lead, class_="lead"), tag("figure", curves(status.rounds))])
+    return join([tag("p", lead, class_="lead"), tag("figure", curves(_records(status)))])
 
 
 def _bought(status: Status, collected: Collected) -> Safe:
     if not collected.items:
         return Safe("")
     rounds = tag("div", tag("h3", "Labels bought in each round"), bought(collected))
-    shares = tag("div", tag("h3", "Balance of the labels"), balance(collected, status.rounds))
+    shares = tag("div", tag("h3", "Balance of the labels"), balance(collected, _records(status)))
     return tag("div", rounds, shares, class_="halves")
 
 
@@ -224,16 +229,16 @@ def _texts(collected: Collected, data_manager: str) -> Safe:
 
 def _problems(status: Status) -> Safe:
     lines = list(status.problems)
-    last = status.rounds[-1] if status.rounds else {}
-    if last.get("ties"):
+    last = status.rounds[-1].record if status.rounds else None
+    if last is not None and last.ties:
         lines.append(
-            f"{count(last['ties'], 'training text')} left out of the newest training, because as "
+            f"{count(last.ties, 'training text')} left out of the newest training, because as "
             "many experts said one label as another."
         )
-    weak = last.get("weakest_expert")
-    if weak:
+    weak = last.weakest_expert if last is not None else None
+    if weak is not None:
         lines.append(
-            f"{weak['expert']} agrees with the other experts with kappa {kappa(weak['kappa'])}, "
-            f"they with each other with {kappa(weak['others'])}. A talk about the policy may help."
+            f"{weak.expert} agrees with the other experts with kappa {kappa(weak.kappa)}, "
+            f"they with each other with {kappa(weak.others)}. A talk about the policy may help."
         )
     return tag("ul", *(tag("li", line) for line in lines), class_="problems") if lines else Safe("")

@@ -1,10 +1,11 @@
 """Records of the rounds -> the table, with a footnote for every kappa that is undefined."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from selection.record import Record
 from selection.report.html import Safe, count, interval, join, kappa, tag
-from selection.status import estimate
+from selection.status import RoundStatus
+from selection.types import Estimate
 
 HEAD = (
     "Round", "Labels bought", "Model version", "Experts", "Boundary", "Production", "Candidate",
@@ -43,9 +44,8 @@ def without_rule(reason: str) -> str:
     return rest[:1].upper() + rest[1:]
 
 
-def figure(body: dict[str, Any], notes: Notes) -> Safe:
+def figure(one: Estimate, notes: Notes) -> Safe:
     """A kappa with its interval and items, or 'undefined' with the reason; never a 0 for it."""
-    one = estimate(body)
     if one.value is None:
         why = one.reason or "no reason given"
         return join([tag("abbr", "undefined", title=why), notes.mark(why)])
@@ -53,33 +53,34 @@ def figure(body: dict[str, Any], notes: Notes) -> Safe:
     return join([tag("b", kappa(one.value)), tag("small", small, class_="bounds")])
 
 
-def table(rounds: Sequence[dict[str, Any]]) -> Safe:
+def table(rounds: Sequence[RoundStatus]) -> Safe:
     """One body a round: its figures, and under them why it was decided so."""
     notes = Notes()
     head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in HEAD)))
-    bodies = [_body(record, notes) for record in rounds]
+    bodies = [_body(one, notes) for one in rounds]
     return join([tag("table", head, *bodies, class_="rounds"), notes.listed()])
 
 
-def _body(record: dict[str, Any], notes: Notes) -> Safe:
-    boundary = figure(record["boundary_kappa"], notes)
-    ceiling = estimate(record["boundary_expert_kappa"]).value
+def _body(one: RoundStatus, notes: Notes) -> Safe:
+    record, decision = one.record, one.decision
+    boundary = figure(record.boundary_kappa, notes)
+    ceiling = record.boundary_expert_kappa.value
     if ceiling is not None:
         boundary = join([boundary, tag("small", f"experts there {kappa(ceiling)}")])
     cells = (
-        tag("b", str(record["round"])),
-        tag("b", f"{record['labels_bought']:,}"),
-        tag("code", record["version"]),
-        figure(record["expert_kappa"], notes),
+        tag("b", str(record.round)),
+        tag("b", f"{record.labels_bought:,}"),
+        tag("code", record.version),
+        figure(record.expert_kappa, notes),
         boundary,
-        figure(record["production_kappa"], notes),
+        figure(record.production_kappa, notes),
         join([tag("b", _fate(record)), tag("small", _made(record))]),
-        badge(record["stop"], record["decision"]),
+        badge(decision.stop, decision.rule),
     )
     row = [
         tag("td", tag("div", cell), data_label=name) for name, cell in zip(HEAD, cells, strict=True)
     ]
-    why = join([tag("div", without_rule(record["reason"])), tag("div", record["promotion"])])
+    why = join([tag("div", without_rule(decision.reason)), tag("div", record.promotion)])
     return tag(
         "tbody",
         tag("tr", *row),
@@ -87,16 +88,16 @@ def _body(record: dict[str, Any], notes: Notes) -> Safe:
     )
 
 
-def _fate(record: dict[str, Any]) -> str:
-    return "promoted" if record["promoted"] else "refused"
+def _fate(record: Record) -> str:
+    return "promoted" if record.promoted else "refused"
 
 
-def _made(record: dict[str, Any]) -> str:
+def _made(record: Record) -> str:
     """What the round's training was."""
-    parts = [f"trained on {count(record['labels'], 'text')}"]
-    if record["train_seconds"]:
-        parts.append(_duration(record["train_seconds"]))
-    if not record["complete"]:
+    parts = [f"trained on {count(record.labels, 'text')}"]
+    if record.train_seconds:
+        parts.append(_duration(record.train_seconds))
+    if not record.complete:
         parts.append("before all answers were there")
     return ", ".join(parts)
 

@@ -106,17 +106,19 @@ def test_production_is_weighted_and_against_each_expert() -> None:
     )  # fmt: skip
     weight = [1 / (i.card.inclusion or 1) for i in items]
     model = against_both(said, ann, bob, weight)
-    assert figures["production_kappa"]["value"] == pytest.approx(model)
+    assert figures.production_kappa.value == pytest.approx(model)
     experts = cohen_kappa_score(ann, bob, sample_weight=weight)
-    assert figures["expert_kappa"]["value"] == pytest.approx(experts)
-    assert figures["gap"]["value"] == pytest.approx(model - experts)
-    assert figures["start_kappa"]["value"] == pytest.approx(0.0)
-    assert figures["gain"]["value"] == pytest.approx(model)
-    named = {name: figures[name].get("confidence") for name in ("production_kappa", "gap", "gain")}
-    assert named == {"production_kappa": None, "gap": 0.98, "gain": 0.99}
+    assert figures.expert_kappa.value == pytest.approx(experts)
+    assert figures.gap.value == pytest.approx(model - experts)
+    assert figures.start_kappa.value == pytest.approx(0.0)
+    assert figures.gain is not None
+    assert figures.gain.value == pytest.approx(model)
+    assert figures.production_kappa.confidence == 0.95
+    assert (figures.gap.confidence, figures.gain.confidence) == (0.98, 0.99)
     agreed = sum(w for w, a, b in zip(weight, ann, bob, strict=True) if a == b)
-    assert figures["expert_agreement"] == pytest.approx(agreed / sum(weight))
-    low, high = figures["production_kappa"]["low"], figures["production_kappa"]["high"]
+    assert figures.expert_agreement == pytest.approx(agreed / sum(weight))
+    low, high = figures.production_kappa.low, figures.production_kappa.high
+    assert low is not None and high is not None
     assert low < model < high
 
 
@@ -129,11 +131,11 @@ def test_the_boundary_counts_every_item_alike_and_audit_has_none_of_it() -> None
     )  # fmt: skip
     bob = [i.verdicts["bob"] for i in items]
     expected = against_both(ann, ann, bob, [1.0] * len(ann))
-    assert figures["boundary_kappa"]["value"] == pytest.approx(expected)
-    assert figures["boundary_expert_kappa"]["value"] == pytest.approx(cohen_kappa_score(ann, bob))
-    assert figures["production_kappa"]["value"] is None
-    assert figures["production_kappa"]["reason"]
-    assert figures["gain"] is None
+    assert figures.boundary_kappa.value == pytest.approx(expected)
+    assert figures.boundary_expert_kappa.value == pytest.approx(cohen_kappa_score(ann, bob))
+    assert figures.production_kappa.value is None
+    assert figures.production_kappa.reason
+    assert figures.gain is None
 
 
 def test_a_round_that_nobody_judged_has_reasons_and_no_numbers() -> None:
@@ -142,9 +144,10 @@ def test_a_round_that_nobody_judged_has_reasons_and_no_numbers() -> None:
         seed=0, resamples=100,
     )  # fmt: skip
     for name in ("expert_kappa", "boundary_kappa", "production_kappa", "start_kappa", "gap"):
-        assert (figures[name]["value"], figures[name]["items"]) == (None, 0)
-        assert figures[name]["reason"].strip()
-    assert figures["prevalence"] == {}
+        estimate = getattr(figures, name)
+        assert (estimate.value, estimate.items) == (None, 0)
+        assert estimate.reason.strip()
+    assert figures.prevalence == {}
 
 
 def test_an_expert_who_stands_out_is_named() -> None:
@@ -158,5 +161,6 @@ def test_an_expert_who_stands_out_is_named() -> None:
         Collected(tuple(items), LABELS, ()), always([0] * 120), version="v", start="s",
         before=None, seed=0, resamples=200,
     )  # fmt: skip
-    assert figures["weakest_expert"]["expert"] == "carl"
-    assert figures["weakest_expert"]["others"] == 1.0
+    assert figures.weakest_expert is not None
+    assert figures.weakest_expert.expert == "carl"
+    assert figures.weakest_expert.others == 1.0

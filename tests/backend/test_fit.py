@@ -20,6 +20,7 @@ from selection.card import Card
 from selection.collect import collect
 from selection.errors import ModelError, ProjectError, RoundError, StudioDown, VersionError
 from selection.push import tab_title
+from selection.record import Record
 from selection.studio.schema import Schema
 from tests.fakes import SCHEMA, FakeScorer, FakeStudio, fake_train
 
@@ -79,7 +80,7 @@ class Loop:
         return self.fit.registry.current(7)
 
     @property
-    def records(self) -> list[dict[str, Any]]:
+    def records(self) -> list[Record]:
         return self.fit.registry.records(7)
 
     def predictions(self) -> dict[int, list[str]]:
@@ -95,11 +96,15 @@ def loop(tmp_path: Path) -> Loop:
     return Loop(tmp_path)
 
 
-def trained(loop: Loop, round: int = 0) -> dict[str, Any]:
-    loop.answer(loop.push(round))
+def run(loop: Loop) -> Record:
     record = loop.fit.run(7)
     assert record is not None
     return record
+
+
+def trained(loop: Loop, round: int = 0) -> Record:
+    loop.answer(loop.push(round))
+    return run(loop)
 
 
 # when
@@ -112,9 +117,9 @@ def test_nothing_is_done_before_the_last_verdict_of_the_round(loop: Loop) -> Non
     loop.answer(ids[-1:])
     record = loop.fit.run(7)
     assert record is not None
-    assert (record["round"], record["complete"], record["promoted"]) == (0, True, True)
-    assert (record["labels"], record["labels_bought"]) == (6, 6 + 12)
-    assert (loop.current, loop.trained) == (record["version"], [6])
+    assert (record.round, record.complete, record.promoted) == (0, True, True)
+    assert (record.labels, record.labels_bought) == (6, 6 + 12)
+    assert (loop.current, loop.trained) == (record.version, [6])
 
 
 def test_looking_again_does_nothing_again(loop: Loop) -> None:
@@ -137,12 +142,12 @@ def test_start_training_trains_early_and_completion_trains_again(loop: Loop) -> 
     loop.answer(ids[:4])
     early = loop.fit.run(7, forced=True)
     assert early is not None
-    assert (early["complete"], early["labels"], early["labels_bought"]) == (False, 4, 4)
+    assert (early.complete, early.labels, early.labels_bought) == (False, 4, 4)
     assert loop.fit.run(7) is None
     loop.answer(ids[4:])
     late = loop.fit.run(7)
     assert late is not None
-    assert (late["complete"], late["labels"]) == (True, 6)
+    assert (late.complete, late.labels) == (True, 6)
     assert loop.records == [late]
     assert loop.trained == [4, 6]
     assert loop.fit.run(7) is None
@@ -154,10 +159,10 @@ def test_training_starts_by_itself_after_so_many_new_verdicts(loop: Loop) -> Non
     loop.answer(ids[:2])
     assert loop.fit.run(7) is None
     loop.answer(ids[2:4])
-    assert (loop.fit.run(7) or {})["labels_bought"] == 4
+    assert run(loop).labels_bought == 4
     assert loop.fit.run(7) is None
     loop.answer(ids[4:])
-    assert (loop.fit.run(7) or {})["complete"] is True
+    assert run(loop).complete is True
     assert loop.fit.run(7) is None
 
 
@@ -165,14 +170,14 @@ def test_a_deleted_task_does_not_hold_up_its_round(loop: Loop) -> None:
     ids = loop.push(0)
     loop.answer(ids[:-1])
     loop.studio.delete_tasks(7, ids[-1:])
-    assert (loop.fit.run(7) or {})["labels_bought"] == 16
+    assert run(loop).labels_bought == 16
 
 
 def test_a_skipped_task_is_answered_and_teaches_nothing(loop: Loop) -> None:
     ids = loop.push(0)
     loop.answer(ids[1:])
     loop.studio.answer(ids[0], None, 1)
-    assert (loop.fit.run(7) or {})["labels"] == 5
+    assert run(loop).labels == 5
 
 
 def test_start_training_without_any_pushed_task_says_so(loop: Loop) -> None:
@@ -207,12 +212,12 @@ def test_a_finished_round_of_one_label_is_measured_so_that_the_next_one_can_be_b
                 loop.studio.answer(task, None, expert)
     record = loop.fit.run(7)
     assert record is not None
-    assert (record["settled"], record["promoted"], record["complete"]) == (True, False, True)
-    assert record["version"].startswith("prompted-")
-    assert "two labels at least" in record["promotion"]
+    assert (record.settled, record.promoted, record.complete) == (True, False, True)
+    assert record.version.startswith("prompted-")
+    assert "two labels at least" in record.promotion
     assert (loop.trained, loop.current) == ([], None)
     assert loop.fit.run(7) is None
-    assert trained(loop, 1)["promoted"] is True
+    assert trained(loop, 1).promoted is True
 
 
 # kill -9
@@ -243,8 +248,8 @@ def killing(loop: Loop, fit: Fit, step: str) -> None:
         setattr(thing, name, call)
 
     def saved(stage: str) -> Callable[..., bool]:
-        def is_it(project: int, record: dict[str, Any]) -> bool:
-            now = (bool(record.get("pointed")), record["settled"])
+        def is_it(project: int, record: Record) -> bool:
+            now = (record.pointed, record.settled)
             return now == {"record": (False, False), "pointed": (True, False),
                            "settled": (True, True)}[stage]  # fmt: skip
 
@@ -322,18 +327,18 @@ def test_an_import_that_is_cut_off_leaves_the_record_unsettled(loop: Loop) -> No
     with pytest.raises(StudioDown):
         loop.fit.run(7)
     assert list(loop.predictions()) == [13, 14]
-    assert [r["settled"] for r in loop.records] == [False]
+    assert [r.settled for r in loop.records] == [False]
     loop.studio.up()
     assert loop.worker().run(7) is None
     assert loop.predictions() == {n: [loop.current] for n in (13, 14, 15, 16)}
-    assert (loop.records[-1]["settled"], loop.trained) == (True, [6])
+    assert (loop.records[-1].settled, loop.trained) == (True, [6])
 
 
 # who is in force
 
 
 def test_a_rollback_between_two_looks_is_not_undone(loop: Loop) -> None:
-    start = trained(loop)["version"]
+    start = trained(loop).version
     prompted = next(m.version for m in loop.fit.registry.versions(7) if m.kind == "prompted")
     loop.fit.registry.promote(7, prompted)
     assert loop.fit.run(7) is None
@@ -354,7 +359,7 @@ def test_a_rollback_while_the_record_is_not_settled_is_not_undone_either(loop: L
     loop.fit.run(7)
     assert loop.current == prompted
     assert loop.predictions() == {13: [prompted]}
-    assert loop.records[-1]["settled"] is True
+    assert loop.records[-1].settled is True
 
 
 def test_open_tasks_follow_the_version_that_somebody_promotes_and_new_imports_too(
@@ -363,12 +368,12 @@ def test_open_tasks_follow_the_version_that_somebody_promotes_and_new_imports_to
     record = trained(loop)
     ids = loop.studio.import_tasks(7, [{"data": {"text": "green other"}}])
     loop.fit.run(7)
-    assert loop.predictions()[ids[0]] == [record["version"]]
+    assert loop.predictions()[ids[0]] == [record.version]
     prompted = next(m.version for m in loop.fit.registry.versions(7) if m.kind == "prompted")
     loop.fit.registry.promote(7, prompted)
     loop.fit.run(7)
     loop.fit.run(7)
-    assert loop.predictions()[ids[0]] == [record["version"], prompted]
+    assert loop.predictions()[ids[0]] == [record.version, prompted]
     assert loop.studio.model_version == prompted
 
 
@@ -376,41 +381,41 @@ def test_the_next_round_is_compared_with_what_was_promoted_by_hand(loop: Loop) -
     trained(loop)
     prompted = next(m.version for m in loop.fit.registry.versions(7) if m.kind == "prompted")
     loop.fit.registry.promote(7, prompted)
-    assert f"against {prompted}" in trained(loop, 1)["promotion"]
+    assert f"against {prompted}" in trained(loop, 1).promotion
 
 
 def test_a_significantly_worse_version_is_refused_and_the_old_one_stays(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = trained(loop)["version"]
+    good = trained(loop).version
 
     def backwards(*args: Any, **kwargs: Any) -> Any:
         return fake_train(*args[:4], 1 - args[4], *args[5:], **kwargs)
 
     loop.fit = Fit(loop.settings, loop.studio, lambda: loop.scorer, backwards)  # type: ignore[arg-type]
     record = trained(loop, 1)
-    assert (record["promoted"], record["version"], loop.current) == (False, good, good)
-    assert "refused: it is worse than" in record["promotion"]
-    assert record["candidate"] != good
-    assert record["production_kappa"]["value"] == 1.0
+    assert (record.promoted, record.version, loop.current) == (False, good, good)
+    assert "refused: it is worse than" in record.promotion
+    assert record.candidate != good
+    assert record.production_kappa.value == 1.0
 
 
 def test_the_record_has_the_figures_of_the_version_in_force(loop: Loop) -> None:
     record = trained(loop)
-    assert record["expert_kappa"]["value"] == 1.0
-    assert record["production_kappa"]["value"] == 1.0
-    assert record["production_kappa"]["items"] == 4
-    assert record["boundary_kappa"]["items"] == 2
-    assert record["prevalence"] == {"yes": 0.5, "no": 0.5}
-    assert record["gain"] is None
+    assert record.expert_kappa.value == 1.0
+    assert record.production_kappa.value == 1.0
+    assert record.production_kappa.items == 4
+    assert record.boundary_kappa.items == 2
+    assert record.prevalence == {"yes": 0.5, "no": 0.5}
+    assert record.gain is None
     second = trained(loop, 1)
-    assert second["gain"]["items"] == 8
+    assert second.gain.items == 8
     assert json.loads(json.dumps(second, allow_nan=False)) == second
 
 
 def test_blind_tasks_teach_nothing_and_get_no_prediction(loop: Loop) -> None:
     record = trained(loop)
-    examples = loop.fit.registry.get(7, record["version"]).examples
+    examples = loop.fit.registry.get(7, record.version).examples
     assert examples == tuple((f"0-{i}", ("yes", "no")[i % 2]) for i in range(6))
     ids = loop.push(1)
     loop.fit.run(7, forced=True)
@@ -426,21 +431,21 @@ def test_experts_of_one_training_task_are_one_example_by_majority_and_ties_are_c
     loop.studio.answer(ids[1], "no", 2)
     record = loop.fit.run(7)
     assert record is not None
-    assert (record["ties"], record["labels"], record["labels_bought"]) == (1, 5, 20)
+    assert (record.ties, record.labels, record.labels_bought) == (1, 5, 20)
 
 
 # projects that change
 
 
 def test_a_label_added_to_the_config_starts_from_the_prompted_model_again(loop: Loop) -> None:
-    old = trained(loop)["version"]
+    old = trained(loop).version
     loop.studio.schema = Schema(("yes", "no", "maybe"), "verdict", "text", "text")
     record = trained(loop, 1)
-    assert record["promoted"] is True
-    assert record["version"] != old
-    assert loop.fit.registry.get(7, record["version"]).labels == ("yes", "no", "maybe")
-    assert "against prompted-" in record["promotion"]
-    assert record["labels"] == 12
+    assert record.promoted is True
+    assert record.version != old
+    assert loop.fit.registry.get(7, record.version).labels == ("yes", "no", "maybe")
+    assert "against prompted-" in record.promotion
+    assert record.labels == 12
 
 
 def test_versions_of_other_labels_are_never_compared_with_those_of_now(loop: Loop) -> None:
@@ -448,8 +453,8 @@ def test_versions_of_other_labels_are_never_compared_with_those_of_now(loop: Loo
     trained(loop, 1)
     loop.studio.schema = Schema(("no", "yes"), "verdict", "text", "text")
     third = trained(loop, 2)  # round 0's version is `patience` rounds back and says 0 for yes
-    assert third["gain"] is None
-    assert third["production_kappa"]["value"] == 1.0
+    assert third.gain is None
+    assert third.production_kappa.value == 1.0
 
 
 def test_a_renamed_label_leaves_old_verdicts_out_and_the_loop_alive(
@@ -464,7 +469,7 @@ def test_a_renamed_label_leaves_old_verdicts_out_and_the_loop_alive(
             loop.studio.answer(task, {"green": "good", "red": "no"}[colour], expert)
     record = loop.fit.run(7)
     assert record is not None
-    assert record["labels"] == 3 + 6  # the old "yes" are none of the labels
+    assert record.labels == 3 + 6  # the old "yes" are none of the labels
     assert "is none of the labels (good, no)" in caplog.text
     caplog.clear()
     for _ in range(3):
@@ -484,7 +489,7 @@ def test_labels_that_change_while_a_version_is_trained_get_none_of_its_predictio
     loop.fit._candidates._train = train
     record = loop.fit.run(7)
     assert record is not None
-    assert (record["settled"], loop.predictions()) == (True, {})
+    assert (record.settled, loop.predictions()) == (True, {})
     for _ in range(3):
         loop.fit.run(7)
     said = f"the labels of {record['version']} are yes, no, and those of the label config yes, no, "
@@ -503,18 +508,18 @@ def test_a_config_that_changes_before_the_record_is_settled_does_not_block_the_l
     loop.studio.bodies[13]["predictions"].clear()
     loop.studio.schema = Schema(("good", "bad"), "verdict", "text", "text")
     loop.fit.run(7)
-    assert loop.records[-1]["settled"] is True
+    assert loop.records[-1].settled is True
     assert loop.predictions() == {}
 
 
 def test_a_changed_policy_makes_new_versions_and_keeps_the_current_one_in_force(
     loop: Loop,
 ) -> None:
-    old = trained(loop)["version"]
+    old = trained(loop).version
     loop.studio.policy = "Is the text really good?"
     record = trained(loop, 1)
-    assert f"against {old}" in record["promotion"]
-    assert loop.fit.registry.get(7, record["version"]).policy == "Is the text really good?"
+    assert f"against {old}" in record.promotion
+    assert loop.fit.registry.get(7, record.version).policy == "Is the text really good?"
 
 
 def test_another_base_model_starts_from_its_own_prompted_version(loop: Loop) -> None:
@@ -522,9 +527,9 @@ def test_another_base_model_starts_from_its_own_prompted_version(loop: Loop) -> 
     trained(loop, 1)
     loop.worker(llm="larger")
     record = trained(loop, 2)
-    assert loop.fit.registry.get(7, record["version"]).model == "larger"
-    assert "against prompted-" in record["promotion"]
-    assert record["gain"] is None
+    assert loop.fit.registry.get(7, record.version).model == "larger"
+    assert "against prompted-" in record.promotion
+    assert record.gain is None
 
 
 def test_without_a_policy_training_says_where_to_write_one(loop: Loop) -> None:
@@ -543,11 +548,11 @@ def test_a_version_deleted_before_its_record_is_settled_is_trained_again(loop: L
     killing(loop, loop.fit, "record")
     with pytest.raises(Killed):
         loop.fit.run(7)
-    version = loop.records[0]["version"]
+    version = loop.records[0].version
     shutil.rmtree(loop.worker().registry.path(7, version))
     record = loop.fit.run(7)
     assert record is not None
-    assert (record["version"], record["settled"], loop.current) == (version, True, version)
+    assert (record.version, record.settled, loop.current) == (version, True, version)
     assert loop.trained == [6, 6]
 
 
@@ -555,25 +560,25 @@ def test_a_damaged_current_version_is_named_and_holds_up_no_round(
     loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = trained(loop), trained(loop, 1)
-    folder = loop.fit.registry.path(7, second["version"])
+    folder = loop.fit.registry.path(7, second.version)
     (folder / "adapter_model.safetensors").write_text("{}")
     loop.answer(loop.push(2))
     record = loop.fit.run(7)
     assert record is not None
-    assert (record["round"], record["settled"], loop.current) == (2, True, record["version"])
+    assert (record.round, record.settled, loop.current) == (2, True, record.version)
     # what served meanwhile is what the new version is compared with
-    assert f"against {first['version']}" in record["promotion"]
+    assert f"against {first.version}" in record.promotion
     assert f"The adapter of version {second['version']!r} is missing or damaged" in caplog.text
 
 
 def test_start_training_makes_a_damaged_version_again(
     loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    version = trained(loop)["version"]
+    version = trained(loop).version
     (loop.fit.registry.path(7, version) / "adapter_model.safetensors").write_text("{}")
     record = loop.fit.run(7, forced=True)
     assert record is not None
-    assert (record["version"], record["settled"], loop.current) == (version, True, version)
+    assert (record.version, record.settled, loop.current) == (version, True, version)
     assert loop.fit.registry.adapter(7, loop.fit.registry.get(7, version)) is not None
     assert loop.trained == [6, 6]
     assert "It is made again now." in caplog.text
@@ -581,13 +586,13 @@ def test_start_training_makes_a_damaged_version_again(
 
 @pytest.mark.parametrize("body", ["", '{"versi', "[]"])
 def test_start_training_sets_a_damaged_pointer_again(loop: Loop, body: str) -> None:
-    version = trained(loop)["version"]
+    version = trained(loop).version
     (loop.fit.registry.folder(7) / "current").write_text(body)
     with pytest.raises(VersionError, match="The pointer .* is damaged"):
         loop.fit.run(7)
     record = loop.fit.run(7, forced=True)
     assert record is not None
-    assert (record["version"], loop.current, loop.trained) == (version, version, [6])
+    assert (record.version, loop.current, loop.trained) == (version, version, [6])
 
 
 def test_training_that_fails_leaves_everything_as_it_was(loop: Loop) -> None:
@@ -600,8 +605,8 @@ def test_training_that_fails_leaves_everything_as_it_was(loop: Loop) -> None:
     broken = Fit(loop.settings, loop.studio, lambda: loop.scorer, fails)  # type: ignore[arg-type]
     with pytest.raises(ModelError):
         broken.run(7)
-    assert (loop.records, loop.current) == ([before], before["version"])
-    assert (loop.fit.run(7) or {})["round"] == 1
+    assert (loop.records, loop.current) == ([before], before.version)
+    assert run(loop).round == 1
 
 
 # parts
@@ -645,14 +650,14 @@ def test_the_pools_balance_comes_from_the_tasks_drawn_at_random() -> None:
 
 def test_training_reads_as_much_of_a_text_as_scoring_does(loop: Loop) -> None:
     loop.worker(max_tokens=17)
-    version = trained(loop)["version"]
+    version = trained(loop).version
     assert loop.fit.registry.get(7, version).recipe["max_tokens"] == 17
 
 
 def test_a_version_is_described_without_its_examples() -> None:
     manifest = Manifest("v", "trained", 0, "m", "p", ("a", "b"), examples=(("x", "a"), ("y", "b")))
-    assert describe(manifest)["examples"] == 2
-    assert describe(manifest)["labels"] == ("a", "b")
+    assert describe(manifest).examples == 2
+    assert describe(manifest).labels == ("a", "b")
 
 
 def test_no_text_and_no_token_is_logged(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:

@@ -18,8 +18,8 @@ from backend.web.state import Process
 from backend.worker import Jobs
 from demo.processes import free_port, start_process, stop, wait_until
 from demo.servers import Server, clean_environment
-from selection.backend_client import SECRET_HEADER
 from selection.errors import CruxError
+from selection.http import SECRET_HEADER
 from selection.studio.api import Studio
 from tests.backend.engine.tiny_model import tiny_model
 from tests.backend.web.application import CONFIG, Backend

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from backend.engine.local import Local
-from backend.engine.protocol import Served
 from backend.engine.scorer import Scorer
+from backend.engine.served import Served
 from backend.train import Recipe, class_weights, prior_offsets, train
 from selection.errors import ModelError
 from tests.backend.engine.tiny_model import tiny_model

@@ -30,6 +30,7 @@ from selection.errors import (
     StudioRefused,
     VersionError,
 )
+from selection.record import TrainingState
 from tests.backend.queue.redis_server import PASSWORD, QUOTED, RedisServer, redis_server
 from tests.backend.versions.test_registry import BASE, full_disk, put
 
@@ -204,14 +205,14 @@ def test_what_goes_wrong_in_one_project_stops_no_other(
     worker: Worker, error: Exception
 ) -> None:
     for project in (3, 7, 9):
-        worker.registry.set_training(project, "idle")
+        worker.registry.set_training(project, TrainingState())
     worker.looks.fails[3] = error
     worker.jobs._look_at_all()
     assert worker.work() == [(3, False), (7, False), (9, False)]
 
 
 def test_the_state_tells_what_failed_and_heals(worker: Worker) -> None:
-    worker.registry.set_training(7, "idle")
+    worker.registry.set_training(7, TrainingState())
     for error, state in ((StudioDown("away"), "waiting"), (ModelError("one label"), "failed")):
         worker.looks.fails[7] = error
         worker.jobs._look(7)
@@ -223,7 +224,7 @@ def test_the_state_tells_what_failed_and_heals(worker: Worker) -> None:
 
 def test_an_unexpected_error_is_not_shown_as_a_training_under_way(worker: Worker) -> None:
     worker.looks.fails[7] = RuntimeError("CUDA out of memory")
-    worker.looks.meanwhile = lambda: worker.registry.set_training(7, "training", "x", 3, 90)
+    worker.looks.meanwhile = lambda: worker.registry.set_training(7, TrainingState("training", "x", 3, 90))
     with pytest.raises(RuntimeError):
         worker.jobs._look(7)
     assert worker.state() == (
@@ -232,7 +233,7 @@ def test_an_unexpected_error_is_not_shown_as_a_training_under_way(worker: Worker
 
 
 def test_the_same_failure_is_logged_once(worker: Worker, caplog: pytest.LogCaptureFixture) -> None:
-    worker.registry.set_training(7, "idle")
+    worker.registry.set_training(7, TrainingState())
     worker.looks.fails[7] = ProjectError("Label Studio does not have project 7")
     for _ in range(5):
         worker.jobs._look(7)
@@ -307,7 +308,7 @@ def test_strangers_cannot_fill_the_queue_and_keep_no_known_project_out(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backend.worker.MOST_WAITING", 20)
-    worker.registry.set_training(7, "idle")
+    worker.registry.set_training(7, TrainingState())
     for stranger in range(100, 120):
         worker.jobs.look(stranger)
     with pytest.raises(BackendError, match="20 looks wait for the worker already"):
@@ -450,7 +451,7 @@ def test_a_worker_that_was_replaced_changes_no_pointer(
             registry.save_record(7, {"round": 1})
         with pytest.raises(BackendError, match="Another worker has taken over"):
             registry.promote(7, BASE.version)
-    assert [record["round"] for record in registry.records(7)] == [0]
+    assert [record.round for record in registry.records(7)] == [0]
     assert "a" in lost
     assert server.client.get("crux:worker") == b"another"
 
@@ -459,8 +460,8 @@ def test_a_look_logs_no_token(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.DEBUG)
     token = "c0ffee" * 6 + "c0de"
     settings = Settings(home=tmp_path, studio_url="http://127.0.0.1:9", studio_token=token)  # type: ignore[arg-type]
-    Registry(tmp_path).set_training(7, "idle")
+    Registry(tmp_path).set_training(7, TrainingState())
     jobs = Jobs(settings)
     jobs._look(7)
-    assert Registry(tmp_path).training(7)["state"] == "waiting"
+    assert Registry(tmp_path).training(7).state == "waiting"
     assert token not in caplog.text + str(Registry(tmp_path).training(7)) + repr(settings)

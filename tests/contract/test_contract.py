@@ -22,7 +22,7 @@ from werkzeug.serving import make_server
 from backend.config import Settings
 from backend.web.app import Process, create_app
 from backend.web.ml_base import CruxModel, Hub
-from selection.backend_client import SECRET_HEADER
+from selection.http import SECRET_HEADER
 from tests.fakes import FakeScorer, FakeStudio
 
 SECRET, TOKEN = "a-long-secret", "c0ffee" * 6 + "c0de"

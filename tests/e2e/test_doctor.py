@@ -14,11 +14,12 @@ import pytest
 from demo.run import CONFIG
 from demo.servers import Server, free_port, stop
 from demo.services import Services, State
-from selection.backend_client import SECRET_HEADER, Backend
+from selection.backend_client import Backend
 from selection.command.checks import Check
 from selection.command.connect import connect
 from selection.command.doctor import Doctor
 from selection.config import load
+from selection.http import SECRET_HEADER
 from selection.studio.api import Project, Studio
 from selection.studio.blocking import Probe
 from tests.backend.engine.tiny_model import tiny_model

@@ -25,9 +25,10 @@ from demo.ratings import Rated, load
 from demo.run import CONFIG, LABELS, policy
 from demo.servers import Server, free_port, running
 from demo.services import Services, State
-from selection.backend_client import SECRET_HEADER, Backend
+from selection.backend_client import Backend
 from selection.collect import Collected, collect
 from selection.errors import StudioDown
+from selection.http import SECRET_HEADER
 from selection.studio.api import Project, Studio, Task
 
 ROOT = Path(__file__).parents[2]

@@ -21,9 +21,10 @@ import httpx
 from backend.versions.registry import Registry
 from demo.servers import Process, Server, free_port, running
 from demo.services import Services, State
-from selection.backend_client import SECRET_HEADER
 from selection.card import Card
+from selection.http import SECRET_HEADER
 from selection.push import tab_title
+from selection.record import Record
 from selection.studio.api import Studio
 from tests.faults.forkserver import Nursery
 from tests.faults.proxy import Proxy
@@ -298,38 +299,38 @@ class Work:
         labels: list[str] = self.stage.backend.post("/score", json=body).json()["labels"]
         return labels
 
-    def settled(self, round: int, labels: int | None = None) -> dict[str, Any]:
+    def settled(self, round: int, labels: int | None = None) -> Record:
         """Wait for the settled record of a round (of so many training labels); the record."""
 
-        def found() -> dict[str, Any] | None:
+        def found() -> Record | None:
             return next(
                 (
                     record
                     for record in self.stage.registry.records(self.id)
-                    if record["round"] == round and record["settled"]
-                    and labels in (None, record["labels"])
+                    if record.round == round and record.settled
+                    and labels in (None, record.labels)
                 ),
                 None,
             )  # fmt: skip
 
-        record: dict[str, Any] = wait_for(found, f"round {round} of project {self.id}")
+        record: Record = wait_for(found, f"round {round} of project {self.id}")
         wait_for(lambda: self.seen()["training"]["state"] == "idle", "an idle worker")
         return record
 
     def state(self) -> tuple[str, str]:
         """The worker's state and what it says, by the file."""
         told = self.stage.registry.training(self.id)
-        return told["state"], told["message"]
+        return told.state, told.message
 
-    def check(self, round: int) -> dict[str, Any]:
+    def check(self, round: int) -> Record:
         """Nothing is lost, nothing counted twice, and the version of the round serves.
 
         Compares the record with Label Studio's own annotations, and the predictions of every task.
         """
         record = self.settled(round)
-        assert record["labels_bought"] == self.verdicts()
-        assert record["labels"] == (round + 1) * TRAIN
-        version = record["version"]
+        assert record.labels_bought == self.verdicts()
+        assert record.labels == (round + 1) * TRAIN
+        version = record.version
         assert self.stage.registry.current(self.id) == version
         assert self.answers() == version
         assert self.seen()["current"] == version

@@ -38,20 +38,20 @@ def test_labels_that_change_during_a_training_lose_no_verdict(
         work.configure(*after)
         assert work.webhook("PROJECT_UPDATED") == 201
     record = work.settled(0)
-    assert record["labels_bought"] == work.verdicts()
+    assert record.labels_bought == work.verdicts()
     # the version answers by labels that are no longer asked for, so the prompted model does
     assert work.answers().startswith("prompted-")
     assert work.labels() == list(after)
     assert all(not task["predictions"] for task in work.tasks())
     assert stage.says(
         "worker",
-        f"project {work.id}: the labels of {record['version']} are {', '.join(before)}, and those "
+        f"project {work.id}: the labels of {record.version} are {', '.join(before)}, and those "
         f"of the label config {', '.join(after)}. The prompted model answers until Start Training "
         f"is pressed or the next round is done.",
     )
     # and that is what heals it
     work.start_training()
-    wait_for(lambda: work.settled(0)["version"] != record["version"], "a version of these labels")
+    wait_for(lambda: work.settled(0).version != record.version, "a version of these labels")
     work.check(0)
     stage.check_logs()
 
@@ -62,7 +62,7 @@ def test_a_label_that_is_renamed_after_experts_used_it_is_named_and_comes_back(
     work = stage.project("used")
     work.push(0)
     work.start_training()
-    version = work.check(0)["version"]
+    version = work.check(0).version
     work.configure("yes", "nein")
     work.webhook("PROJECT_UPDATED")
     work.start_training()
@@ -77,7 +77,7 @@ def test_a_label_that_is_renamed_after_experts_used_it_is_named_and_comes_back(
     work.configure("yes", "no")
     work.webhook("PROJECT_UPDATED")
     work.start_training()
-    assert work.check(0)["version"] == version
+    assert work.check(0).version == version
     stage.check_logs()
 
 

@@ -41,7 +41,7 @@ def test_ten_thousand_webhooks_are_one_job_and_every_verdict_counts_once(stage: 
     assert work.answers() == version
     stage.start_worker()
     record = work.check(0)
-    assert record["labels_bought"] == 6 * 2 + 3 * 2
+    assert record.labels_bought == 6 * 2 + 3 * 2
     assert stage.log("worker").count("training round0-") == 1
     stage.check_logs()
 
@@ -80,7 +80,7 @@ def test_two_people_who_press_start_training_at_once_get_one_training(stage: Sta
     work.check(0)
     wait_for(lambda: stage.queued() == 0, "an empty queue")
     record = work.check(0)
-    assert record["promoted"]
+    assert record.promoted
     assert stage.log("worker").count(f"project {work.id}: training round0-") == 1
     assert len(stage.registry.records(work.id)) == 1
     assert [m.kind for m in stage.registry.versions(work.id)] == ["prompted", "trained"]

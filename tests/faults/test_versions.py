@@ -34,7 +34,7 @@ def versions(stage: Stage) -> tuple[Work, str, str]:
     for round in (0, 1):
         work.push(round)
         work.start_training()
-        found.append(str(work.check(round)["version"]))
+        found.append(str(work.check(round).version))
     return work, found[0], found[1]
 
 
@@ -141,7 +141,7 @@ def test_start_training_makes_a_damaged_version_again(
         work.start_training()
         wait_for(lambda: whole(work, new), "the version made again")
         record = work.check(1)
-        assert (record["version"], work.answers()) == (new, new)
+        assert (record.version, work.answers()) == (new, new)
     work.stage.check_logs()
 
 

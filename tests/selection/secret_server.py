@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from selection.backend_client import SECRET_HEADER
+from selection.http import SECRET_HEADER
 
 
 class Door(ThreadingHTTPServer):

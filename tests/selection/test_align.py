@@ -19,8 +19,9 @@ from selection.align import (
     weakest_expert,
 )
 from selection.kappa import ALONE, LABEL, SHAPE, TOGETHER, TOGETHER_IN_GAP, Items, kappas
-from selection.stop import RoundResult, decide
+from selection.stop import decide
 from selection.types import NO_VERDICT, Bools, Doubles, Estimate, Ints, Sample, Verdicts
+from tests.records import record
 
 NO = NO_VERDICT
 
@@ -600,11 +601,10 @@ def test_parity_is_seldom_claimed_for_a_model_that_is_a_tenth_below() -> None:
     behind = true_kappa(0.4, model, expert) - true_kappa(0.4, expert, expert)
     assert behind == pytest.approx(-0.1, abs=0.005)
     rng, stops = fresh(20), 0
-    none = Estimate.undefined(0, "not measured")
     for _ in range(200):
         predicted, *columns = draw(rng, 150, 0.4, [model, expert, expert])
         found = gap(predicted, judged(*columns), plain(150), rng=rng, resamples=300)
-        result = RoundResult(1, 150, "v1", none, none, none, found, None)
+        result = record(1, gap=found)
         rule = decide([result], labels_bought=0, budget=400, max_rounds=6).rule
         stops += rule == "parity"
     assert stops <= 10

@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 
-from selection.majority import majority
+from selection.collect import majority
 from selection.types import NO_VERDICT, Verdicts
 
 NO = NO_VERDICT

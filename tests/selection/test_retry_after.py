@@ -7,7 +7,7 @@ import pytest
 from selection import backend_client as client
 from selection.backend_client import Backend
 from selection.errors import BackendError
-from selection.retry_after import LONGEST, retry_after
+from selection.http import LONGEST, retry_after
 
 
 def reply(named: str | None, status: int = 503) -> httpx.Response:

@@ -6,29 +6,30 @@ from selection.card import Card
 from selection.collect import Collected, Item
 from selection.config import Settings
 from selection.forecast import texts_needed
-from selection.status import OpenRound, Status, estimate, status
+from selection.record import ProjectState, Record, TrainingState
+from selection.status import OpenRound, Status, status
 from selection.types import Estimate
+from tests import records
 
 
-def kappa(value: float | None, low: float | None, high: float | None, items: int = 64) -> Any:
+def kappa(
+    value: float | None, low: float | None = None, high: float | None = None, items: int = 64
+) -> Estimate:
     if value is None:
-        return Estimate.undefined(items, "one label only").as_json()
-    return Estimate(value, low, high, items).as_json()
+        return Estimate.undefined(items, "one label only")
+    return Estimate(value, low, high, items)
 
 
-def record(round: int, **changes: Any) -> dict[str, Any]:
-    """A round's record as the backend keeps it: far from parity, and still gaining."""
-    return {
-        "round": round, "complete": True, "labels": 6 * (round + 1),
-        "labels_bought": 18 * (round + 1), "version": f"round{round}-a",
-        "candidate": f"round{round}-a", "promoted": True, "promotion": "it is not worse.",
-        "ties": 0, "train_seconds": 9.0, "settled": True,
+def record(round: int, **changes: Any) -> Record:
+    """A round far from parity that still gains."""
+    measured: dict[str, Any] = {
+        "labels": 6 * (round + 1), "labels_bought": 18 * (round + 1), "train_seconds": 9.0,
         "expert_kappa": kappa(0.8, 0.7, 0.9), "expert_agreement": 0.9,
         "prevalence": {"yes": 0.2, "no": 0.8}, "boundary_kappa": kappa(0.3, 0.1, 0.5),
         "boundary_expert_kappa": kappa(0.5, 0.3, 0.7), "production_kappa": kappa(0.4, 0.2, 0.6),
-        "start_kappa": kappa(0.1, -0.1, 0.3), "gap": kappa(-0.4, -0.6, -0.2), "gain": None,
-        **changes,
+        "start_kappa": kappa(0.1, -0.1, 0.3), "gap": kappa(-0.4, -0.6, -0.2),
     }  # fmt: skip
+    return records.record(round, **{**measured, **changes})
 
 
 def item(i: int, round: int, answered: int, experts: int = 1) -> Item:
@@ -39,10 +40,12 @@ def item(i: int, round: int, answered: int, experts: int = 1) -> Item:
 
 
 def look(
-    items: tuple[Item, ...] = (), rounds: tuple[dict[str, Any], ...] = (), **more: Any
+    items: tuple[Item, ...] = (),
+    rounds: tuple[Record, ...] = (),
+    training: TrainingState = TrainingState(),
+    **more: Any,
 ) -> Status:
-    training = more.pop("training", {"state": "idle", "message": "", "done": 0, "total": 0})
-    backend = {"project": 7, "current": "round0-a", "rounds": list(rounds), "training": training}
+    backend = ProjectState(7, "round0-a", rounds=rounds, training=training)
     return status(Settings(project=7, **more), Collected(items, ("yes", "no"), ("odd",)), backend)
 
 
@@ -52,7 +55,7 @@ def test_an_empty_project_goes_on() -> None:
     assert now.as_json() == {
         "project": 7, "current": "round0-a", "labels_bought": 0, "rounds": [], "open": None,
         "stop": False, "decision": "go on", "reason": "No round is finished yet, so go on.",
-        "training": {"state": "idle", "message": "", "done": 0, "total": 0}, "forecast": "",
+        "training": TrainingState().as_json(), "forecast": "",
         "problems": ["odd"],
     }  # fmt: skip
 
@@ -60,10 +63,10 @@ def test_an_empty_project_goes_on() -> None:
 def test_every_round_keeps_its_figures_and_gets_the_decision_of_its_time() -> None:
     rounds = (record(0), record(1), record(2))
     now = look((item(0, 2, 1),), rounds, max_rounds=2)
-    assert [r["decision"] for r in now.rounds] == ["go on", "budget", "budget"]
-    assert [r["stop"] for r in now.rounds] == [False, True, True]
+    assert [one.decision.rule for one in now.rounds] == ["go on", "budget", "budget"]
+    assert [one.decision.stop for one in now.rounds] == [False, True, True]
     for before, after in zip(rounds, now.as_json()["rounds"], strict=True):
-        assert {key: after[key] for key in before} == before
+        assert Record.from_json(after) == before
         assert set(after) >= {
             "round", "labels", "version", "expert_kappa", "boundary_kappa", "production_kappa",
             "decision", "reason",
@@ -74,7 +77,7 @@ def test_the_decision_now_counts_what_is_bought_now() -> None:
     items = tuple(item(i, 0, 2, 2) for i in range(10))
     assert look(items, (record(0, labels_bought=18),), budget=20).decision.rule == "budget"
     now = look(items, (record(0, labels_bought=18),), budget=21)
-    assert (now.decision.stop, now.rounds[0]["stop"]) == (False, False)
+    assert (now.decision.stop, now.rounds[0].decision.stop) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,7 @@ def test_the_open_round_is_the_newest_with_what_it_lacks() -> None:
     ],
 )
 def test_a_round_is_measured_once_its_complete_record_is_settled(
-    records: tuple[dict[str, Any], ...], measured: bool
+    records: tuple[Record, ...], measured: bool
 ) -> None:
     now = look((item(0, 0, 1),), records)
     assert now.open_round is not None
@@ -117,16 +120,16 @@ def test_a_round_is_measured_once_its_complete_record_is_settled(
 @pytest.mark.parametrize(
     ("training", "says"),
     [
-        ({}, "All verdicts are there; the worker has not begun yet."),
-        ({"state": "failed", "message": "one label."}, "Training failed: one label."),
-        ({"state": "waiting", "message": "LS is down."}, "The worker waits: LS is down."),
-        ({"state": "training", "message": "x: loss 0.5", "done": 3, "total": 9},
+        (TrainingState(), "All verdicts are there; the worker has not begun yet."),
+        (TrainingState("failed", "one label."), "Training failed: one label."),
+        (TrainingState("waiting", "LS is down."), "The worker waits: LS is down."),
+        (TrainingState("training", "x: loss 0.5", 3, 9),
          "The worker is training (x: loss 0.5, 3 of 9)."),
-        ({"state": "evaluating", "message": "measuring x", "done": 0, "total": 0},
+        (TrainingState("evaluating", "measuring x"),
          "The worker is evaluating (measuring x)."),
     ],
 )  # fmt: skip
-def test_the_worker_is_told_in_a_sentence(training: dict[str, Any], says: str) -> None:
+def test_the_worker_is_told_in_a_sentence(training: TrainingState, says: str) -> None:
     assert look(training=training).training_sentence == says
 
 
@@ -157,18 +160,7 @@ def test_without_an_interval_the_forecast_is_what_was_planned() -> None:
     assert look(rounds=(nobody,)).forecast == ""
 
 
-def test_an_estimate_comes_back_as_it_was_written() -> None:
-    whole, unknown = Estimate(0.5, 0.4, 0.6, 9), Estimate.undefined(3, "why")
-    few = Estimate(1.0, None, None, 2, "few", 0.99)
-    for one in (whole, unknown, few, Estimate(0.5, 0.4, 0.6, 9, confidence=0.98)):
-        assert estimate(one.as_json()) == one
-
-
-def test_an_estimate_of_which_no_confidence_is_kept_has_95_per_cent() -> None:
-    assert estimate({"value": 0.5, "low": 0.4, "high": 0.6, "items": 9}).confidence == 0.95
-
-
 def test_the_reason_names_the_confidence_that_the_record_keeps() -> None:
-    kept = Estimate(-0.4, -0.6, -0.2, 64, confidence=0.98).as_json()
+    kept = Estimate(-0.4, -0.6, -0.2, 64, confidence=0.98)
     reason = look(rounds=(record(0, gap=kept),)).decision.reason
     assert "is -0.40 [-0.60, -0.20], 98 %, on 64 items" in reason

@@ -1,8 +1,10 @@
 from dataclasses import replace
 
 from selection.align import PARITY_CONFIDENCE, PLATEAU_CONFIDENCE
-from selection.stop import Decision, RoundResult, decide
+from selection.record import Measurement
+from selection.stop import Decision, decide
 from selection.types import Estimate
+from tests.records import record
 
 
 def gap(value: float, low: float, high: float, items: int = 150) -> Estimate:
@@ -14,23 +16,21 @@ def gain(value: float, low: float, high: float, items: int = 150) -> Estimate:
 
 
 NONE = Estimate.undefined(0, "no item was judged by two experts.")
-FAR = RoundResult(
-    round=2,
-    labels=180,
-    version="v2",
-    expert=Estimate(0.78, 0.70, 0.85, 150),
-    boundary=Estimate(0.56, 0.45, 0.66, 150),
-    production=Estimate(0.40, 0.20, 0.60, 90),
+FAR = record(
+    2,
+    expert_kappa=Estimate(0.78, 0.70, 0.85, 150),
+    boundary_kappa=Estimate(0.56, 0.45, 0.66, 150),
+    production_kappa=Estimate(0.40, 0.20, 0.60, 90),
     gap=gap(-0.22, -0.31, -0.13),
     gain=gain(0.10, 0.02, 0.18),
 )
 NEAR = replace(FAR, gap=gap(-0.01, -0.04, 0.03))
 FLAT = replace(FAR, gain=gain(0.0, -0.05, 0.04))
-SPLIT = replace(FAR, expert=Estimate(0.31, 0.20, 0.39, 60))
+SPLIT = replace(FAR, expert_kappa=Estimate(0.31, 0.20, 0.39, 60))
 
 
 def decided(
-    *history: RoundResult, labels: int = 180, budget: int = 400, rounds: int = 6
+    *history: Measurement, labels: int = 180, budget: int = 400, rounds: int = 6
 ) -> Decision:
     return decide(history, labels_bought=labels, budget=budget, max_rounds=rounds)
 
@@ -76,20 +76,20 @@ def test_a_plateau_is_an_upper_bound_of_the_gain_below_delta() -> None:
 
 
 def test_experts_who_do_not_agree_stop_the_loop_before_anything_else() -> None:
-    both = replace(NEAR, expert=SPLIT.expert)
+    both = replace(NEAR, expert_kappa=SPLIT.expert_kappa)
     assert decided(both, labels=400) == Decision(
         True,
         "policy",
         "Experts agree only with kappa 0.31 [0.20, 0.39] on 60 items: fix the policy first, "
         "because a model cannot learn what experts do not agree on.",
     )
-    assert decided(replace(FAR, expert=Estimate(0.31, 0.2, 0.40, 60))).rule == "go on"
+    assert decided(replace(FAR, expert_kappa=Estimate(0.31, 0.2, 0.40, 60))).rule == "go on"
 
 
 def test_the_rules_speak_in_their_order() -> None:
-    everything = replace(NEAR, expert=SPLIT.expert, gain=FLAT.gain)
+    everything = replace(NEAR, expert_kappa=SPLIT.expert_kappa, gain=FLAT.gain)
     assert decided(everything, labels=400).rule == "policy"
-    assert decided(replace(everything, expert=FAR.expert), labels=400).rule == "parity"
+    assert decided(replace(everything, expert_kappa=FAR.expert_kappa), labels=400).rule == "parity"
     assert decided(FLAT, labels=400).rule == "plateau"
     assert decided(FAR, labels=400).rule == "budget"
 
@@ -117,7 +117,7 @@ def test_only_the_last_round_counts() -> None:
 
 
 def test_what_is_undefined_stops_nothing_but_the_budget_does() -> None:
-    blind = RoundResult(1, 60, "v1", NONE, NONE, NONE, NONE, NONE)
+    blind = replace(record(1), gap=NONE, gain=NONE)
     assert decided(blind) == Decision(
         False,
         "go on",
@@ -128,7 +128,7 @@ def test_what_is_undefined_stops_nothing_but_the_budget_does() -> None:
 
 def test_a_value_without_an_interval_stops_nothing() -> None:
     bare = Estimate(0.1, None, None, 40, "all answers are the same label in 1500 of 2000 resamples")
-    decision = decided(replace(FAR, expert=bare, gap=bare, gain=bare))
+    decision = decided(replace(FAR, expert_kappa=bare, gap=bare, gain=bare))
     assert decision == Decision(
         False,
         "go on",
@@ -140,7 +140,7 @@ def test_a_value_without_an_interval_stops_nothing() -> None:
 def test_a_handful_of_items_stops_nothing() -> None:
     few = replace(
         FAR,
-        expert=Estimate(0.1, 0.0, 0.2, 29),
+        expert_kappa=Estimate(0.1, 0.0, 0.2, 29),
         gap=gap(0.0, 0.0, 0.0, 29),
         gain=gain(0.0, 0.0, 0.0, 29),
     )

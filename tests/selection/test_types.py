@@ -130,3 +130,14 @@ def test_an_estimate_carries_and_says_a_confidence_that_is_not_95_per_cent() -> 
     }  # fmt: skip
     assert strict.confidence_said == ", 98 %"
     assert Estimate(0.5, 0.4, 0.6, 90).confidence_said == ""
+
+
+def test_an_estimate_comes_back_as_it_was_written() -> None:
+    whole, unknown = Estimate(0.5, 0.4, 0.6, 9), Estimate.undefined(3, "why")
+    few = Estimate(1.0, None, None, 2, "few", 0.99)
+    for one in (whole, unknown, few, Estimate(0.5, 0.4, 0.6, 9, confidence=0.98)):
+        assert Estimate.from_json(one.as_json()) == one
+
+
+def test_an_estimate_of_which_no_confidence_is_kept_has_95_per_cent() -> None:
+    assert Estimate.from_json({"value": 0.5, "low": 0.4, "high": 0.6, "items": 9}).confidence == 0.95

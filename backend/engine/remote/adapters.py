@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 import httpx
 
-from backend.engine.protocol import Served
 from backend.engine.remote.http import LlmServer
+from backend.engine.served import Served
 from backend.versions.manifest import ADAPTER_CONFIG
 from selection.errors import ModelError, VersionError
 

@@ -17,10 +17,11 @@ from backend.config import Settings
 from backend.engine import prompt as prompts
 from backend.engine.offline import resolve
 from backend.engine.prompt import Prompt
-from backend.engine.protocol import Said, Served
+from backend.engine.protocol import Said
 from backend.engine.remote.adapters import RemoteAdapters
 from backend.engine.remote.completions import UnknownModel, logprobs
 from backend.engine.remote.http import LlmServer
+from backend.engine.served import Served
 from selection.errors import ModelError
 from selection.types import Doubles
 

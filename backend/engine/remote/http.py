@@ -15,7 +15,7 @@ import tenacity
 from pydantic import SecretStr
 
 from selection.errors import ModelError, SettingError
-from selection.retry_after import retry_after
+from selection.http import retry_after
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import numpy as np
 from pydantic import SecretStr
 
 from backend.engine.local import Local
-from backend.engine.protocol import Served
 from backend.engine.remote.adapters import RemoteAdapters
 from backend.engine.remote.engine import Remote
 from backend.engine.remote.http import LlmServer
+from backend.engine.served import Served
 from demo.run import LABELS, policy
 from selection.types import Doubles
 from tests.backend.engine.tiny_model import tiny_tokenizer

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.engine import llm, local
 from backend.engine.llm import Llm
 from backend.engine.local import Local
-from backend.engine.protocol import Served, llm, local
+from backend.engine.served import Served
 from selection.errors import ModelError, VersionError
 from selection.types import Doubles
 from tests.backend.engine.tiny_model import tiny_model

@@ -9,8 +9,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.engine.local import Local
 from backend.engine.prompt import build
-from backend.engine.protocol import Said, Served
+from backend.engine.protocol import Said
 from backend.engine.scorer import NEUTRAL, Scorer
+from backend.engine.served import Served
 from backend.train import Recipe, train
 from selection.errors import ModelError, VersionError
 from tests.backend.engine.tiny_model import tiny_model

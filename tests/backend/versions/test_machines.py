@@ -12,7 +12,7 @@ import pytest
 
 from backend.config import Settings
 from backend.versions.registry import Manifest, make_registry
-from selection.backend_client import SECRET_HEADER
+from selection.http import SECRET_HEADER
 from tests.backend.queue.redis_server import RedisServer, redis_server
 from tests.backend.web.application import SECRET
 from tests.backend.web.gunicorn_server import Served, started

@@ -15,6 +15,8 @@ from safetensors.numpy import save_file
 
 from backend.versions.registry import ADAPTER, Manifest, Registry, named, write_json
 from selection.errors import ModelError, StorageError, VersionError
+from selection.record import TrainingState
+from tests.records import record
 
 BASE = Manifest("prompted-1", "prompted", -1, "m", "policy", ("yes", "no"))
 TRAINED = Manifest(
@@ -236,17 +238,17 @@ def test_a_damaged_pointer_says_how_to_set_it(registry: Registry, content: str) 
 
 def test_records_come_by_round_as_numbers(registry: Registry) -> None:
     for round in (10, 2, 0):
-        registry.save_record(7, {"round": round, "settled": False})
-    registry.save_record(7, {"round": 2, "settled": True})
+        registry.save_record(7, record(round, settled=False))
+    registry.save_record(7, record(2, settled=True))
     (registry.folder(7) / "rounds" / "2 (copy).json").write_text("x")
-    assert [(r["round"], r["settled"]) for r in registry.records(7)] == [
+    assert [(r.round, r.settled) for r in registry.records(7)] == [
         (0, False), (2, True), (10, False),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"round": 1}', "{}"])
 def test_a_damaged_record_is_named(registry: Registry, content: str) -> None:
-    registry.save_record(7, {"round": 0})
+    registry.save_record(7, record(0))
     (registry.folder(7) / "rounds" / "0.json").write_text(content)
     with pytest.raises(VersionError, match=r"record .*0\.json is damaged"):
         registry.records(7)
@@ -259,15 +261,14 @@ def test_the_workers_state_is_whole_whatever_the_file_holds(
     registry.folder(7).mkdir(parents=True)
     if content is not None:
         (registry.folder(7) / "training.json").write_text(content)
-    state = registry.training(7)
-    assert set(state) == {"state", "message", "done", "total"}
-    assert state["state"] == ("training" if content and "state" in content else "idle")
+    named = content is not None and "state" in content
+    assert registry.training(7) == TrainingState("training" if named else "idle")
 
 
 def test_projects_are_those_that_have_a_folder(registry: Registry) -> None:
     assert registry.projects() == []
     for project in (12, 3):
-        registry.set_training(project, "idle")
+        registry.set_training(project, TrainingState())
     (registry.root / "notes").mkdir()
     assert registry.projects() == [3, 12]
 
@@ -278,14 +279,14 @@ def test_projects_are_those_that_have_a_folder(registry: Registry) -> None:
 def test_a_full_disk_leaves_every_file_as_it_was(registry: Registry) -> None:
     put(registry, BASE)
     registry.promote(7, "prompted-1")
-    registry.save_record(7, {"round": 0, "note": "old"})
+    registry.save_record(7, record(0, promotion="old"))
     with full_disk(8):
         with pytest.raises(StorageError, match="Free some space"):
             registry.promote(7, "prompted-1")
         with pytest.raises(StorageError, match="Cannot write .*0.json: File too large"):
-            registry.save_record(7, {"round": 0, "note": "new"})
+            registry.save_record(7, record(0, promotion="new"))
     assert registry.current(7) == "prompted-1"
-    assert registry.records(7) == [{"round": 0, "note": "old"}]
+    assert registry.records(7) == [record(0, promotion="old")]
     left = [p.name for p in registry.folder(7).rglob("*") if p.is_file()]
     assert sorted(left) == ["0.json", "current", "manifest.json"]
 

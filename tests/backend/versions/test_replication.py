@@ -15,8 +15,10 @@ from backend.config import Settings
 from backend.versions.registry import ADAPTER, Manifest, Registry, make_registry
 from backend.worker import Jobs
 from selection.errors import BackendError, VersionError
+from selection.record import TrainingState
 from tests.backend.queue.redis_server import PASSWORD, RedisServer, redis_server
 from tests.backend.versions.test_registry import BASE, TRAINED, full_disk, put
+from tests.records import record
 
 ROOT = Path(__file__).parents[3]
 VERSION = "crux:project:7:version:round0-1"
@@ -60,15 +62,15 @@ def test_a_promotion_on_one_machine_is_one_on_all(machine: Machine) -> None:
 
 def test_records_sample_and_the_workers_state_are_seen_everywhere(machine: Machine) -> None:
     a, b = machine("a"), machine("b")
-    a.save_record(7, {"round": 0, "settled": False})
-    a.save_record(7, {"round": 10, "settled": True})
+    a.save_record(7, record(0, settled=False))
+    a.save_record(7, record(10))
     b.save_sample(7, ["ein Text", "é"])
-    a.set_training(7, "training", "round1", 3, 90)
+    a.set_training(7, TrainingState("training", "round1", 3, 90))
     assert b.records(7) == a.records(7) == [
-        {"round": 0, "settled": False}, {"round": 10, "settled": True},
+        record(0, settled=False), record(10),
     ]  # fmt: skip
     assert a.sample(7) == ["ein Text", "é"]
-    assert b.training(7) == {"state": "training", "message": "round1", "done": 3, "total": 90}
+    assert b.training(7) == TrainingState("training", "round1", 3, 90)
     assert machine("c").projects() == [7]
 
 
@@ -215,19 +217,19 @@ def test_without_redis_every_machine_serves_what_it_has_and_changes_nothing(
     put(a, BASE)
     put(a, TRAINED)
     a.promote(7, "round0-1")
-    a.save_record(7, {"round": 0})
+    a.save_record(7, record(0))
     assert b.current(7) == "round0-1"
-    assert b.records(7) == [{"round": 0}]
+    assert b.records(7) == [record(0)]
     server.stop()
     for _ in range(3):
         assert (a.current(7), b.current(7)) == ("round0-1", "round0-1")
-        assert b.records(7) == [{"round": 0}]
-        assert b.training(7)["state"] == "idle"
+        assert b.records(7) == [record(0)]
+        assert b.training(7).state == "idle"
         assert b.projects() == [7]
     with pytest.raises(BackendError, match="queue at redis 127.0.0.1:.* cannot be used"):
         a.promote(7, "prompted-1")
     with pytest.raises(BackendError):
-        a.save_record(7, {"round": 1})
+        a.save_record(7, record(1))
     assert a.current(7) == "round0-1"
     assert "This machine goes on with its own files" in caplog.text
     assert PASSWORD not in caplog.text
@@ -250,8 +252,8 @@ def test_a_redis_that_lost_its_memory_is_told_and_nobody_is_set_back(
     c = machine("c")
     assert c.current(7) == "round0-1"
     assert c.adapter(7, c.get(7, "round0-1")) is not None
-    c.save_record(7, {"round": 0})
-    assert a.records(7) == b.records(7) == [{"round": 0}]
+    c.save_record(7, record(0))
+    assert a.records(7) == b.records(7) == [record(0)]
 
 
 def test_a_home_of_one_machine_becomes_what_the_others_have_too(
@@ -333,7 +335,7 @@ def test_another_worker_takes_over_what_a_killed_one_was_training(
         file = tmp_path / name
         return file.exists() and what in file.read_text()
 
-    machine("web").set_training(7, "idle")
+    machine("web").set_training(7, TrainingState())
     a = worker("a", 600)
     assert eventually(lambda: holds("a.log", "worker is ready"))
     b = worker("b", 0)

@@ -10,7 +10,7 @@ from backend.config import Settings
 from backend.versions.registry import Manifest
 from backend.web.app import create_app
 from backend.web.state import Process
-from selection.backend_client import SECRET_HEADER
+from selection.http import SECRET_HEADER
 from tests.fakes import FakeScorer, FakeStudio, fake_train
 
 SECRET, TOKEN = "a-long-secret", "c0ffee" * 6 + "c0de"

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from demo.processes import HOST, Process, free_port, start_process, stop, wait_until
-from selection.backend_client import SECRET_HEADER
+from selection.http import SECRET_HEADER
 from tests.backend.web.application import SECRET, TOKEN
 
 ROOT = Path(__file__).parents[3]

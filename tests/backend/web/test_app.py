@@ -9,9 +9,11 @@ import pytest
 
 from backend.web.ml_base import Hub
 from selection.errors import StudioError
+from selection.record import TrainingState
 from selection.studio.schema import parse_schema
 from tests.backend.eventually import until
 from tests.backend.web.application import CONFIG, TOKEN, Backend, refused
+from tests.records import record
 
 
 @pytest.fixture
@@ -150,18 +152,21 @@ def test_score_gives_every_labels_probability_and_the_version(backend: Backend) 
 def test_a_project_tells_its_versions_rounds_and_training(backend: Backend) -> None:
     backend.train("round0-a")
     registry = backend.process.serving.registry
-    registry.save_record(7, {"round": 0, "version": "round0-a"})
+    registry.save_record(7, record(0))
     assert backend.post("/projects/7/current", {"version": "round0-a"}).json == {
         "current": "round0-a"
     }
-    registry.set_training(7, "training", "round1-b", 3, 9)
+    registry.set_training(7, TrainingState("training", "round1-b", 3, 9))
     body = backend.get("/projects/7").json
     assert (body["project"], body["current"]) == (7, "round0-a")
     assert [(v["version"], v["ties"], v["examples"]) for v in body["versions"]] == [
         ("round0-a", 1, 0)
     ]
-    assert body["rounds"] == [{"round": 0, "version": "round0-a"}]
-    assert body["training"] == {"state": "training", "message": "round1-b", "done": 3, "total": 9}
+    assert body["rounds"] == [record(0).as_json()]
+    assert body["training"] == {
+        "state": "training", "message": "round1-b", "done": 3, "total": 9, "failures": 0,
+        "next_try": "",
+    }  # fmt: skip
 
 
 def test_check_makes_the_worker_look(backend: Backend) -> None:

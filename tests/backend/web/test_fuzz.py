@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from backend.web.openapi import ROUTES, Route
-from selection.backend_client import SECRET_HEADER
+from selection.http import SECRET_HEADER
 from tests.backend.web.application import SECRET
 from tests.backend.web.gunicorn_server import Served, started
 

@@ -13,8 +13,8 @@ from backend.versions.registry import Registry
 from backend.web import schemas as messages
 from backend.web.guard import KEPT_FREE, Admission, Refused
 from backend.web.ml_base import Hub
-from selection.backend_client import SECRET_HEADER
 from selection.errors import VersionError
+from selection.http import SECRET_HEADER
 from tests.backend.web.application import CONFIG, SECRET, Backend, refused
 
 POSTS = [

@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -8,9 +7,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from backend.engine.local import Local
 from backend.engine.scorer import Scorer
 from backend.web.ml_base import Hub
-from selection.backend_client import SECRET_HEADER
+from selection.http import SECRET_HEADER
+from selection.record import Record, TrainingState
+from selection.types import Estimate
 from tests.backend.engine.tiny_model import tiny_model
 from tests.backend.web.application import CONFIG, SECRET, Backend
+from tests.records import record
 
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 SCORE = {"project": 7, "texts": ["red", "green", "blue"]}
@@ -103,9 +105,9 @@ def test_versions_worker_and_kappas_of_each_project_are_told(backend: Backend) -
     registry = backend.process.serving.registry
     assert figure(backend, "crux_version_info", project="7", version="round1-b") is None
     registry.promote(7, "round1-b")
-    registry.set_training(7, "training", "round2-c", 3, 9)
-    registry.save_record(7, record(0, production=0.1, seconds=20.0))
-    registry.save_record(7, record(1, production=0.5, seconds=22.5))
+    registry.set_training(7, TrainingState("training", "round2-c", 3, 9))
+    registry.save_record(7, measured(0, production=0.1, seconds=20.0))
+    registry.save_record(7, measured(1, production=0.5, seconds=22.5))
     found = figures(backend)
 
     def of(name: str, **labels: str) -> float | None:
@@ -122,18 +124,15 @@ def test_versions_worker_and_kappas_of_each_project_are_told(backend: Backend) -
     assert of("crux_kappa", kind="boundary") is None  # undefined is absent, and no zero
 
 
-def record(round: int, production: float, seconds: float) -> dict[str, Any]:
-    """As fit keeps it; the boundary is undefined."""
+def measured(round: int, production: float, seconds: float) -> Record:
+    """A round with an undefined boundary."""
 
-    def kappa(value: float | None) -> dict[str, float | None]:
-        if value is None:
-            return {"value": None, "low": None, "high": None, "items": 0}
-        return {"value": value, "low": value - 0.1, "high": value + 0.1, "items": 30}
+    def kappa(value: float) -> Estimate:
+        return Estimate(value, value - 0.1, value + 0.1, 30)
 
-    return {
-        "round": round, "train_seconds": seconds, "production_kappa": kappa(production),
-        "expert_kappa": kappa(0.8), "boundary_kappa": kappa(None), "start_kappa": None,
-    }  # fmt: skip
+    return record(
+        round, train_seconds=seconds, production_kappa=kappa(production), expert_kappa=kappa(0.8)
+    )
 
 
 def test_what_is_damaged_is_left_out_and_named_in_the_log(
@@ -142,7 +141,7 @@ def test_what_is_damaged_is_left_out_and_named_in_the_log(
     backend.train("round0-a")
     registry = backend.process.serving.registry
     (registry.folder(7) / "current").write_text("{")
-    registry.save_record(7, record(0, production=0.1, seconds=20.0))
+    registry.save_record(7, measured(0, production=0.1, seconds=20.0))
     (registry.folder(7) / "rounds/0.json").write_text("{")
     found = figures(backend)
     assert found["crux_versions", frozenset({("project", "7")})] == 1

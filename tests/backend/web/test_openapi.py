@@ -7,9 +7,10 @@ import pytest
 
 from backend.config import Settings
 from backend.web.ml_base import Hub
-from backend.web.openapi import ROUTES, Route, describe
+from backend.web.openapi import ROUTES, Route, document
 from backend.web.views import VIEWS
 from tests.backend.web.application import CONFIG, Backend
+from tests.records import record
 
 BODIES: dict[str, dict[str, Any]] = {
     "/setup": {"project": "7.1700000000", "schema": CONFIG, "access_token": "x"},
@@ -26,7 +27,7 @@ BODIES: dict[str, dict[str, Any]] = {
 def backend(tmp_path: Path) -> Iterator[Backend]:
     made = Backend(tmp_path)
     made.train("round0-a")
-    made.process.serving.registry.save_record(7, {"round": 0, "version": "round0-a"})
+    made.process.serving.registry.save_record(7, record(0))
     yield made
     Hub.answers = None
 
@@ -64,12 +65,12 @@ def test_every_route_of_the_app_is_described_and_every_described_one_is_served(
 def test_a_good_request_fits_the_description_and_so_does_its_answer(
     backend: Backend, route: Route
 ) -> None:
-    document = describe(backend.process.settings)
-    operation = document["paths"][route.path][route.method.lower()]
+    told = document(backend.process.settings)
+    operation = told["paths"][route.path][route.method.lower()]
     path = route.path.replace("{project}", "7")
     if route.body:
         content = operation["requestBody"]["content"]["application/json"]
-        assert resolved(document, content["schema"]).is_valid(BODIES[route.path])
+        assert resolved(told, content["schema"]).is_valid(BODIES[route.path])
         answer = backend.post(path, BODIES[route.path])
     else:
         answer = backend.get(path)
@@ -78,27 +79,27 @@ def test_a_good_request_fits_the_description_and_so_does_its_answer(
     assert list(declared["content"]) == [answer.mimetype]
     if answer.is_json:
         schema = declared["content"]["application/json"]["schema"]
-        assert resolved(document, schema).is_valid(answer.json)
-        assert not resolved(document, schema).is_valid([answer.json])
+        assert resolved(told, schema).is_valid(answer.json)
+        assert not resolved(told, schema).is_valid([answer.json])
     assert answer.headers["X-Request-ID"]
 
 
 def test_limits_that_are_settings_stand_in_the_description() -> None:
-    document = describe(Settings(most_tasks=77, most_bytes=4_321))
-    tasks = document["components"]["schemas"]["PredictBody"]["properties"]["tasks"]
+    told = document(Settings(most_tasks=77, most_bytes=4_321))
+    tasks = told["components"]["schemas"]["PredictBody"]["properties"]["tasks"]
     assert tasks["maxItems"] == 77
-    assert "4321 bytes" in document["info"]["description"]
+    assert "4321 bytes" in told["info"]["description"]
 
 
 def test_only_health_is_open_and_nothing_asks_for_a_secret_that_there_is_not(
     backend: Backend,
 ) -> None:
-    document = backend.get("/openapi.json").json
-    assert document["security"] == [{"secret": []}, {"basic": []}]
-    closed = {path for path, of in document["paths"].items() for one in of.values()
+    told = backend.get("/openapi.json").json
+    assert told["security"] == [{"secret": []}, {"basic": []}]
+    closed = {path for path, of in told["paths"].items() for one in of.values()
               if one.get("security") != []}  # fmt: skip
-    assert set(document["paths"]) - closed == {"/health"}
-    assert describe(Settings())["security"] == []
+    assert set(told["paths"]) - closed == {"/health"}
+    assert document(Settings())["security"] == []
 
 
 def test_the_token_that_label_studio_sends_to_setup_is_no_field_of_ours(backend: Backend) -> None:

@@ -22,8 +22,7 @@ from benchmarks.statistics.simulate import (
     true_kappa,
 )
 from selection import forecast as cost
-from selection.collect import sample_of, verdicts_of
-from selection.majority import majority
+from selection.collect import majority, sample_of, verdicts_of
 from selection.types import NO_VERDICT
 
 HUGE = 400_000

@@ -2,12 +2,11 @@ from typing import Any
 
 import pytest
 
-from selection.backend_client import SECRET_HEADER
 from selection.command.checks import Check
 from selection.command.connect import connect, remove_webhook
 from selection.config import Settings
 from selection.errors import StudioError, StudioRefused
-from selection.http import Reply
+from selection.http import SECRET_HEADER, Reply
 from selection.studio.project import Webhook
 from tests.fakes import FakeBackend, FakeStudio
 
@@ -33,9 +32,9 @@ class Place:
 
     def connect(self, **changes: Any) -> list[Check]:
         settings = Settings(**{**self.settings, **changes})
-        return list(connect(settings, self.studio, self.backend, self.knock))  # type: ignore[arg-type]
+        return list(connect(settings, self.studio, self.backend, self.get))  # type: ignore[arg-type]
 
-    def knock(self, url: str, secret: str) -> Reply:
+    def get(self, url: str, secret: str) -> Reply:
         assert url == f"{URL}/versions?project=7"
         return Reply(200 if secret == self.secret or not self.secret else 401, 0.0)
 

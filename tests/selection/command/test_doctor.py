@@ -3,12 +3,11 @@ from typing import Any
 
 import pytest
 
-from selection.backend_client import SECRET_HEADER
 from selection.command.checks import Check
 from selection.command.doctor import Doctor
 from selection.config import Settings
 from selection.errors import SettingError
-from selection.http import Reply
+from selection.http import SECRET_HEADER, Reply
 from selection.studio.project import Backend, Project, Webhook
 from tests.fakes import FakeBackend, FakeStudio
 
@@ -73,7 +72,7 @@ class Place:
         self.studio.hooks[number] = Webhook(**one)
         return number
 
-    def knock(self, url: str, secret: str) -> Reply:
+    def get(self, url: str, secret: str) -> Reply:
         if url.endswith("/health"):
             return Reply(200, self.ahead.get(url.rsplit(":", 1)[1], 0.2))
         return Reply(200 if secret == self.secret or not self.secret else 401, 0.0)
@@ -87,7 +86,7 @@ class Place:
             Settings(**values),
             lambda: self.studio,  # type: ignore[arg-type, return-value]
             lambda: self.backend,  # type: ignore[arg-type, return-value]
-            self.knock,
+            self.get,
         )
         return {check.name: check for check in doctor.look()}
 
@@ -139,7 +138,7 @@ def test_a_setting_with_which_no_client_can_be_made_is_a_line_too(place: Place) 
     def none() -> Any:
         raise SettingError("Label Studio's URL 'x' must start with http:// or https://.")
 
-    doctor = Doctor(Settings(project=7, home=place.home), none, none, place.knock)
+    doctor = Doctor(Settings(project=7, home=place.home), none, none, place.get)
     first = next(doctor.look())
     assert (first.ok, "CRUX_STUDIO_TOKEN" in first.message) == (False, True)
     doctor.settings = Settings(project=7, home=place.home, studio_token="t")  # type: ignore[arg-type]

@@ -6,31 +6,31 @@ from rich.console import Console
 
 from selection.command.models import listed, previous, table
 from selection.errors import BackendError
+from selection.record import ProjectState, Record, Version
 from tests.selection.test_status import kappa, record
 
 
-def version(name: str, **changes: Any) -> dict[str, Any]:
-    """A version as the backend tells it."""
-    prompted = name.startswith("p")
-    return {
-        "version": name, "kind": "prompted" if prompted else "trained",
-        "round": -1 if prompted else 0, "model": "a/base-llm", "policy": "Is it good?",
-        "labels": ["yes", "no"], "offsets": [] if prompted else [0.1, -0.1],
-        "pool_prior": [] if prompted else [0.125, 0.875],
-        "recipe": {} if prompted else {"rank": 16, "epochs": 6, "clip": 1.0, "seed": 3},
-        "examples": 0 if prompted else 64, "ties": 0, "seconds": 0.0 if prompted else 81.4,
-        "digest": "", "drawn": 0.0, **changes,
+def version(name: str, **changes: Any) -> Version:
+    if name.startswith("p"):
+        return Version(name, "prompted", -1, "a/base-llm", "Is it good?", ("yes", "no"))
+    trained: dict[str, Any] = {
+        "offsets": (0.1, -0.1), "pool_prior": (0.125, 0.875), "examples": 64, "seconds": 81.4,
+        "recipe": {"rank": 16, "epochs": 6, "clip": 1.0, "seed": 3},
     }  # fmt: skip
+    return Version(
+        name, "trained", 0, "a/base-llm", "Is it good?", ("yes", "no"), **{**trained, **changes}
+    )
 
 
-def state(*names: str, current: str = "p0", rounds: tuple[Any, ...] = ()) -> dict[str, Any]:
-    return {
-        "project": 7, "current": current, "versions": [version(name) for name in names],
-        "rounds": list(rounds), "training": {},
-    }  # fmt: skip
+def state(
+    *names: str, current: str = "p0", rounds: tuple[Record, ...] = (), **changes: Any
+) -> ProjectState:
+    """changes: of the last version."""
+    versions = [version(name) for name in names[:-1]] + [version(names[-1], **changes)]
+    return ProjectState(7, current, tuple(versions), rounds)
 
 
-def printed(told: dict[str, Any], wide: bool = True) -> str:
+def printed(told: ProjectState, wide: bool = True) -> str:
     console = Console(file=io.StringIO(), width=200)
     console.print(table(told, wide))
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
@@ -47,16 +47,16 @@ def test_each_version_carries_the_kappas_of_the_last_round_that_measured_it() ->
     start, a, b, refused = told["versions"]
     assert [one["current"] for one in told["versions"]] == [False, False, True, False]
     assert (a["measured"]["round"], b["measured"]["round"]) == (1, 2)
-    assert a["measured"]["production_kappa"] == kappa(0.4, 0.3, 0.5, items=99)
+    assert a["measured"]["production_kappa"] == kappa(0.4, 0.3, 0.5, items=99).as_json()
     assert b["measured"]["boundary_kappa"]["value"] is None
     assert b["measured"]["boundary_kappa"]["items"] == 5
-    assert b["measured"]["expert_kappa"] == kappa(0.8, 0.7, 0.9)
+    assert b["measured"]["expert_kappa"] == kappa(0.8, 0.7, 0.9).as_json()
     assert refused["measured"] is None
     assert start["measured"] == {
-        "round": 2, "boundary_kappa": None, "production_kappa": kappa(0.1, -0.1, 0.3),
-        "expert_kappa": kappa(0.8, 0.7, 0.9),
+        "round": 2, "boundary_kappa": None, "production_kappa": kappa(0.1, -0.1, 0.3).as_json(),
+        "expert_kappa": kappa(0.8, 0.7, 0.9).as_json(),
     }  # fmt: skip
-    assert a["recipe"] == version("a")["recipe"]
+    assert a["recipe"] == version("a").recipe
 
 
 def test_before_any_round_nothing_is_measured() -> None:
@@ -64,10 +64,10 @@ def test_before_any_round_nothing_is_measured() -> None:
 
 
 def test_the_table_says_what_a_version_was_made_from_and_how_good_it_is() -> None:
-    told = state("p0", "a", current="a", rounds=(record(0, version="a"),))
-    told["versions"][1] |= {
-        "ties": 2, "made": "2026-11-22T09:41:07+00:00", "taught": {"yes": 20, "no": 44},
-    }  # fmt: skip
+    told = state(
+        "p0", "a", current="a", rounds=(record(0, version="a"),), ties=2,
+        made="2026-11-22T09:41:07+00:00", taught={"yes": 20, "no": 44},
+    )  # fmt: skip
     text = " ".join(printed(told).split())
     for words in (
         "Versions of project 7", "as it is, prompted", "a/base-llm",
@@ -97,10 +97,8 @@ def test_the_current_version_alone_has_a_star() -> None:
 def test_the_version_before_is_the_one_of_the_round_before(
     current: str, before: str | None
 ) -> None:
-    told = {
-        "current": current, "versions": [version(n) for n in ("p0", "p1", "a", "b", "x")],
-        "rounds": [record(0, version="a"), record(1, version="a"), record(2, version="b")],
-    }  # fmt: skip
+    rounds = (record(0, version="a"), record(1, version="a"), record(2, version="b"))
+    told = state("p0", "p1", "a", "b", "x", current=current, rounds=rounds)
     if before is None:
         with pytest.raises(BackendError, match=f"no version before {current}"):
             previous(told)

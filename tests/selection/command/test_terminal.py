@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from selection.command.terminal import Steps, kappa, rounds_table
+from selection.types import Estimate
 from tests.selection.test_status import item, look, record
 from tests.selection.test_status import kappa as figure
 
@@ -22,8 +23,8 @@ def printed(what: Any) -> str:
         (figure(0.614, 0.481, 0.72, 96), "0.61\n[0.48, 0.72]\nn=96"),
         (figure(-0.1, -0.2, 0.0, 9), "-0.10\n[-0.20, 0.00]\nn=9"),
         (figure(None, None, None, 3), "undefined\nn=3"),
-        ({**figure(0.61, 0.48, 0.72, 96), "confidence": 0.98}, "0.61\n[0.48, 0.72], 98 %\nn=96"),
-        ({"value": 1.0, "low": None, "high": None, "items": 2}, "1.00\nn=2"),
+        (Estimate(0.61, 0.48, 0.72, 96, confidence=0.98), "0.61\n[0.48, 0.72], 98 %\nn=96"),
+        (figure(1.0, None, None, 2), "1.00\nn=2"),
     ],
 )
 def test_a_kappa_is_told_with_its_interval(body: Any, says: str) -> None:

@@ -12,9 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from backend.config import Settings
-from backend.engine.protocol import Served
 from backend.engine.remote.engine import connect
 from backend.engine.remote.http import LlmServer
+from backend.engine.served import Served
 from demo.run import LABELS
 from selection.errors import ModelError, SettingError, VersionError
 from tests.backend.engine.ask import (

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from backend.engine.local import Local
-from backend.engine.protocol import Served
 from backend.engine.scorer import Scorer
+from backend.engine.served import Served
 from benchmarks.serving.llama_server import LlamaServer, write_float32
 from demo.processes import free_port
 from demo.ratings import load

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 import torch
 
+from backend.engine import llm, prompt
 from backend.engine.adapters import Adapters
 from backend.engine.llm import Asked, Llm
-from backend.engine.protocol import Served, llm, prompt
 from backend.engine.remote.adapters import KEPT
+from backend.engine.served import Served
 from backend.train import Recipe, train
 from benchmarks.serving.vllm_server import VllmServer
 from demo.ratings import load

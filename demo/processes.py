@@ -1,7 +1,7 @@
-"""Processes that outlive the command that started them, and are ended by nobody else.
+"""Processes that outlive the command that started them, and that no other command ends.
 
-A pid file says which process is ours: its number and the moment it started, so that a process
-that was given the same number later is never touched.
+A pid file says which process is ours: its number and the moment it started. A process that is
+given the same number later is never touched.
 """
 
 import json
@@ -21,21 +21,30 @@ Say = Callable[[str], None]
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody else gets while this process lives.
+
+    A socket stays bound to it without listening. The system then gives the port to nobody who
+    asks for any port, but lets a server with SO_REUSEADDR or SO_REUSEPORT (all that are started
+    here) listen on it, end, and listen again. Until then connections are refused.
+    """
+    holder = socket.socket()
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        holder.setsockopt(socket.SOL_SOCKET, option, 1)
+    holder.bind((HOST, 0))
+    port = int(holder.getsockname()[1])
+    holder.detach()  # or the socket would be closed with the object
+    return port
 
 
 def port_taken(port: int) -> bool:
-    """Does something answer on this port of this machine?"""
+    """Return whether something answers on this port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process that we started. started: what the system says of the moment it began."""
+    """A process that we started. started: the moment it began, as the system states it."""
 
     name: str
     pid: int
@@ -45,12 +54,12 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Is it still this process, and not a finished one or another of the same number?"""
-        _bury(self.pid)
+        """Whether this very process runs, not a later one with the same number."""
+        _reap(self.pid)
         return _started(self.pid) == self.started
 
-    def last_words(self, lines: int = 12) -> str:
-        """The end of its log, for a message."""
+    def end_of_log(self, lines: int = 12) -> str:
+        """Return the end of its log, for a message."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
@@ -58,18 +67,20 @@ class Process:
 def start_process(
     name: str, argv: Sequence[str], env: Mapping[str, str], log: Path, pid_file: Path
 ) -> Process:
-    """Start a program in a session of its own, its output appended to `log`.
+    """Start a program in a session of its own and append its output to `log`.
 
-    env: its whole environment. Raises SettingError if the program is not there, CruxError if
-    the process of this pid file still runs.
+    env: its whole environment. Raises SettingError if the program is missing, CruxError if the
+    process of this pid file still runs.
     """
     if (there := running(pid_file)) is not None:
-        raise CruxError(f"{there.name} runs already (process {there.pid}); `make down` ends it.")
+        raise CruxError(
+            f"{there.name} is already running (process {there.pid}); `make down` stops it."
+        )
     for path in (log, pid_file):
         path.parent.mkdir(parents=True, exist_ok=True)
     out, append = os.O_RDWR, os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
-        # Not subprocess.Popen: it warns when a process outlives the object, which is the point.
+        # Not subprocess.Popen, which warns when a process outlives its object: here that is wanted.
         pid = os.posix_spawnp(
             argv[0],
             list(argv),
@@ -90,7 +101,7 @@ def start_process(
 
 
 def running(pid_file: Path) -> Process | None:
-    """The process of this pid file if it still runs."""
+    """Return the process of this pid file if it still runs."""
     try:
         body = json.loads(pid_file.read_text())
         process = Process(body["name"], body["pid"], body["started"], Path(body["log"]), pid_file)
@@ -100,10 +111,10 @@ def running(pid_file: Path) -> Process | None:
 
 
 def stop(pid_file: Path, patience: float = 15.0) -> bool:
-    """End the process of this pid file and its children; True if there was one.
+    """Stop the process of this pid file and its children. Return whether there was one.
 
-    Asks first; after `patience` seconds it is killed. Without a process that is certainly ours
-    nothing is ended, and the pid file goes.
+    A process that has not ended `patience` seconds after SIGTERM is killed. A process that is not
+    certainly ours is left alone. The pid file is removed in every case.
     """
     process = running(pid_file)
     if process is not None:
@@ -118,19 +129,19 @@ def stop(pid_file: Path, patience: float = 15.0) -> bool:
 def wait_until(
     process: Process, ready: Callable[[], bool], timeout: float, say: Say | None = None
 ) -> None:
-    """Return when ready() is true. Raises CruxError with the log's end if it dies or is too slow.
+    """Return when ready() is true. Raises CruxError with the log's end if it ends or is too slow.
 
-    say: told every five seconds that it still takes.
+    say: called every five seconds while it is starting.
     """
     begun = told = time.monotonic()
     while not ready():
         now = time.monotonic()
         if not process.alive:
-            raise CruxError(f"{process.name} ended at its start:\n{process.last_words()}")
+            raise CruxError(f"{process.name} ended while it was starting:\n{process.end_of_log()}")
         if now - begun > timeout:
             raise CruxError(
                 f"{process.name} is not ready after {timeout:.0f} s; its log is {process.log}:\n"
-                f"{process.last_words()}"
+                f"{process.end_of_log()}"
             )
         if say and now - told > 5:
             told = now
@@ -139,7 +150,7 @@ def wait_until(
 
 
 def _started(pid: int) -> str:
-    """When the process of this number began; "" if there is none, or only its remains."""
+    """Return when the process of this number began; "" if there is none, or a zombie."""
     if not Path("/proc/self/stat").exists():
         asked = subprocess.run(
             ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
@@ -149,13 +160,13 @@ def _started(pid: int) -> str:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return ""
-    # The name, in brackets, may hold blanks and brackets; behind it stand state and start time.
+    # The name is in brackets and may contain blanks and brackets; state and start time follow it.
     fields = stat.rpartition(")")[2].split()
     return "" if fields[0] in "ZX" else f"{fields[19]} ticks after boot"
 
 
-def _bury(pid: int) -> None:
-    """Collect the exit status if it was a child of ours, so that no remains stay."""
+def _reap(pid: int) -> None:
+    """Collect the exit status if it was a child of ours, so that no zombie stays."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:

@@ -1,28 +1,30 @@
-"""The durable queue, and the worker that trains: `python -m backend.worker`.
+"""The worker: looks at the projects that are flagged, and trains: `python -m backend.worker`.
 
-Events only say "look": ten thousand of them leave one job in the queue. A look is also taken at
-the worker's start and every minute, so an event that never came (Label Studio sends it once,
-with a second of patience) costs a minute and not a round.
+Events only raise a flag. The worker also sweeps every minute over the projects that are not
+finished, so an event that never came (Label Studio sends each once and waits one second) costs a
+minute and not a round. A look that fails is repeated with exponential backoff.
 """
 
 import logging
 import os
-import re
+import signal
 import sys
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
-
-from huey import crontab
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
+from typing import NoReturn
 
 from backend import logs
 from backend.config import Settings, load
 from backend.engine.scorer import make_scorer
 from backend.fit import Fit
 from backend.queue.broker import open_broker
-from backend.queue.huey_queue import open_queue
-from backend.queue.lease import HomeLock, Lease, RedisLease
+from backend.queue.jobs import Jobs
+from backend.queue.upgrade import take_over
 from backend.versions.registry import Registry, make_registry
 from selection.errors import BackendError, CruxError, StudioDown, StudioError, VersionError
 from selection.record import TrainingState
@@ -30,175 +32,221 @@ from selection.studio.api import Studio
 
 log = logging.getLogger(__name__)
 
-NICE = 10  # annotators wait for the backend on the same machine, nobody waits for a training
-GATHER = 2  # seconds in which the events of busy experts make one look
-MARK = re.compile(r"(?:pending|forced)-(\d{1,18})")
-MOST_WAITING = 1_000  # looks at projects without a folder; a real project gets one soon enough
+NICE = 10  # priority: annotators wait for the backend on this machine, nobody for a training
+POLL = 0.2  # seconds between two readings of the flags
+GATHER = 2.0  # seconds in which the events of busy experts make one look
+SWEEP = 60.0  # seconds between two sweeps, and before the first repetition of what failed
+LONGEST = 3_600.0  # seconds of backoff at most
+UNEXPECTED = "The worker met an unexpected error; its log has the details."
 
 
-class Jobs:
-    """The queue of one installation. `look` is all that the serving process needs."""
+@dataclass(frozen=True)
+class _Retry:
+    """A look that is to be repeated. at: when, by the worker's clock. failures: in a row.
 
-    def __init__(self, settings: Settings, fit: Fit | None = None) -> None:
-        """fit: made from the settings at the first look if None.
+    held: events do not bring it forward, because each would repeat a training that fails.
+    """
 
-        Raises BackendError for a home that cannot be written, SettingError for a queue URL that
-        is none. Redis need not be there yet.
-        """
+    at: float
+    failures: int
+    held: bool
+
+
+class Worker:
+    """The one process of an installation that trains."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        fit: Fit | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """fit: made from the settings if None. Raises BackendError, SettingError as Jobs does."""
         self.settings = settings
-        broker = open_broker(settings.queue_url)
-        self.lease: Lease = RedisLease(broker) if broker else HomeLock(settings.home)
-        self.huey = open_queue(settings.home, broker)
-        self._job = self.huey.add("look", self._look)
-        self.huey.every(crontab(minute="*"), "look-at-all", self._look_at_all)
-        self.registry = make_registry(settings)
-        self._made = fit
+        self.jobs = Jobs(settings)
+        self.registry = make_registry(settings, self.jobs.lease.confirm)
+        self._given_fit = fit
+        self._clock = clock
+        self._first_seen: dict[int, float] = {}  # of the `look` flags that are up
+        self._retries: dict[int, _Retry] = {}
+        self._next_sweep = clock()
+        self._away = False  # whether the queue has not answered
 
-    def alive(self) -> bool:
-        """Whether a worker is at work on this queue. Raises BackendError if Redis is away."""
-        return self.lease.held()
+    @cached_property
+    def fit(self) -> Fit:
+        """The composer, with its real parts unless others were given."""
+        return self._given_fit or make_fit(self.settings, self.registry)
 
-    def look(self, project: int, forced: bool = False) -> None:
-        """Ask the worker to see whether the project has something to train on. Milliseconds.
+    def work(self) -> NoReturn:
+        """Look at projects until the process is ended by SIGTERM or SIGINT.
 
-        forced: train on what is there (Start Training). Raises BackendError on a full disk, if
-        Redis is away, or if too many looks at unknown projects wait.
-        """
-        with self.huey.reached():
-            storage = self.huey.storage
-            # read before it is written: ten thousand events write once
-            pending = storage.has_data_for_key(_pending(project))
-            if not pending and not self._known(project) and self.huey.waiting() >= MOST_WAITING:
-                raise BackendError(
-                    f"{MOST_WAITING} looks wait for the worker already, and project {project} is "
-                    f"not known here. Is the worker running (python -m backend.worker)?"
-                )
-            if forced:
-                storage.put_data(_forced(project), uuid.uuid4().bytes)
-            if not pending and storage.put_if_empty(_pending(project), b"1"):
-                self._job.schedule((project,), delay=0 if forced else GATHER)
-
-    def _known(self, project: int) -> bool:
-        return self.registry.folder(project).is_dir()
-
-    def work(self) -> None:
-        """Run the worker in this process until it is ended.
-
-        Beside another one it raises BackendError, or with Redis stands by. Raises SettingError
+        Beside another worker it raises BackendError, or with Redis stands by. Raises SettingError
         for a setting that no look could use.
         """
-        self._fit()
-        with self.lease:
-            for project in self.registry.projects():
-                self.registry.sweep(project)
-                self._say_killed(project)
-                self.registry.set_training(project, TrainingState())
-            with suppress(BackendError), self.huey.reached():  # then in a minute
-                self._look_at_all()
-            log.info("worker is ready; queue %s", self.huey.place)
-            self.huey.create_consumer(
-                workers=1, periodic=True, initial_delay=0.05, max_delay=1.0
-            ).run()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sys.exit(0))
+        assert self.fit  # noqa: S101  (a bad setting is told before anything is begun)
+        with self.jobs.lease:
+            self._begin()
+            log.info("worker is ready; queue %s", self.jobs.flags.place)
+            while True:
+                # an unexpected error ends this thread, with its trace in the log; another goes on
+                looking = threading.Thread(target=self._turns, name="look", daemon=True)
+                looking.start()
+                while looking.is_alive():
+                    looking.join(1.0)
 
-    def _say_killed(self, project: int) -> None:
-        left = self.registry.training(project)
-        if left.busy:
-            log.warning(
-                "project %s: the worker ended in the middle of %s (%s); this one goes on from "
-                "what is saved", project, left.state, left.message,
-            )  # fmt: skip
+    def turn(self) -> None:
+        """Look once at every project that is due."""
+        for project, swept in self._due().items():
+            self._look(project, swept)
 
-    def _look_at_all(self) -> None:
-        """A job a project: what goes wrong in one does not stop the others.
+    def _turns(self) -> None:
+        while True:
+            self.turn()
+            time.sleep(POLL)
 
-        A project that waits in the queue gets no second job, or a long training would gather one
-        a minute.
-        """
-        marks = (MARK.fullmatch(key) for key in self.huey.storage.result_items())
-        marked = {int(mark[1]) for mark in marks if mark}  # whose job was lost, or has no folder
-        wanted = marked.union(self.registry.projects())
-        for project in sorted(wanted - self.huey.projects()):
-            self._job(project)
+    def _begin(self) -> None:
+        with suppress(BackendError):
+            take_over(self.jobs.flags, self.settings.home, open_broker(self.settings.queue_url))
+        for project in self.registry.projects():
+            self.registry.sweep(project)
+            left = self.registry.training(project)
+            if left.busy:
+                log.warning(
+                    "project %s: the worker ended in the middle of %s (%s); this one goes on from "
+                    "what is saved", project, left.state, left.message,
+                )  # fmt: skip
+            self.registry.set_training(project, TrainingState())
 
-    def _look(self, project: int) -> None:
-        storage = self.huey.storage
-        with self._forgiven():
-            with self.huey.reached():
-                # cleared before the project is read: an event during that makes another job
-                storage.pop_data(_pending(project))
-                forced = storage.peek_data(_forced(project))
-            wanted = isinstance(forced, bytes)
-            if self._run(project, wanted) and wanted:
-                with self.huey.reached():
-                    # unless the button was pressed again meanwhile
-                    if storage.peek_data(_forced(project)) == forced:
-                        storage.pop_data(_forced(project))
+    # which projects
 
-    def _run(self, project: int, forced: bool) -> bool:
-        """Train if there is something to; whether the button need not be pressed for it again."""
-        before = self.registry.training(project).message
-        state, message = "failed", "The worker met an unexpected error; its log has the details."
-        done, known = True, True
+    def _due(self) -> dict[int, bool]:
+        """Project -> whether it is only swept, in the order in which they are looked at."""
         try:
-            self._fit().run(project, forced=forced)
-            state, message = "idle", ""
-        except StudioDown as error:
-            log.warning("project %s: %s The worker looks again within a minute.", project, error)
-            state, message, done = "waiting", str(error), False
-            known = self._known(project)
+            raised = self.jobs.flags.raised()
+        except BackendError as error:
+            self._queue_is_away(error)
+            return {}
+        if self._away:
+            self._away = False
+            log.info("the queue %s answers again", self.jobs.flags.place)
+        now = self._clock()
+        self._first_seen = {p: self._first_seen.get(p, now) for p in raised["look"]}
+        flagged = {
+            project
+            for project, since in self._first_seen.items()
+            if now - since >= GATHER and not self._held(project)
+        }
+        again = {project for project, retry in self._retries.items() if retry.at <= now}
+        swept: set[int] = set()
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP
+            swept = raised["training"].union(self.registry.projects()) - self._retries.keys()
+        wanted = [*sorted(raised["train"]), *sorted(flagged | again)]
+        return {**dict.fromkeys(wanted, False), **dict.fromkeys(sorted(swept - {*wanted}), True)}
+
+    def _held(self, project: int) -> bool:
+        retry = self._retries.get(project)
+        return retry is not None and retry.held
+
+    def _queue_is_away(self, error: BackendError) -> None:
+        """The worker waits for a queue that is away; the log says so once."""
+        if not self._away:
+            self._away = True
+            log.warning("%s The worker waits for it.", error)
+
+    # one of them
+
+    def _look(self, project: int, swept: bool) -> None:
+        try:
+            # before the project is read: an event during the look raises the flag again
+            self.jobs.flags.clear(project, "look")
+            forced = self.jobs.flags.take_up(project)
+        except BackendError as error:
+            self._queue_is_away(error)
+            return
+        failure: CruxError | None = BackendError(UNEXPECTED)
+        expected = False
+        try:
+            self.fit.run(project, forced=forced, only_if_changed=swept and not forced)
+            failure, expected = None, True
         except CruxError as error:
-            message = str(error)
-            if message != before:  # once, and not every minute that it lasts
-                log.error("project %s: %s", project, message)
-            done = not isinstance(error, (VersionError, BackendError))  # those heal by themselves
-            known = not isinstance(error, StudioError) or self._known(project)
+            failure, expected = error, True
         finally:
-            # a folder for every number that a stranger sends would fill the disk
+            try:
+                self._conclude(project, failure, expected)
+            except CruxError as error:  # the home's disk is full, or the queue went away
+                log.warning("%s The worker looks again within a minute.", error)
+
+    def _conclude(self, project: int, failure: CruxError | None, expected: bool) -> None:
+        """Say how the look ended, lower its flags, and plan the next try."""
+        before = self.registry.training(project)
+        known = self.registry.folder(project).is_dir()
+        if failure is None:
+            self._retries.pop(project, None)
+            self.jobs.flags.clear(project, "training")
+            self._say(project, before, TrainingState())
+        elif isinstance(failure, StudioDown):
+            log.warning("project %s: %s The worker looks again within a minute.", project, failure)
+            self._retry(project, SWEEP, 0, held=not known)
             if known:
-                self.registry.set_training(project, TrainingState(state, message))
-        if not known and not done:
-            with self.huey.reached():
-                self.huey.storage.put_data(_pending(project), b"1")  # for the look at all
-        return done
+                self._say(project, before, TrainingState("waiting", str(failure)))
+            else:  # no folder for a number that a stranger may have sent
+                self.jobs.flags.set(project, "look")
+        elif isinstance(failure, StudioError) and not known:
+            self._retries.pop(project, None)
+            self.jobs.flags.clear(project, "training")
+            log.error("project %s: %s", project, failure)
+        else:
+            self._failed(project, before, failure, expected)
 
-    @contextmanager
-    def _forgiven(self) -> Iterator[None]:
-        """A queue or a folder that fails in the middle of a look: the next one comes by itself."""
-        try:
-            yield
-        except CruxError as error:
-            log.warning("%s The worker looks again within a minute.", error)
+    def _failed(
+        self, project: int, before: TrainingState, failure: CruxError, expected: bool
+    ) -> None:
+        last = self._retries.get(project)
+        failures = (last.failures if last else 0) + 1
+        delay = min(SWEEP * 2 ** (failures - 1), LONGEST)
+        self._retry(project, delay, failures, held=before.busy or not expected)
+        if expected and str(failure) != before.message:  # once, and not at every try
+            log.error("project %s: %s", project, failure)
+        # what heals by itself is tried again as it was asked for; anything else is not
+        if expected and not isinstance(failure, (VersionError, BackendError)):
+            self.jobs.flags.clear(project, "training")
+        at = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat(timespec="seconds")
+        self._say(
+            project, before,
+            TrainingState("failed", str(failure), failures=failures, next_try=at),
+        )  # fmt: skip
 
-    def _fit(self) -> Fit:
-        if self._made is None:
-            registry = make_registry(self.settings, self.lease.confirm)
-            self._made = make_fit(self.settings, registry)
-        return self._made
+    def _retry(self, project: int, delay: float, failures: int, held: bool) -> None:
+        self._retries[project] = _Retry(self._clock() + delay, failures, held)
+
+    def _say(self, project: int, before: TrainingState, now: TrainingState) -> None:
+        if now != before:
+            self.registry.set_training(project, now)
 
 
 def make_fit(settings: Settings, registry: Registry) -> Fit:
-    """The composer with its real parts."""
+    """Return the composer with its real parts."""
     studio = Studio(settings.studio_url, settings.studio_token.get_secret_value())
-    # Nothing to remember: what the worker asks twice is on disk (reader.py), of a version each.
-    scorer = partial(make_scorer, settings, answers=0)
-    return Fit(settings, studio, scorer, registry=registry)
+    # no answers in memory: what the worker asks twice is on disk (predict.py)
+    return Fit(settings, studio, partial(make_scorer, settings, answers=0), registry=registry)
 
 
-def _pending(project: int) -> str:
-    return f"pending-{project}"
-
-
-def _forced(project: int) -> str:
-    return f"forced-{project}"
+def step_back() -> None:
+    """Lower this process's priority to NICE; one that is lower already stays as it is."""
+    if os.getpriority(os.PRIO_PROCESS, 0) < NICE:
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
 
 
 def main() -> None:
-    """Entry point of the worker."""
+    """Run the worker; an error that a person can meet is one sentence."""
     try:
         settings = load()
         logs.configure(settings)
-        os.nice(NICE)
-        Jobs(settings).work()
+        step_back()
+        Worker(settings).work()
     except CruxError as error:
         sys.exit(str(error))
 

@@ -116,6 +116,7 @@ def measure(
     version: str,
     start: str,
     before: str | None,
+    patience: int,
     seed: int,
     resamples: int,
 ) -> Measurement:
@@ -140,6 +141,7 @@ def measure(
         start_kappa=audit.model(predict(start, audit.texts)),
         gap=audit.gap(now),
         gain=gain,
+        patience=patience,
         weakest_expert=None
         if weakest is None
         else WeakExpert(weakest.expert, weakest.kappa, weakest.others),

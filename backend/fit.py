@@ -8,7 +8,7 @@ predictions by their version. So running it twice does nothing twice.
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import partial
 
 from backend.candidate import Candidates
@@ -20,9 +20,8 @@ from backend.predict import Reader
 from backend.publish import Settle
 from backend.train import Trained, train
 from backend.versions.in_force import fits, in_force
+from backend.versions.prompted import prompted
 from backend.versions.registry import Manifest, Registry, make_registry
-from backend.web.projects import Subject
-from backend.web.serving import prompted
 from selection.collect import Collected, collect
 from selection.errors import RoundError, VersionError
 from selection.push import tab_title
@@ -52,14 +51,21 @@ class Fit:
         self._candidates = Candidates(settings, self.registry, self._reader, train)
         self._settle = Settle(settings, studio, self.registry, self._reader)
         self._named: dict[int, tuple[str, ...]] = {}
+        self._finished: dict[int, Hashable] = {}  # project -> what Label Studio told of it then
 
-    def run(self, project_id: int, forced: bool = False) -> Record | None:
-        """Train and measure if there is something to; the round's record, or None.
+    def run(
+        self, project_id: int, forced: bool = False, only_if_changed: bool = False
+    ) -> Record | None:
+        """Train and measure if there is something to; return the round's record, or None.
 
-        forced: on all verdicts that are there, whether the round is complete or not.
-        Raises CruxError; run again, it goes on where it stopped.
+        forced: train on all verdicts that are there, whether the round is complete or not.
+        only_if_changed: read no task of a project that was finished at the last run and that
+        Label Studio tells unchanged. Raises CruxError; run again, it goes on where it stopped.
         """
         project = self.studio.project(project_id)
+        if only_if_changed and self._finished.get(project_id) == _state_of(project):
+            return None
+        self._finished.pop(project_id, None)
         tasks = self.studio.tasks(project_id, project.schema)
         records = self._records(project_id)
         if records and not records[-1].settled:
@@ -75,6 +81,8 @@ class Fit:
         )  # fmt: skip
         if round is None:
             self._settle.follow(project, tasks)
+            if _nothing_waits(collected, records):
+                self._finished[project_id] = _state_of(project)
             return None
         record = self._round(project, collected.until(round), round, records)
         return self._settle.run(project, tasks, record)
@@ -102,8 +110,9 @@ class Fit:
         round: int,
         records: Sequence[Record],
     ) -> Record:
-        subject = Subject(project.schema, project.policy)
-        start = prompted(self.registry, project.id, self.settings.llm, subject)
+        start = prompted(
+            self.registry, project.id, self.settings.llm, project.policy, project.schema.labels
+        )
         told = partial(_damaged, project.id)
         found = in_force(self.registry, project.id, start.model, start.labels, told)
         current = found or start
@@ -123,6 +132,7 @@ class Fit:
             version=winner.version,
             start=start.version,
             before=self._before(project.id, records, round, start),
+            patience=self.settings.patience,
             seed=seed,
             resamples=resamples,
         )
@@ -192,6 +202,20 @@ class Fit:
             )
             gains.append(area.gain(before, after))
         return promotion(candidate.version, current.version, gains[0], gains[1])
+
+
+def _state_of(project: Project) -> Hashable:
+    """Return what differs once a task or an annotation is added, or the project is set anew."""
+    return project.tasks, project.annotations, project.config_xml, project.policy
+
+
+def _nothing_waits(collected: Collected, records: Sequence[Record]) -> bool:
+    """Return whether the newest round, if there is one, is answered, measured and settled."""
+    last = collected.last_round
+    return last < 0 or (
+        collected.complete(last) and bool(records) and records[-1].round == last
+        and records[-1].complete and records[-1].settled
+    )  # fmt: skip
 
 
 def _damaged(project: int, error: VersionError) -> None:

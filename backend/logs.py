@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import sys
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -21,6 +22,8 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import SecretStr
 
 from backend.config import Settings
+
+log = logging.getLogger(__name__)
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -34,12 +37,12 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x
 _QUIET = ("httpx", "httpcore", "urllib3")  # a line for every request of ours to Label Studio
 
 
-def named(given: str | None) -> str:
-    """The id of a request: the client's own if it can stand in a header and a log, or a new one."""
+def make_request_id(given: str | None) -> str:
+    """Return the client's own id if it can stand in a header and a log, otherwise a new one."""
     return given if given and _SANE.fullmatch(given) else uuid.uuid4().hex
 
 
-def fields(**values: Any) -> dict[str, Any]:
+def fields(**values: object) -> dict[str, dict[str, object]]:
     """What a record is about, for `extra`; what is None is left out."""
     return {"fields": {key: value for key, value in values.items() if value is not None}}
 
@@ -113,8 +116,17 @@ def configure(settings: Settings, level: int = logging.INFO) -> None:
             break
     root.addHandler(handler)
     root.setLevel(level)
+    threading.excepthook = _ended_by_error
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _ended_by_error(thrown: threading.ExceptHookArgs) -> None:
+    """Log what ended a thread as any other record: in one form, with secrets struck out."""
+    if thrown.exc_type is SystemExit or thrown.exc_value is None:
+        return
+    name = thrown.thread.name if thrown.thread is not None else "?"
+    log.critical("the thread %s ended by an unexpected error", name, exc_info=thrown.exc_value)
 
 
 def secrets(settings: Settings) -> Iterator[str]:

@@ -18,6 +18,12 @@ from pydantic_settings import (
 from selection.errors import SettingError
 
 
+# settings that an older Crux had here -> where they are now
+MOVED = {
+    "patience": "the backend measures the gain, so set CRUX_PATIENCE in its environment alone",
+}
+
+
 class Settings(BaseSettings):
     """What `crux` needs to know. Every field is a line in docs/settings.md."""
 
@@ -70,9 +76,6 @@ class Settings(BaseSettings):
     experts: int = Field(default=2, ge=1, description="experts on each blind task")
 
     delta: float = Field(default=0.05, ge=0, le=1, description="difference in kappa that matters")
-    patience: int = Field(
-        default=2, ge=1, description="rounds without gain before the plateau counts"
-    )
     policy_floor: float = Field(
         default=0.4, ge=-1, le=1, description="experts below this kappa: fix the policy first"
     )
@@ -121,6 +124,9 @@ def explain(error: ValidationError, source: str) -> str:
     lines = []
     for one in error.errors():
         key = ".".join(str(part) for part in one["loc"])
+        if one["type"] == "extra_forbidden" and key in MOVED:
+            lines.append(f"Setting '{key}' (in {source}) has moved: {MOVED[key]}.")
+            continue
         if one["type"] == "extra_forbidden":
             lines.append(f"There is no setting '{key}' (in {source} or a flag).")
             continue

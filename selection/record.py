@@ -34,7 +34,8 @@ class Measurement:
     and of the prompted one with the experts, on the audit. boundary_kappa, boundary_expert_kappa:
     of the version with the experts and of the experts, on the boundary set. gap: production kappa
     less the experts', on the same items. gain: kappa now less kappa `patience` rounds ago, both
-    on the same items; None when there are not that many rounds. expert_agreement: weighted share
+    on the same items; None when there are not that many rounds. patience: that number of rounds.
+    expert_agreement: weighted share
     of equal verdicts. prevalence: label -> its weighted share of the audit's verdicts.
     """
 
@@ -45,6 +46,7 @@ class Measurement:
     start_kappa: Estimate
     gap: Estimate
     gain: Estimate | None = None
+    patience: int = 2
     expert_agreement: float | None = None
     prevalence: Mapping[str, float] = field(default_factory=dict)
     weakest_expert: WeakExpert | None = None
@@ -84,6 +86,8 @@ class Record(Measurement):
         for name in ESTIMATES:
             if known.get(name) is not None:
                 known[name] = Estimate.from_json(known[name])
+            elif name != "gain":
+                raise ValueError(f"its {name} is null")
         if known.get("weakest_expert") is not None:
             known["weakest_expert"] = WeakExpert(**known["weakest_expert"])
         if type(known["round"]) is not int:

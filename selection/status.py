@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from selection.align import items_needed
@@ -59,13 +60,23 @@ class Status:
         """What the worker is doing, for people."""
         now = self.training
         if now.state == "failed":
-            return f"Training failed: {now.message}"
+            return f"Training failed: {now.message}{self._next_try}"
         if now.state == "waiting":
             return f"The worker waits: {now.message}"
         if now.state == "idle":
             return "All verdicts are there; the worker has not begun yet."
         steps = f", {now.done} of {now.total}" if now.total else ""
         return f"The worker is {now.state} ({now.message}{steps})."
+
+    @property
+    def _next_try(self) -> str:
+        """When the worker tries again, to follow what failed."""
+        now = self.training
+        if not now.next_try:
+            return ""
+        at = datetime.fromisoformat(now.next_try)
+        times = f"It has failed {now.failures} times in a row. " if now.failures > 1 else ""
+        return f" {times}The next try is at {at:%H:%M} UTC; Start Training tries at once."
 
     def as_json(self) -> dict[str, Any]:
         """The table for programs."""
@@ -114,7 +125,6 @@ def _decide(settings: Settings, history: Sequence[Record], bought: int) -> Decis
     return decide(
         history,
         delta=settings.delta,
-        patience=settings.patience,
         policy_floor=settings.policy_floor,
         labels_bought=bought,
         budget=settings.budget,

@@ -27,7 +27,6 @@ def decide(
     history: Sequence[Measurement],
     *,
     delta: float = 0.05,
-    patience: int = 2,
     policy_floor: float = 0.4,
     minimum_items: int = 30,
     labels_bought: int,
@@ -49,7 +48,7 @@ def decide(
     return (
         _policy(last.expert_kappa, policy_floor, minimum_items)
         or _parity(last.gap, delta, minimum_items)
-        or _plateau(last.gain, delta, patience, minimum_items)
+        or _plateau(last.gain, delta, last.patience, minimum_items)
         or spent
         or Decision(False, "go on", _missing(last, delta, minimum_items))
     )

@@ -7,7 +7,7 @@ from backend.engine.scorer import Scorer, make_scorer
 from backend.web.guard import KEPT_FREE, Admission
 from backend.web.metrics import Metrics
 from backend.web.serving import Serving
-from backend.worker import Jobs
+from backend.queue.jobs import Jobs
 from selection.studio.api import Studio
 from selection.studio.schema import Schema
 
@@ -63,5 +63,4 @@ class Process:
         self.serving.told(project, schema)
 
     def _jobs_waiting(self) -> int:
-        with self.jobs.huey.reached():
-            return self.jobs.huey.waiting()
+        return self.jobs.waiting()

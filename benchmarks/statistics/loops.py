@@ -43,7 +43,7 @@ def loop(
             gain = items.gain(before, look.predictions[r], PLATEAU_CONFIDENCE)
         if not gains:
             gap = items.gap(look.predictions[r])
-        yield replace(UNKNOWN, gap=gap, gain=gain)
+        yield replace(UNKNOWN, gap=gap, gain=gain, patience=cell.get("patience", 2))
 
 
 def stops(history: list[Measurement], rule: str, cell: Figures) -> bool:
@@ -51,7 +51,6 @@ def stops(history: list[Measurement], rule: str, cell: Figures) -> bool:
     decision = decide(
         history,
         delta=cell["delta"],
-        patience=cell.get("patience", 2),
         labels_bought=0,
         budget=1,
         max_rounds=len(history) + 1,

@@ -122,6 +122,11 @@ def test_a_round_is_measured_once_its_complete_record_is_settled(
     [
         (TrainingState(), "All verdicts are there; the worker has not begun yet."),
         (TrainingState("failed", "one label."), "Training failed: one label."),
+        (TrainingState("failed", "No memory.", failures=1, next_try="2026-11-24T22:41:07+00:00"),
+         "Training failed: No memory. The next try is at 22:41 UTC; Start Training tries at once."),
+        (TrainingState("failed", "No memory.", failures=3, next_try="2026-11-24T22:41:07+00:00"),
+         "Training failed: No memory. It has failed 3 times in a row. The next try is at 22:41 "
+         "UTC; Start Training tries at once."),
         (TrainingState("waiting", "LS is down."), "The worker waits: LS is down."),
         (TrainingState("training", "x: loss 0.5", 3, 9),
          "The worker is training (x: loss 0.5, 3 of 9)."),

@@ -162,8 +162,8 @@ def test_the_thresholds_are_the_callers() -> None:
     assert decide([FAR], delta=0.35, **limits).rule == "parity"
     assert decide([FAR], policy_floor=0.9, **limits).rule == "policy"
     assert decide([NEAR], minimum_items=151, **limits).rule == "go on"
-    assert "over the last 1 round the" in decide([FLAT], patience=1, **limits).reason
-    assert "over the last 3 rounds the" in decide([FLAT], patience=3, **limits).reason
+    assert "over the last 1 round the" in decide([replace(FLAT, patience=1)], **limits).reason
+    assert "over the last 3 rounds the" in decide([replace(FLAT, patience=3)], **limits).reason
 
 
 def test_no_sentence_shows_a_minus_zero() -> None:

@@ -18,7 +18,7 @@ RUN PIP_EXTRA_INDEX_URL=${TORCH_INDEX} pip install torch==${TORCH} -c requiremen
 RUN pip install --no-deps -r requirements.txt
 
 FROM packages AS code
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY selection selection
 COPY backend backend
 # In a folder of its own: else a change of the code would be a change of the layer of packages.

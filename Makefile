@@ -15,11 +15,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up down test test-ml2 lint audit data peers vllm pins clean
+.PHONY: help install demo up down check test test-ml2 lint audit data peers vllm pins clean
 
 CRUX_STAMP := $(VENV)/.installed
 LS_STAMP := $(LS)/.installed
 VLLM_STAMP := $(VLLM)/.installed
+RESULTS := build/test-results.xml
 RATINGS := build/data/vaderSentiment-3.3.2.tar.gz
 SAY := @echo "--"
 # --no-compile: 20,000 modules to compile of which a tenth is ever imported
@@ -43,12 +44,15 @@ up: install ## start Label Studio, the backend and its worker, and leave them ru
 down: ## stop what `make up` started
 	@[ ! -e $(CRUX_STAMP) ] || $(VENV)/bin/python -m demo down
 
+check: install lint ## ruff, mypy and the tests that are quick: for every edit (3 minutes)
+	$(VENV)/bin/python -m pytest -m "not server and not slow" --durations=5
+
 test: install $(VLLM_STAMP) ## ruff, mypy and every test; fails if any of them does, but runs them all
-	@worst=0; \
+	@mkdir -p $(dir $(RESULTS)); rm -f $(RESULTS); worst=0; \
 	check() { echo "-- $$*"; local rc=0; "$$@" || rc=$$?; [ $$rc -le $$worst ] || worst=$$rc; }; \
 	check $(VENV)/bin/ruff check .; \
 	check $(VENV)/bin/mypy; \
-	check $(VENV)/bin/python -m pytest --durations=15; \
+	check $(VENV)/bin/python -m pytest --durations=15 --junitxml=$(RESULTS); \
 	exit $$worst
 
 # Its own packages come first, those of $(VENV) after them. The path is added last, or pip would take

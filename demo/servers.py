@@ -34,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 DATABASE = "label_studio.sqlite3"
-START_SECONDS = 300.0
+START_SECONDS = 900.0  # the first start makes the tables: a minute, or several on a busy machine
 
 
 @dataclass(frozen=True)

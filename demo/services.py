@@ -114,7 +114,7 @@ class Services:
             "backend", argv, self._environment(state), self.root / "backend.log",
             self.pid("backend"),
         )  # fmt: skip
-        wait_until(process, lambda: _healthy(state), 120.0, _say)
+        wait_until(process, lambda: _healthy(state), 300.0, _say)
 
     def start_worker(self, state: State) -> None:
         """Start the worker if it does not run."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 
 from backend.engine.offline import resolve
@@ -17,7 +18,36 @@ TEMPLATE = ROOT / "build/label-studio-template"
 VLLM_KEY = "k3y-of-the-server"
 ADMIN = Admin("admin@crux.example", "crux-admin-password", "c0ffee" * 6 + "c0de")
 
+# These fixtures start a server (served: gunicorn; redis, server: Redis), and so do these folders.
+SERVERS = {"label_studio", "start_studio", "llama", "vllm", "served", "redis", "server"}
+SERVER_FOLDERS = {"e2e", "faults"}
+SERVER_SECONDS = 1200  # the first Label Studio of a slow machine makes its tables for minutes
+
 StartStudio = Callable[..., Server]
+
+# A busy machine is slow, which is no mistake of the code. A failure of `make test` under CI must
+# come back when it is run again, so there the examples do not depend on chance.
+hypothesis.settings.register_profile(
+    "crux",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("crux")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server or the model by what it uses; pyproject.toml describes the marks."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        fixtures = set(item.fixturenames)
+        if "model" in fixtures:
+            item.add_marker("model")
+        if fixtures & SERVERS or SERVER_FOLDERS & set(item.path.relative_to(ROOT).parts):
+            item.add_marker("server")
+        if item.get_closest_marker("server") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SERVER_SECONDS))
 
 
 @pytest.fixture(scope="session")
@@ -55,10 +85,11 @@ def label_studio(start_studio: StartStudio) -> Server:
 
 @pytest.fixture(scope="session")
 def personal_token(label_studio: Server) -> str:
-    """The admin's. Label Studio answers 409 to whoever asks for a second one."""
+    """A personal token of the admin; Label Studio answers 409 to a request for a second one."""
     made = httpx.post(
         f"{label_studio.url}/api/token/",
         headers={"Authorization": f"Token {label_studio.admin.token}"},
+        timeout=60.0,
     )
     made.raise_for_status()
     return str(made.json()["token"])

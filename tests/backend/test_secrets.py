@@ -109,6 +109,7 @@ def ask_all(send: Any, project: int = 7) -> str:
     return said
 
 
+@pytest.mark.server
 def test_all_that_a_running_server_says_and_keeps_is_free_of_secrets(tmp_path: Path) -> None:
     out = ""
     for form in ("text", "json"):

@@ -59,6 +59,7 @@ def test_every_line_of_the_log_is_json_with_gunicorns_own_among_them(served: Ser
     assert (mine["route"], mine["status"], mine["project"]) == ("/score", 200, 7)
 
 
+@pytest.mark.server
 def test_without_a_setting_that_can_be_used_gunicorn_says_so_in_a_sentence(tmp_path: Path) -> None:
     ended = subprocess.run(
         command(1), env=environment(tmp_path, HTTP_THREADS="many"), cwd=ROOT, text=True,
@@ -76,6 +77,7 @@ def test_without_a_setting_that_can_be_used_gunicorn_says_so_in_a_sentence(tmp_p
         ({"HOME": "/proc/no/home"}, "Cannot write the queue /proc/no/home/queue.db"),
     ],
 )
+@pytest.mark.server
 def test_an_app_that_cannot_be_made_is_one_sentence_and_gunicorns_end(
     tmp_path: Path, setting: dict[str, str], says: str
 ) -> None:

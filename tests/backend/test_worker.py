@@ -88,7 +88,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     yield from redis_server(tmp_path_factory.mktemp("redis"))
 
 
-@pytest.fixture(params=["folder", "Redis"])
+@pytest.fixture(params=["folder", pytest.param("Redis", marks=pytest.mark.server)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "folder":
         return Place(tmp_path)

@@ -79,7 +79,10 @@ def postgres() -> Iterator[Database]:
             done = subprocess.run(
                 [str(folder / argv[0]), *argv[1:]], user=user, cwd=root, input=input, text=True,
                 stdout=said, stderr=subprocess.STDOUT, check=False,
-                env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "PGPASSWORD": PASSWORD},
+                env={
+                    "PATH": os.defpath, "LC_ALL": "C.UTF-8", "PGPASSWORD": PASSWORD,
+                    "PGCTLTIMEOUT": "300",  # seconds that pg_ctl waits for a start or a stop
+                },
             )  # fmt: skip
             said.seek(0)
             out = said.read()

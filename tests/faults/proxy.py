@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
+from demo.processes import free_port
+
 HOST = "127.0.0.1"
 Kind = Literal["stopped", "slow", "500", "429", "cut off", "cut short", "unanswered"]
 KEPT = ("content-type", "set-cookie", "retry-after")
@@ -46,7 +48,7 @@ class Proxy:
         self.calls: list[str] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
-        self._server = self._listen(0)
+        self._server = self._listen(free_port())  # stays ours while nobody listens
         self.port = self._server.server_address[1]
         self.url = f"http://{HOST}:{self.port}"
 
@@ -161,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        upstream = HTTPConnection(*self.owner.target, timeout=60)
+        upstream = HTTPConnection(*self.owner.target, timeout=300)
         try:
             upstream.request(
                 self.command, self.path, body or None,

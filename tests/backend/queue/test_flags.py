@@ -17,7 +17,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     yield from redis_server(tmp_path_factory.mktemp("redis"))
 
 
-@pytest.fixture(params=["folder", "Redis"])
+@pytest.fixture(params=["folder", pytest.param("Redis", marks=pytest.mark.server)])
 def flags(request: pytest.FixtureRequest, tmp_path: Path) -> Flags:
     if request.param == "folder":
         return FolderFlags(tmp_path / "queue")

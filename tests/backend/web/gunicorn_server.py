@@ -19,6 +19,7 @@ from selection.http import SECRET_HEADER
 from tests.backend.web.application import SECRET, TOKEN
 
 ROOT = Path(__file__).parents[3]
+PATIENCE = 300.0  # seconds for a start or an answer on a busy machine
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def started(folder: Path, workers: int = 1, **settings: str) -> Iterator[Served]
             return False
 
     try:
-        wait_until(process, ready, 120)
-        with httpx.Client(base_url=url, headers={SECRET_HEADER: SECRET}, timeout=60) as http:
+        wait_until(process, ready, PATIENCE)
+        with httpx.Client(base_url=url, headers={SECRET_HEADER: SECRET}, timeout=PATIENCE) as http:
             yield Served(url, log, process, http)
     finally:
         stop(pid_file)

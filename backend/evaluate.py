@@ -109,6 +109,19 @@ def promotion(candidate: str, current: str, production: Estimate, boundary: Esti
     )
 
 
+def compare(
+    collected: Collected, predict: Predict, candidate: str, current: str, seed: int, resamples: int
+) -> Promotion:
+    """Compare two versions on the items of the audit and of the boundary."""
+    if candidate == current:
+        return Promotion(True, f"{candidate} stays: the same labels give the same version.")
+    production, boundary = (
+        items.gain(predict(current, items.texts), predict(candidate, items.texts))
+        for items in (ground(collected, role, seed, resamples) for role in ("audit", "boundary"))
+    )
+    return promotion(candidate, current, production, boundary)
+
+
 def measure(
     collected: Collected,
     predict: Predict,

@@ -1,10 +1,10 @@
 """The other composer: a complete round -> a trained, measured and perhaps promoted version.
 
-    collect -> due -> learn (majority) -> candidate (train) -> evaluate (align, promote or refuse)
-            -> record -> settle (pointer, predictions in Label Studio)
+    collect -> due -> examples (majority) -> candidate (train) -> evaluate (promote or refuse)
+            -> record -> publish (pointer, predictions in Label Studio)
 
-Each step's output is found again after a kill: a version by its name, a record by its round,
-predictions by their version. So running it twice does nothing twice.
+The output of each step is found again after a kill: a version by its name, a record by its round,
+predictions by their version. So running `Fit.run` twice does nothing twice.
 """
 
 import logging
@@ -14,10 +14,10 @@ from functools import partial
 from backend.candidate import Candidates
 from backend.config import Settings
 from backend.engine.scorer import Scorer
-from backend.evaluate import Promotion, ground, measure, promotion
-from backend.examples import Lesson, learn, too_little
-from backend.predict import Reader
-from backend.publish import Settle
+from backend.evaluate import Promotion, compare, measure
+from backend.examples import too_little, training_examples
+from backend.predict import Predictor
+from backend.publish import Publisher
 from backend.train import Trained, train
 from backend.versions.in_force import fits, in_force
 from backend.versions.prompted import prompted
@@ -27,13 +27,12 @@ from selection.errors import RoundError, VersionError
 from selection.push import tab_title
 from selection.record import Record, TrainingState
 from selection.studio.api import Project, Studio
-from selection.types import Ints
 
 log = logging.getLogger(__name__)
 
 
 class Fit:
-    """Runs the steps for one project at a time. One worker process owns it."""
+    """Runs the steps for one project at a time; one worker process owns it."""
 
     def __init__(
         self,
@@ -47,10 +46,10 @@ class Fit:
         self.settings = settings
         self.studio = studio
         self.registry = registry or make_registry(settings)
-        self._reader = Reader(self.registry, make_scorer)
-        self._candidates = Candidates(settings, self.registry, self._reader, train)
-        self._settle = Settle(settings, studio, self.registry, self._reader)
-        self._named: dict[int, tuple[str, ...]] = {}
+        self._predictor = Predictor(settings.home, self.registry, make_scorer)
+        self._candidates = Candidates(settings, self.registry, self._predictor, train)
+        self._publisher = Publisher(settings, studio, self.registry, self._predictor)
+        self._logged: dict[int, tuple[str, ...]] = {}
         self._finished: dict[int, Hashable] = {}  # project -> what Label Studio told of it then
 
     def run(
@@ -69,34 +68,36 @@ class Fit:
         tasks = self.studio.tasks(project_id, project.schema)
         records = self._records(project_id)
         if records and not records[-1].settled:
-            self._settle.run(project, tasks, records[-1])
-            # with the predictions that they have got now: they are not imported twice
+            self._publisher.publish(project, tasks, records[-1])
+            # read the predictions that were imported just now, or they would be imported again
             tasks = self.studio.tasks(project_id, project.schema)
             records = self._records(project_id)
         collected = collect(tasks, project.schema)
-        self._name(project_id, collected.problems)
+        self._log_problems(project_id, collected.problems)
         round = due(
             project_id, collected, records,
             train_after=self.settings.train_after, forced=forced, tabs=self.studio.tabs,
         )  # fmt: skip
         if round is None:
-            self._settle.follow(project, tasks)
+            self._publisher.follow(project, tasks)
             if _nothing_waits(collected, records):
                 self._finished[project_id] = _state_of(project)
             return None
         record = self._round(project, collected.until(round), round, records)
-        return self._settle.run(project, tasks, record)
+        return self._publisher.publish(project, tasks, record)
 
-    def _name(self, project: int, problems: tuple[str, ...]) -> None:
-        """Say what could not count, when it is new: a renamed label makes thousands of them."""
-        if problems and self._named.get(project) != problems:
+    def _log_problems(self, project: int, problems: tuple[str, ...]) -> None:
+        """Log what could not count, once: a renamed label makes thousands of problems."""
+        if problems and self._logged.get(project) != problems:
             more = f" ({len(problems) - 1} more like it.)" if len(problems) > 1 else ""
             log.warning("project %s: %s%s", project, problems[0], more)
-        self._named[project] = problems
+        self._logged[project] = problems
 
     def _records(self, project: int) -> list[Record]:
-        """One that is unsettled and whose version somebody deleted is none: the round is done
-        again."""
+        """Return the records, without an unsettled one whose version somebody deleted.
+
+        Its round is then trained and measured again.
+        """
         return [
             record
             for record in self.registry.records(project)
@@ -116,14 +117,21 @@ class Fit:
         told = partial(_damaged, project.id)
         found = in_force(self.registry, project.id, start.model, start.labels, told)
         current = found or start
-        lesson = learn(collected)
-        candidate = self._candidates.make(project, collected, lesson, round) or current
+        examples = training_examples(collected)
+        candidate = self._candidates.make(project, collected, examples, round) or current
         self.registry.set_training(
             project.id, TrainingState("evaluating", f"measuring {candidate.version}")
         )
-        predict = self._reader.predictor(project.id)
+        predict = partial(self._predictor.predict, project.id)
         seed, resamples = self.settings.seed, self.settings.resamples
-        decision = self._compare(collected, predict, lesson, candidate, current)
+        if examples.enough:
+            decision = compare(
+                collected, predict, candidate.version, current.version, seed, resamples
+            )
+        else:
+            decision = Promotion(
+                False, f"{current.version} stays: {too_little(collected, examples)}"
+            )
         winner = candidate if decision.promoted else current
         log.info("project %s round %s: %s", project.id, round, decision.reason)
         measured = measure(
@@ -139,14 +147,14 @@ class Fit:
         record = Record(
             round=round,
             complete=collected.complete(round),
-            labels=len(lesson.items),
+            labels=len(examples.items),
             labels_bought=collected.labels_bought,
             version=winner.version,
             candidate=candidate.version,
             promoted=decision.promoted,
             promotion=decision.reason,
-            ties=lesson.ties,
-            train_seconds=candidate.seconds if lesson.enough else 0.0,
+            ties=examples.ties,
+            train_seconds=candidate.seconds if examples.enough else 0.0,
             settled=False,
             **vars(measured),
         )
@@ -154,7 +162,7 @@ class Fit:
         return record
 
     def _intact(self, project: int, version: str) -> Manifest | None:
-        """A version that can be compared with; None if it is missing or damaged."""
+        """Return a version to compare with, None if it is missing or damaged."""
         try:
             return self.registry.intact(project, version)
         except VersionError as error:
@@ -168,40 +176,16 @@ class Fit:
         round: int,
         start: Manifest,
     ) -> str | None:
-        """The version that was in force `patience` rounds before this one."""
+        """Return the version that was in force `patience` rounds before this one, if any."""
         earlier = [one for one in records if one.round < round]
         back = self.settings.patience
         if len(earlier) + 1 < back:
             return None
         if len(earlier) < back:
             return start.version
-        # one with other labels or another base model cannot be compared with the one of now
+        # with other labels or another base model it answers another question
         there = self._intact(project, earlier[-back].version)
         return there.version if there and fits(there, start.model, start.labels) else None
-
-    def _compare(
-        self,
-        collected: Collected,
-        predict: Callable[[str, Sequence[str]], Ints],
-        lesson: Lesson,
-        candidate: Manifest,
-        current: Manifest,
-    ) -> Promotion:
-        if not lesson.enough:
-            return Promotion(
-                False, f"{current.version} stays: {too_little(collected, lesson)}"
-            )
-        if candidate.version == current.version:
-            return Promotion(True, f"{candidate.version} stays: the same labels give the same.")
-        gains = []
-        for role in ("audit", "boundary"):
-            area = ground(collected, role, self.settings.seed, self.settings.resamples)
-            before, after = (
-                predict(current.version, area.texts),
-                predict(candidate.version, area.texts),
-            )
-            gains.append(area.gain(before, after))
-        return promotion(candidate.version, current.version, gains[0], gains[1])
 
 
 def _state_of(project: Project) -> Hashable:
@@ -231,11 +215,11 @@ def due(
     forced: bool,
     tabs: Callable[[int], Collection[str]],
 ) -> int | None:
-    """The last round that is complete and has no record of being so; None if there is none.
+    """Return the last complete round that has no complete record yet, None if there is none.
 
-    train_after: new verdicts after which the last round is due, complete or not; 0: never.
-    forced: it is due in any case. tabs: titles of the project's tabs, asked for if they matter.
-    Raises RoundError if it is forced and nothing was pushed.
+    train_after: number of new verdicts after which the last round is due, complete or not; 0 for
+    never. forced: the last round is due in any case. tabs: project -> titles of its tabs, called
+    only if they matter. Raises RoundError if forced and nothing was pushed.
     """
     last = collected.last_round
     if last < 0:
@@ -256,5 +240,5 @@ def due(
     ]
     if not complete:
         return None
-    pushed = tabs(project)  # the tab is made when all tasks of a round are there
+    pushed = tabs(project)  # a round's tab is made last, when all of its tasks are there
     return max((round for round in complete if tab_title(round) in pushed), default=None)

@@ -1,11 +1,11 @@
-"""A record -> done what it says: pointer, predictions for open tasks, the project's version."""
+"""A record -> the pointer moved, open tasks pre-annotated, the project's model version set."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
 from backend.config import Settings
-from backend.predict import Reader
+from backend.predict import Predictor
 from backend.versions.in_force import fits
 from backend.versions.registry import Manifest, Registry
 from selection.record import Record
@@ -14,31 +14,29 @@ from selection.studio.api import Project, Studio, Task, prediction
 log = logging.getLogger(__name__)
 
 
-class Settle:
-    """Brings Label Studio into line with the registry. Running it twice does nothing twice."""
+class Publisher:
+    """Brings pointer and Label Studio into line with a record; doing it twice changes nothing."""
 
     def __init__(
-        self, settings: Settings, studio: Studio, registry: Registry, reader: Reader
+        self, settings: Settings, studio: Studio, registry: Registry, predictor: Predictor
     ) -> None:
         self.settings = settings
         self.studio = studio
         self.registry = registry
-        self.reader = reader
+        self.predictor = predictor
         self._explained: dict[int, str] = {}
 
-    def run(
-        self, project: Project, tasks: Sequence[Task], record: Record
-    ) -> Record:
-        """The record, settled. Raises CruxError.
+    def publish(self, project: Project, tasks: Sequence[Task], record: Record) -> Record:
+        """Do what the record says and return it settled. Raises CruxError.
 
-        The pointer moves once: whoever promotes another version before the rest has succeeded
-        keeps it.
+        The pointer moves once: if somebody promotes another version before the rest has
+        succeeded, that version stays in force.
         """
         if record.promoted and not record.pointed:
             self.registry.promote(project.id, record.version)
             record = replace(record, pointed=True)
             self.registry.save_record(project.id, record)
-        # a training takes its time: labels may have been added or renamed meanwhile
+        # labels may have been added or renamed during the training
         now = self.studio.project(project.id)
         self._refresh(now, tasks, self.registry.current(project.id) or record.version)
         record = replace(record, settled=True)
@@ -46,9 +44,9 @@ class Settle:
         return record
 
     def follow(self, project: Project, tasks: Sequence[Task]) -> None:
-        """Pre-annotate what waits by the current version: after a rollback, or new imports.
+        """Pre-annotate the open tasks that lack an answer of the current version.
 
-        Raises CruxError.
+        They do after a rollback or an import. Raises CruxError.
         """
         current = self.registry.current(project.id)
         if current is not None and open_tasks(tasks, project.schema.text_field, current):
@@ -62,7 +60,7 @@ class Settle:
         waiting = open_tasks(tasks, project.schema.text_field, version)
         if waiting:
             texts = [str(task.data[project.schema.text_field]) for task in waiting]
-            matrix = self.reader.score(project.id, manifest, texts)
+            matrix = self.predictor.score(project.id, manifest, texts)
             self.studio.import_predictions(
                 project.id,
                 [
@@ -83,7 +81,7 @@ class Settle:
             self.studio.set_model_version(project.id, version)
 
     def _explain(self, project: Project, manifest: Manifest) -> None:
-        """Why the current version is not used, once and not at every look."""
+        """Log why the current version is not used, once and not at every look."""
         what = (
             f"the labels of {manifest.version} are {', '.join(manifest.labels)}, and those of the "
             f"label config {', '.join(project.schema.labels)}"
@@ -100,7 +98,7 @@ class Settle:
 
 
 def open_tasks(tasks: Sequence[Task], text_field: str, version: str) -> list[Task]:
-    """Tasks that wait for an expert, are not blind and lack a prediction of this version."""
+    """Return the tasks without an annotation or a prediction of this version that are not blind."""
     return [
         task
         for task in tasks

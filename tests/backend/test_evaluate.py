@@ -16,7 +16,7 @@ LABELS = ("yes", "no")
 def item(i: int, role: str, verdicts: dict[str, int], inclusion: float | None = None) -> Item:
     card = Card(
         f"i{i:03d}", 0, i, role, f"p{i // 2}" if role == "boundary" else f"i{i:03d}", inclusion,
-        "no", 2, "v", {"yes": 0.5, "no": 0.5}, "why", 0, 0.25,
+        2, "v", {"yes": 0.5, "no": 0.5}, "why", 0, 0.25,
     )  # fmt: skip
     return Item(i, f"text {i}", card, verdicts, len(verdicts))
 
@@ -102,7 +102,7 @@ def test_production_is_weighted_and_against_each_expert() -> None:
     said = [1 - a if n % 7 == 0 else a for n, a in enumerate(ann)]
     figures = measure(
         Collected(items, LABELS, ()), always(said), version="good", start="start", before="start",
-        seed=0, resamples=200,
+        patience=2, seed=0, resamples=200,
     )  # fmt: skip
     weight = [1 / (i.card.inclusion or 1) for i in items]
     model = against_both(said, ann, bob, weight)
@@ -127,7 +127,7 @@ def test_the_boundary_counts_every_item_alike_and_audit_has_none_of_it() -> None
     ann = [i.verdicts["ann"] for i in items]
     figures = measure(
         Collected(items, LABELS, ()), always(ann), version="good", start="s", before=None,
-        seed=0, resamples=200,
+        patience=2, seed=0, resamples=200,
     )  # fmt: skip
     bob = [i.verdicts["bob"] for i in items]
     expected = against_both(ann, ann, bob, [1.0] * len(ann))
@@ -141,7 +141,7 @@ def test_the_boundary_counts_every_item_alike_and_audit_has_none_of_it() -> None
 def test_a_round_that_nobody_judged_has_reasons_and_no_numbers() -> None:
     figures = measure(
         Collected((), LABELS, ()), always([]), version="good", start="s", before="s",
-        seed=0, resamples=100,
+        patience=2, seed=0, resamples=100,
     )  # fmt: skip
     for name in ("expert_kappa", "boundary_kappa", "production_kappa", "start_kappa", "gap"):
         estimate = getattr(figures, name)
@@ -159,7 +159,7 @@ def test_an_expert_who_stands_out_is_named() -> None:
         items.append(item(i, "audit", {"ann": truth, "bob": truth, "carl": odd}, 0.5))
     figures = measure(
         Collected(tuple(items), LABELS, ()), always([0] * 120), version="v", start="s",
-        before=None, seed=0, resamples=200,
+        before=None, patience=2, seed=0, resamples=200,
     )  # fmt: skip
     assert figures.weakest_expert is not None
     assert figures.weakest_expert.expert == "carl"

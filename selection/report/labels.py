@@ -1,87 +1,91 @@
-"""Verdicts -> what was bought in each round for which use, and each use's balance of labels."""
+"""Verdicts -> bars: what each round bought for which use, and each use's shares of the labels."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from selection.collect import Collected, Item
+from selection.collect import Collected
 from selection.record import Record
-from selection.report.html import Safe, count, join, percent, tag
+from selection.report.html import counted, percent
 
 USES = {"train": "training", "boundary": "boundary test", "audit": "audit"}
+COLOURS = 8  # that the style sheet has for labels
+Legend = list[tuple[str, str]]
 
 
-def bought(collected: Collected) -> Safe:
-    """One bar a round: its verdicts by role, on one scale."""
-    table = {
-        round: Counter(
-            {
-                role: sum(len(i.verdicts) for i in collected.role(role) if i.card.round == round)
-                for role in USES
-            }
-        )
-        for round in collected.rounds
-    }
-    most = max((one.total() for one in table.values()), default=0)
-    rows = []
-    for round, one in table.items():
-        parts = [(f"role-{role}", one[role], f"{one[role]:,}", name) for role, name in USES.items()]
-        rows.append(_row(f"Round {round}", parts, most, f"{one.total():,}"))
-    legend = [(f"role-{role}", name) for role, name in USES.items()]
-    return join([_legend(legend), tag("div", *rows, class_="bars")])
+@dataclass(frozen=True)
+class Piece:
+    """A part of a bar. css: its class. width: percent of a full bar. figure: the size in words."""
+
+    css: str
+    name: str
+    width: float
+    figure: str
 
 
-def balance(collected: Collected, rounds: Sequence[Record]) -> Safe:
-    """One bar a role: the labels among its verdicts; below, the pool as the audit estimates it."""
-    names = collected.labels
+@dataclass(frozen=True)
+class Bar:
+    """One bar. total: what stands after it."""
+
+    name: str
+    pieces: list[Piece]
+    total: str
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars below each other. legend: CSS class and meaning of each colour."""
+
+    legend: Legend
+    bars: list[Bar]
+
+
+def bought(collected: Collected) -> Bars:
+    """Return one bar a round, all on one scale: its verdicts by use."""
+    legend = [(f"role-{role}", use) for role, use in USES.items()]
+    verdicts: dict[int, Counter[str]] = {round: Counter() for round in collected.rounds}
+    for item in collected.items:
+        verdicts[item.card.round][item.card.role] += len(item.verdicts)
+    most = max((one.total() for one in verdicts.values()), default=0)
+    bars = []
+    for round, one in verdicts.items():
+        sizes = [one[role] for role in USES]
+        pieces = _pieces(legend, sizes, most, [f"{size:,}" for size in sizes])
+        bars.append(Bar(f"Round {round}", pieces, f"{one.total():,}"))
+    return Bars(legend, bars)
+
+
+def label_shares(collected: Collected, rounds: Sequence[Record]) -> Bars:
+    """Return one bar a use with the labels among its verdicts, and one of the pool.
+
+    The pool's shares are those that the audit of the newest round estimates.
+    """
+    labels = collected.labels
+    legend = [(f"label-{n % COLOURS}", label) for n, label in enumerate(labels)]
     rows = []
     for role, use in USES.items():
-        given = _given(collected.role(role), len(names))
-        total = sum(given)
+        given = Counter(label for item in collected.role(role) for label in item.verdicts.values())
+        total = given.total()
         if total:
-            shares = [one / total for one in given]
-            rows.append(_shares(use.capitalize(), names, shares, count(total, "label")))
+            shares = [given[n] / total for n in range(len(labels))]
+            rows.append((use.capitalize(), shares, counted(total, "label")))
     estimated = rounds[-1].prevalence if rounds else None
     if estimated:
-        shares = [estimated.get(name, 0.0) for name in names]
-        rows.append(_shares("The pool", names, shares, "estimated"))
-    legend = [(f"label-{n % 8}", name) for n, name in enumerate(names)]
-    return join([_legend(legend), tag("div", *rows, class_="bars")])
-
-
-def _given(items: Sequence[Item], k: int) -> list[int]:
-    """How often each of k labels was given."""
-    seen = Counter(label for item in items for label in item.verdicts.values())
-    return [seen[label] for label in range(k)]
-
-
-def _shares(name: str, labels: Sequence[str], shares: Sequence[float], total: str) -> Safe:
-    parts = [
-        (f"label-{n % 8}", share, percent(share), label)
-        for n, (label, share) in enumerate(zip(labels, shares, strict=True))
-    ]
-    return _row(name, parts, sum(shares), total)
-
-
-def _row(name: str, parts: Sequence[tuple[str, float, str, str]], most: float, total: str) -> Safe:
-    """parts: (CSS class, size, size in words, what) of each piece. most: size of a full bar."""
-    pieces = [
-        tag("span", "", class_=f"piece {css}", style=f"width:{100 * size / most:.2f}%")
-        for css, size, _, _ in parts
-        if size
-    ]
-    return tag(
-        "div",
-        tag("span", name, class_="bar-name"),
-        tag("span", *pieces, class_="bar-track", aria_hidden="true"),
-        tag("span", total, class_="bar-total"),
-        tag("span", ", ".join(f"{what} {figure}" for _, _, figure, what in parts), class_="told"),
-        class_="bar-row",
+        rows.append(("The pool", [estimated.get(label, 0.0) for label in labels], "estimated"))
+    return Bars(
+        legend,
+        [
+            Bar(name, _pieces(legend, shares, sum(shares), map(percent, shares)), total)
+            for name, shares, total in rows
+        ],
     )
 
 
-def _legend(entries: list[tuple[str, str]]) -> Safe:
-    return tag(
-        "p",
-        *(tag("span", tag("i", class_=f"dot {css}"), name) for css, name in entries),
-        class_="legend",
-    )
+def _pieces(
+    legend: Legend, sizes: Sequence[float], most: float, figures: Iterable[str]
+) -> list[Piece]:
+    """most: size of a full bar."""
+    return [
+        Piece(css, name, 100 * size / most if size else 0.0, figure)
+        for (css, name), size, figure in zip(legend, sizes, figures, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""The texts of the newest round: pairs side by side, what the model believed, what experts said.
+"""The newest round -> its pairs and single texts: what the model believed, what experts said.
 
 Experts may open the report, so what they must not know yet is not in the file at all: while a
 blind text of a pair lacks an answer, no belief, no reason and no answer of the pair is written.
@@ -11,222 +11,199 @@ from dataclasses import dataclass
 
 from selection.collect import Collected, Item
 from selection.push import tab_title
-from selection.report.html import Safe, count, join, link, percent, tag
+from selection.report.html import counted
+from selection.report.labels import COLOURS, USES
 
 MOST_PAIRS, MOST_SINGLES, MOST_CHARACTERS, MOST_LABELS = 60, 200, 600, 4
-Group = tuple[Item, ...]
 
 
 @dataclass(frozen=True)
-class Names:
-    """What the page calls things. labels: of the project. experts: short names by full name.
-    data_manager: address of the project's tasks."""
+class Belief:
+    """P(label) by the model. colour: number of the label's colour. pick: the most probable one."""
 
-    labels: tuple[str, ...]
-    experts: Mapping[str, str]
-    data_manager: str
+    label: str
+    colour: int
+    probability: float
+    pick: bool
 
 
-def last_round(collected: Collected, data_manager: str) -> Safe:
-    """Everything about the texts of the newest round, which must exist."""
+@dataclass(frozen=True)
+class Answer:
+    """What an expert said. short: the expert's short name. differs: from the model's pick."""
+
+    expert: str
+    short: str
+    label: str
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text as far as it may be seen.
+
+    more: how many characters are cut off. waits: what for; then all that follows is empty.
+    """
+
+    task: int
+    text: str
+    more: int
+    waits: str = ""
+    version: str = ""
+    why: str = ""
+    beliefs: tuple[Belief, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    skipped: bool = False
+
+    @property
+    def differs(self) -> bool:
+        """Whether an expert contradicts the model."""
+        return any(answer.differs for answer in self.answers)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The two texts of a pair, or a single one."""
+
+    role: str
+    blind: bool
+    texts: list[Text]
+
+    @property
+    def use(self) -> str:
+        """What the texts were bought for."""
+        return USES[self.role]
+
+    @property
+    def differs(self) -> bool:
+        """Whether an expert contradicts the model on one of the texts."""
+        return any(text.differs for text in self.texts)
+
+    @property
+    def rank(self) -> int:
+        """Where experts contradict the model first, what must not be seen yet last."""
+        if any(text.waits for text in self.texts):
+            return 3
+        if self.differs:
+            return 0
+        return 1 if any(text.answers for text in self.texts) else 2
+
+
+@dataclass(frozen=True)
+class NewestRound:
+    """What the page shows of it. tab: its tab in the Data Manager. more_…: those left out."""
+
+    lead: str
+    tab: str
+    pairs: list[Entry]
+    more_pairs: int
+    singles: list[Entry]
+    more_singles: int
+
+
+def newest_round(collected: Collected) -> NewestRound | None:
+    """Return what experts may see of the newest round; None before the first."""
+    if not collected.items:
+        return None
     round = collected.last_round
     mine = [item for item in collected.items if item.card.round == round]
     shown = [item for item in mine if item.card.role != "audit"]
-    groups = _groups(shown)
-    pairs = [group for group in groups if len(group) == 2]
-    singles = [(item,) for group in groups if len(group) != 2 for item in group]
-    names = Names(collected.labels, _short(collected), data_manager)
-    lead = (
-        f"Round {round} holds {count(len(pairs), 'pair')}, {count(len(singles), 'single text')} "
-        f"and {count(len(mine) - len(shown), 'audit text')} (drawn at random, not listed here). "
-        + _differing([*pairs, *singles], names)
-    )
-    first = [_pair(group, names) for group in _ordered(pairs, names)[:MOST_PAIRS]]
-    then = [_single(group, names) for group in _ordered(singles, names)[:MOST_SINGLES]]
-    return join(
-        [
-            tag("p", lead, class_="lead"),
-            tag("div", *first, class_="pairs"),
-            _rest(len(pairs) - len(first), "pair", round),
-            tag("h3", "Single texts") if then else "",
-            tag("div", *then, class_="singles"),
-            _rest(len(singles) - len(then), "single text", round),
-        ]
-    )
-
-
-def hidden(group: Group) -> bool:
-    """Whether a blind text among those chosen together still waits for an expert."""
-    return any(item.card.blind and not item.done for item in group)
-
-
-def _groups(items: Sequence[Item]) -> list[Group]:
     groups: dict[str, list[Item]] = {}
-    for item in items:
+    for item in shown:
         groups.setdefault(item.card.pair, []).append(item)
-    return [tuple(group) for group in groups.values()]
+    pairs = [group for group in groups.values() if len(group) == 2]
+    singles = [[item] for group in groups.values() if len(group) != 2 for item in group]
+    experts = _short_names(collected)
+    pair_entries = _entries(pairs, collected.labels, experts)
+    single_entries = _entries(singles, collected.labels, experts)
+    lead = (
+        f"Round {round} holds {counted(len(pairs), 'pair')}, "
+        f"{counted(len(singles), 'single text')} "
+        f"and {counted(len(mine) - len(shown), 'audit text')} (drawn at random, not listed here). "
+        + _differing([*pair_entries, *single_entries])
+    )
+    return NewestRound(
+        lead,
+        tab_title(round),
+        pair_entries[:MOST_PAIRS],
+        max(len(pairs) - MOST_PAIRS, 0),
+        single_entries[:MOST_SINGLES],
+        max(len(singles) - MOST_SINGLES, 0),
+    )
 
 
-def _ordered(groups: Sequence[Group], names: Names) -> list[Group]:
-    """Where experts contradict the model first, what is not to be seen yet last."""
-
-    def rank(group: Group) -> int:
-        if hidden(group):
-            return 3
-        if any(_differs(item, names) for item in group):
-            return 0
-        return 1 if any(item.verdicts for item in group) else 2
-
-    return sorted(groups, key=rank)
-
-
-def _short(collected: Collected) -> dict[str, str]:
-    """E-mail addresses without their domain, where that still tells experts apart."""
+def _short_names(collected: Collected) -> dict[str, str]:
+    """Full name -> the part of an e-mail address before the @, where that tells experts apart."""
     full = {expert for item in collected.items for expert in item.verdicts}
     seen = Counter(expert.split("@")[0] for expert in full)
     return {one: one.split("@")[0] if seen[one.split("@")[0]] == 1 else one for one in full}
 
 
-def _pick(item: Item) -> str:
-    """The label that the model believed most."""
+def _entries(
+    groups: Sequence[Sequence[Item]], labels: Sequence[str], experts: Mapping[str, str]
+) -> list[Entry]:
+    """The groups as entries, by rank."""
+    entries = [_entry(group, labels, experts) for group in groups]
+    return sorted(entries, key=lambda entry: entry.rank)
+
+
+def _entry(group: Sequence[Item], labels: Sequence[str], experts: Mapping[str, str]) -> Entry:
+    card = group[0].card
+    if any(item.card.blind and not item.done for item in group):
+        return Entry(card.role, card.blind, [_hidden_text(item) for item in group])
+    return Entry(card.role, card.blind, [_text(item, labels, experts) for item in group])
+
+
+def _hidden_text(item: Item) -> Text:
+    if item.done:
+        waits = "blind until the other text of the pair is answered"
+    else:
+        answers = counted(item.card.experts, "answer")
+        waits = f"blind until answered ({item.answered} of {answers} there)"
+    return Text(item.task, *_cut(item.text), waits)
+
+
+def _text(item: Item, labels: Sequence[str], experts: Mapping[str, str]) -> Text:
     belief = item.card.belief
-    return max(belief, key=belief.__getitem__) if belief else ""
+    pick = max(belief, key=belief.__getitem__) if belief else ""
+    return Text(
+        item.task,
+        *_cut(item.text),
+        version=item.card.version,
+        why=item.card.why,
+        beliefs=_beliefs(belief, pick, labels),
+        answers=tuple(
+            Answer(expert, experts[expert], labels[label], labels[label] != pick)
+            for expert, label in item.verdicts.items()
+        ),
+        skipped=item.done and not item.verdicts,
+    )
 
 
-def _differs(item: Item, names: Names) -> bool:
-    """Whether an expert said something else than the model believed."""
-    return any(names.labels[label] != _pick(item) for label in item.verdicts.values())
+def _cut(text: str) -> tuple[str, int]:
+    """The beginning of the text, and how many characters follow it."""
+    if len(text) <= MOST_CHARACTERS:
+        return text, 0
+    return text[:MOST_CHARACTERS].rstrip(), len(text) - MOST_CHARACTERS
 
 
-def _differing(groups: Sequence[Group], names: Names) -> str:
-    open_groups = [group for group in groups if not hidden(group)]
-    answered = [item for group in open_groups for item in group if item.verdicts]
+def _beliefs(belief: Mapping[str, float], pick: str, labels: Sequence[str]) -> tuple[Belief, ...]:
+    """In the project's order; of many labels the most probable ones."""
+    order = {label: n for n, label in enumerate(labels)}
+    top = sorted(belief, key=lambda label: -belief[label])[:MOST_LABELS]
+    return tuple(
+        Belief(label, order.get(label, COLOURS - 1) % COLOURS, belief[label], label == pick)
+        for label in sorted(top, key=lambda label: order.get(label, len(order)))
+    )
+
+
+def _differing(entries: Sequence[Entry]) -> str:
+    answered = [text for entry in entries for text in entry.texts if text.answers]
     if not answered:
         return ""
-    other = sum(_differs(item, names) for item in answered)
+    other = sum(text.differs for text in answered)
     if not other:
         return "Experts agree with the model on every text that is answered."
     return (
-        f"Of {count(len(answered), 'answered text')}, experts contradict the model on {other}, "
+        f"Of {counted(len(answered), 'answered text')}, experts contradict the model on {other}, "
         "shown first."
     )
-
-
-def _pair(group: Group, names: Names) -> Safe:
-    marks = _marks(group, names)
-    texts = [_side(item, group, names) for item in group]
-    return tag(
-        "article",
-        tag("header", *marks),
-        tag("div", *texts, class_="two"),
-        class_="card" + (" differs" if _flagged(group, names) else ""),
-    )
-
-
-def _single(group: Group, names: Names) -> Safe:
-    return tag(
-        "article",
-        tag("header", *_marks(group, names)),
-        _side(group[0], group, names),
-        class_="card" + (" differs" if _flagged(group, names) else ""),
-    )
-
-
-def _side(item: Item, group: Group, names: Names) -> Safe:
-    """One text. group: those chosen together with it."""
-    hide = hidden(group)
-    css = "side differs" if not hide and _differs(item, names) else "side"
-    return tag("div", *_details(item, names, hide), class_=css)
-
-
-def _flagged(group: Group, names: Names) -> bool:
-    return not hidden(group) and any(_differs(item, names) for item in group)
-
-
-def _marks(group: Group, names: Names) -> list[Safe]:
-    """How the texts were answered, and whether the model was contradicted."""
-    blind, use = group[0].card.blind, group[0].card.role
-    how = (
-        "blind: experts did not see the model's label"
-        if blind
-        else "open: experts saw the model's label"
-    )
-    marks = [
-        tag("span", "boundary test" if use == "boundary" else "training", class_=f"use role-{use}"),
-        tag("span", "blind" if blind else "open", class_="how", title=how),
-    ]
-    if _flagged(group, names):
-        marks.append(tag("span", "≠ experts contradict the model", class_="flag"))
-    return marks
-
-
-def _details(item: Item, names: Names, hide: bool) -> list[Safe]:
-    text = tag("blockquote", *_cut(item.text), dir="auto")
-    where = link(f"{names.data_manager}?task={item.task}", f"task {item.task}")
-    if hide:
-        return [text, tag("p", _waits(item), class_="waits"), tag("p", where, class_="why")]
-    return [
-        text,
-        _believed(item, names),
-        _said(item, names),
-        tag("p", f"Why: {item.card.why} (", where, ")", class_="why"),
-    ]
-
-
-def _waits(item: Item) -> str:
-    if item.done:
-        return "blind until the other text of the pair is answered"
-    return f"blind until answered ({item.answered} of {count(item.card.experts, 'answer')} there)"
-
-
-def _cut(text: str) -> list[str]:
-    if len(text) <= MOST_CHARACTERS:
-        return [text]
-    rest = tag("small", f" … {count(len(text) - MOST_CHARACTERS, 'more character')}")
-    return [text[:MOST_CHARACTERS].rstrip(), rest]
-
-
-def _believed(item: Item, names: Names) -> Safe:
-    """A bar for each label, in the project's order; of many labels the most probable."""
-    belief = item.card.belief
-    top = sorted(belief, key=lambda name: -belief[name])[:MOST_LABELS]
-    order = {name: place for place, name in enumerate(names.labels)}
-    rows = [
-        tag(
-            "div",
-            tag("span", name, class_="bar-name"),
-            tag("span", tag("span", "", class_=f"piece label-{order.get(name, 7) % 8}",
-                            style=f"width:{100 * belief[name]:.1f}%"), class_="bar-track"),
-            tag("span", percent(belief[name]), class_="bar-total"),
-            class_="bar-row" + (" pick" if name == _pick(item) else ""),
-        )
-        for name in sorted(top, key=lambda name: order.get(name, len(order)))
-    ]  # fmt: skip
-    head = tag("p", "Model ", tag("code", item.card.version), class_="who")
-    return tag("div", head, *rows, class_="belief")
-
-
-def _said(item: Item, names: Names) -> Safe:
-    chips = []
-    for expert, label in item.verdicts.items():
-        said = names.labels[label]
-        other = said != _pick(item)
-        chips.append(
-            tag(
-                "span",
-                f"{names.experts[expert]}: ",
-                tag("b", ("≠ " if other else "") + said),
-                class_="chip other" if other else "chip",
-                title=f"{expert} says {said}" + (", the model does not" if other else ""),
-            )
-        )
-    if chips:
-        return tag("p", *chips, class_="said")
-    return tag("p", "skipped by the experts" if item.done else "no answer yet", class_="waits")
-
-
-def _rest(number: int, noun: str, round: int) -> Safe:
-    if number <= 0:
-        return Safe("")
-    where = f"the Data Manager's tab '{tab_title(round)}'"
-    return tag("p", f"{count(number, f'more {noun}')} in {where}.", class_="note")

@@ -1,100 +1,40 @@
-"""Records of the rounds -> the table, with a footnote for every kappa that is undefined."""
+"""Measured rounds -> the rows of the table, and a footnote for every kappa that is undefined."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from selection.record import Record
-from selection.report.html import Safe, count, interval, join, kappa, tag
+from selection.report.html import counted, why
 from selection.status import RoundStatus
-from selection.types import Estimate
-
-HEAD = (
-    "Round", "Labels bought", "Model version", "Experts", "Boundary", "Production", "Candidate",
-    "Decision",
-)  # fmt: skip
+from selection.stop import Decision
 
 
-class Notes:
-    """Footnotes, numbered as they come; the same sentence keeps its number."""
+@dataclass(frozen=True)
+class Row:
+    """A measured round. training: what its training was."""
 
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def mark(self, sentence: str) -> Safe:
-        """The number of this sentence, raised."""
-        if sentence not in self.sentences:
-            self.sentences.append(sentence)
-        return tag("sup", str(self.sentences.index(sentence) + 1))
-
-    def listed(self) -> Safe:
-        """All footnotes; nothing where there are none."""
-        if not self.sentences:
-            return Safe("")
-        return tag("ol", *(tag("li", one) for one in self.sentences), class_="note")
+    record: Record
+    decision: Decision
+    training: str
 
 
-def badge(stop: bool, rule: str) -> Safe:
-    """'Stop: parity' or 'Go on', coloured by rule."""
-    text = f"Stop: {rule}" if stop else "Go on"
-    return tag("span", text, class_=f"badge rule-{rule.replace(' ', '-')}")
+def rows(rounds: Sequence[RoundStatus]) -> list[Row]:
+    """Return one row a round."""
+    return [Row(one.record, one.decision, _training(one.record)) for one in rounds]
 
 
-def without_rule(reason: str) -> str:
-    """The reason of a decision where a badge stands beside it, which says 'Go on' already."""
-    rest = reason.removeprefix("Go on: ")
-    return rest[:1].upper() + rest[1:]
-
-
-def figure(one: Estimate, notes: Notes) -> Safe:
-    """A kappa with its interval and items, or 'undefined' with the reason; never a 0 for it."""
-    if one.value is None:
-        why = one.reason or "no reason given"
-        return join([tag("abbr", "undefined", title=why), notes.mark(why)])
-    small = f"{interval(one)}, n {one.items:,}"
-    return join([tag("b", kappa(one.value)), tag("small", small, class_="bounds")])
-
-
-def table(rounds: Sequence[RoundStatus]) -> Safe:
-    """One body a round: its figures, and under them why it was decided so."""
-    notes = Notes()
-    head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in HEAD)))
-    bodies = [_body(one, notes) for one in rounds]
-    return join([tag("table", head, *bodies, class_="rounds"), notes.listed()])
-
-
-def _body(one: RoundStatus, notes: Notes) -> Safe:
-    record, decision = one.record, one.decision
-    boundary = figure(record.boundary_kappa, notes)
-    ceiling = record.boundary_expert_kappa.value
-    if ceiling is not None:
-        boundary = join([boundary, tag("small", f"experts there {kappa(ceiling)}")])
-    cells = (
-        tag("b", str(record.round)),
-        tag("b", f"{record.labels_bought:,}"),
-        tag("code", record.version),
-        figure(record.expert_kappa, notes),
-        boundary,
-        figure(record.production_kappa, notes),
-        join([tag("b", _fate(record)), tag("small", _made(record))]),
-        badge(decision.stop, decision.rule),
-    )
-    row = [
-        tag("td", tag("div", cell), data_label=name) for name, cell in zip(HEAD, cells, strict=True)
+def footnotes(rounds: Sequence[RoundStatus]) -> list[str]:
+    """Return why kappas are undefined, each reason once, in the order in which the table reads."""
+    shown = [
+        estimate
+        for record in (one.record for one in rounds)
+        for estimate in (record.expert_kappa, record.boundary_kappa, record.production_kappa)
     ]
-    why = join([tag("div", without_rule(decision.reason)), tag("div", record.promotion)])
-    return tag(
-        "tbody",
-        tag("tr", *row),
-        tag("tr", tag("td", why, colspan=len(HEAD)), class_="reason"),
-    )
+    return list(dict.fromkeys(why(estimate) for estimate in shown if estimate.value is None))
 
 
-def _fate(record: Record) -> str:
-    return "promoted" if record.promoted else "refused"
-
-
-def _made(record: Record) -> str:
-    """What the round's training was."""
-    parts = [f"trained on {count(record.labels, 'text')}"]
+def _training(record: Record) -> str:
+    parts = [f"trained on {counted(record.labels, 'text')}"]
     if record.train_seconds:
         parts.append(_duration(record.train_seconds))
     if not record.complete:

@@ -1,0 +1,28 @@
+from tests.selection.report.reading import body, having, one, text
+from tests.selection.report.sample import drawn
+
+
+def told(html: str) -> list[str]:
+    rows = having(one(body(html), "halves"), "bar-row")
+    return [f"{text(e[0])}: {text(e[3])} ({text(e[2])})" for e in rows]
+
+
+def test_bars_tell_what_each_round_bought_and_how_balanced_it_was() -> None:
+    assert told(drawn()) == [
+        "Round 0: training 64, boundary test 0, audit 64 (128)",
+        "Round 1: training 42, boundary test 44, audit 64 (150)",
+        "Round 2: training 11, boundary test 11, audit 64 (86)",
+        "Training: clickbait 50 %, news 50 % (117 labels)",
+        "Boundary test: clickbait 67 %, news 33 % (55 labels)",
+        "Audit: clickbait 16 %, news 84 % (192 labels)",
+        "The pool: clickbait 11 %, news 89 % (estimated)",
+    ]
+
+
+def test_a_bar_is_as_long_as_its_labels_beside_the_longest_round() -> None:
+    row = having(one(body(drawn()), "halves"), "bar-row")[2]
+    assert [(e.get("class"), e.get("style")) for e in row[1]] == [
+        ("piece role-train", "width:7.33%"),
+        ("piece role-boundary", "width:7.33%"),
+        ("piece role-audit", "width:42.67%"),
+    ]

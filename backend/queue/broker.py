@@ -1,7 +1,7 @@
 """The Redis of CRUX_QUEUE_URL: connections that give up soon, and errors in one sentence.
 
-Label Studio waits one second for /webhook, so a command that gets no answer has failed well
-before. Files of versions go over connections of their own, with more patience.
+Label Studio waits one second for /webhook, so a command without an answer must fail well before.
+Files of versions go over connections of their own, which wait longer.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Broker:
     """One Redis server. Making it connects to nothing."""
 
     def __init__(self, url: SecretStr) -> None:
-        """Raises SettingError for an address that is none; it never shows the password."""
+        """Raise SettingError for an address that is none; the message never shows the password."""
         self.pool = _pool(url, ANSWER)
         self.redis = Redis(connection_pool=self.pool)
         self.bulk = Redis(connection_pool=_pool(url, TRANSFER))
@@ -41,14 +41,14 @@ class Broker:
 
     @contextmanager
     def reached(self) -> Iterator[None]:
-        """Within it, whatever goes wrong with Redis is a BackendError."""
+        """Turn whatever goes wrong with Redis inside the block into a BackendError."""
         try:
             yield
         except RedisError as error:
             raise BackendError(self.explain(error)) from None
 
     def explain(self, error: RedisError) -> str:
-        """What is wrong, and what to do. A server may repeat the command AUTH: not here."""
+        """Say what is wrong and what to do, without the password that a server may repeat."""
         said = str(error).rstrip(".") or type(error).__name__
         if self._secret:
             for shown in (self._secret, quote(self._secret)):
@@ -63,7 +63,7 @@ _OPEN: dict[SecretStr, Broker] = {}
 
 
 def open_broker(url: SecretStr) -> Broker | None:
-    """The one Broker of this address in this process, None for an empty one.
+    """Return the one Broker of this address in this process, None for an empty address.
 
     Raises SettingError for an address that is none.
     """
@@ -85,7 +85,7 @@ def _pool(url: SecretStr, patience: float) -> ConnectionPool:
             url.get_secret_value(),
             socket_timeout=patience,
             socket_connect_timeout=ANSWER,
-            # a pooled connection whose server was started anew meanwhile fails once, and at once
+            # a pooled connection fails once, and at once, when its server was restarted meanwhile
             retry=Retry(NoBackoff(), 1, (Disconnected,)),
         )
     except (ValueError, TypeError):  # whose message may hold half of a password

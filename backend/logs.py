@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr
@@ -84,7 +83,7 @@ class JsonLine(Line):
     """A record as one JSON object."""
 
     def line(self, record: logging.LogRecord) -> str:
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "time": _time(record),
             "level": record.levelname,
             "logger": record.name,

@@ -1,7 +1,7 @@
-"""How gunicorn serves the backend: `gunicorn -c python:backend.server`; its flags win.
+"""gunicorn's configuration: `gunicorn -c python:backend.server`. Flags on its command line win.
 
-One process, so that one loaded model serves annotators and the pool alike; its threads mostly
-wait for that model, and 16 of them never do, so that /health, /setup and /webhook are answered.
+There is one process, so that one loaded model serves annotators and the pool. Most of its threads
+wait for that model; 16 never do, so that /health, /setup and /webhook are always answered.
 """
 
 import ipaddress
@@ -29,25 +29,25 @@ def _settings() -> Settings:
 
 
 class _Log(Logger):  # type: ignore[misc]  # gunicorn carries no types
-    """gunicorn's own records among ours, in the same form."""
+    """Writes gunicorn's records among ours, in the same form."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         logs.configure(_SETTINGS)
-        if cfg.errorlog == "-":  # else somebody wants them in a file of their own
+        if cfg.errorlog == "-":  # otherwise somebody wants them in a file of their own
             self.error_log.handlers.clear()
             self.error_log.propagate = True
 
 
 _SETTINGS = _settings()
 
-# what follows are settings of gunicorn, by its names
+# settings of gunicorn, by its names
 wsgi_app = "backend.server:application()"
 bind = "127.0.0.1:9090"
 worker_class = "gthread"
 workers = 1
 threads = _SETTINGS.http_threads
-timeout = 120  # a process that says nothing for so long hangs; a request may take longer
+timeout = 120  # seconds after which a silent process is replaced; a request may take longer
 graceful_timeout = 30
 limit_request_line = 4_094
 limit_request_fields = 50
@@ -57,18 +57,18 @@ logger_class = _Log
 
 
 def application() -> Flask:
-    """The app; where it cannot be made, a sentence in the log and gunicorn's end."""
-    from backend.web.app import create_app  # in the serving process, and not in its master
+    """Return the app. If it cannot be made, log one sentence and end gunicorn."""
+    from backend.web.app import create_app  # takes seconds: in the serving process alone
 
     try:
         return create_app(_SETTINGS)
     except CruxError as error:
         log.critical("%s", error)
-        sys.exit(Arbiter.APP_LOAD_ERROR)  # any other status would make gunicorn try for ever
+        sys.exit(Arbiter.APP_LOAD_ERROR)  # with any other status gunicorn tries for ever
 
 
 def when_ready(server: Any) -> None:
-    """Say what is served, and warn where others can reach a server that lets everybody in."""
+    """Log the limits, and warn if other machines can reach a server without a secret."""
     log.info("%s requests at once, %s of them may wait for the model", threads, threads - KEPT_FREE)
     if not _SETTINGS.webhook_secret.get_secret_value():
         for address in exposed(listener.getsockname() for listener in server.LISTENERS):
@@ -81,7 +81,7 @@ def when_ready(server: Any) -> None:
 
 
 def exposed(names: Any) -> list[str]:
-    """Those addresses (as sockets name them) that other machines may reach."""
+    """Return the addresses, of those that sockets name, that other machines may reach."""
     found = []
     for name in names:
         if isinstance(name, tuple) and not ipaddress.ip_address(name[0]).is_loopback:

@@ -24,7 +24,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def files(self) -> dict[str, Any]:
+    def files(self) -> dict[str, object]:
         """Name -> content of the shared files; a damaged one is none."""
         paths = (*self.path.glob("current"), *self.path.glob("sample.json"))
         files = {}
@@ -35,7 +35,7 @@ class Folder:
                 files[name] = body
         return files
 
-    def take(self, files: dict[str, Any], head: Head) -> None:
+    def take(self, files: dict[str, object], head: Head) -> None:
         """Write what differs, the pointer last. Raises StorageError on a full disk."""
         known = self.files()
         for name in sorted(files, key=lambda name: (name == "current", name)):
@@ -86,8 +86,8 @@ def head(epoch: bytes | str | None, revision: bytes | int | None) -> Head:
     return epoch.decode() if isinstance(epoch, bytes) else str(epoch), int(revision)
 
 
-def named(files: dict[str, Any]) -> set[str]:
-    """The versions that the pointer and the records name, among other words."""
+def mentioned_versions(files: dict[str, object]) -> set[str]:
+    """Return all words in the pointer and the records that could be names of versions."""
     return {
         word
         for body in files.values()

@@ -7,6 +7,7 @@ import re
 import shutil
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,7 +41,7 @@ class Manifest:
     labels: tuple[str, ...]
     offsets: tuple[float, ...] = ()
     pool_prior: tuple[float, ...] = ()
-    recipe: dict[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, float] = field(default_factory=dict)
     examples: tuple[tuple[str, str], ...] = ()
     ties: int = 0
     seconds: float = 0.0
@@ -56,8 +57,8 @@ class Manifest:
         return {name: digest for name, digest in both.items() if digest}
 
 
-def named(prefix: str, *ingredients: Any) -> str:
-    """A version's name: the same ingredients give the same name."""
+def version_name(prefix: str, *ingredients: Any) -> str:
+    """Return a version's name: the same ingredients give the same name."""
     body = json.dumps(ingredients, sort_keys=True, ensure_ascii=False)
     return f"{prefix}-{hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
@@ -85,7 +86,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     write_json(path, {**body, SEAL: _seal(body)})
 
 
-def _seal(body: dict[str, Any]) -> str:
+def _seal(body: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 

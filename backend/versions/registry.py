@@ -31,7 +31,6 @@ from backend.versions.manifest import (
     Manifest,
     describe,
     move_whole,
-    named,
     open_up,
     read_manifest,
     write_json,
@@ -42,7 +41,7 @@ from backend.versions.replication import Shared
 from selection.errors import StorageError, VersionError
 from selection.record import Record, TrainingState
 
-__all__ = ["ADAPTER", "Manifest", "Registry", "describe", "make_registry", "named", "write_json"]
+__all__ = ["ADAPTER", "Manifest", "Registry", "describe", "make_registry", "write_json"]
 
 log = logging.getLogger(__name__)
 

@@ -19,14 +19,14 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
 from backend.queue.broker import Broker
-from backend.versions.folder import SHARED, Folder, Head, head, named
+from backend.versions.folder import SHARED, Folder, Head, head, mentioned_versions
 from backend.versions.manifest import Manifest, read_manifest
 from backend.versions.transfer import receive, send
 from selection.errors import BackendError, CruxError, VersionError
@@ -139,12 +139,12 @@ class Shared:
 
         return self._quietly(read, {})
 
-    def tell(self, project: int, body: dict[str, Any]) -> None:
+    def tell(self, project: int, body: Mapping[str, object]) -> None:
         """What the worker is doing, for every machine. Raises nothing."""
         text = json.dumps(body)
         self._quietly(lambda: self._redis.set(_key(project, "training"), text), None)
 
-    def told(self, project: int) -> dict[str, Any] | None:
+    def told(self, project: int) -> dict[str, object] | None:
         """What the worker is doing, None if Redis does not know."""
         text = self._quietly(lambda: self._redis.get(_key(project, "training")), None)
         return None if text is None else _object(text)
@@ -173,7 +173,7 @@ class Shared:
         if not files:
             return
         log.warning("project %s: Redis knows less than this home and is told", project)
-        for version in sorted(named(files)):
+        for version in sorted(mentioned_versions(files)):
             if (folder.version(version) / "manifest.json").is_file():
                 self.publish(project, version)
         new: Head = uuid.uuid4().hex, max(folder.head()[1], 1)
@@ -196,7 +196,7 @@ class Shared:
         _, files = self._read(project)
         promoted = {name.decode() for name in self._redis.smembers(_key(project, "promoted"))}
         for name in self._redis.smembers(_key(project, "versions")):
-            if name.decode() not in promoted | named(files):
+            if name.decode() not in promoted | mentioned_versions(files):
                 self._redis.unlink(_key(project, "version", name.decode()))
                 self._redis.srem(_key(project, "versions"), name)
 
@@ -242,7 +242,7 @@ def _key(project: int, *more: str) -> str:
     return ":".join(("crux:project", str(int(project)), *more))
 
 
-def _object(text: bytes) -> dict[str, Any] | None:
+def _object(text: bytes) -> dict[str, object] | None:
     try:
         body = json.loads(text)
     except ValueError:

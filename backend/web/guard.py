@@ -1,44 +1,36 @@
-"""Who and what is let in: the secret, sizes, how many at once; and what a refusal looks like."""
+"""Which requests are let in: the secret, the size and form of bodies, how many at once."""
 
 import hmac
 import json
 import threading
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NoReturn, TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ValidationError
 
+from backend.web.refusals import Refused, too_large
 from backend.web.schemas import TooMuch
-from selection.errors import CruxError
 from selection.http import SECRET_HEADER
 
 KEPT_FREE = 16  # threads that never wait for the model, so that /health always finds one
 SHOWN = 20  # characters of a value that an error repeats: no token is that short
-PATIENCE = 5  # seconds after which whom we had no room for may ask again
+RETRY_AFTER = 5  # seconds after which a request that found no room may be sent again
 
 _PIECE = 64 * 1024  # bytes read at a time
 
 M = TypeVar("M", bound=BaseModel)
 
 
-class Refused(CruxError):
-    """The request itself cannot be served. status: of the answer. again: in so many seconds."""
-
-    def __init__(self, message: str, status: int = 422, again: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.again = again
-
-
 def authorize(request: Request, secret: str) -> None:
-    """Raises Refused (401) without the secret in our header or as the password of basic auth."""
+    """Raise Refused (401) without the secret in our header or as the password of basic auth."""
     if not secret:
         return
-    given = [request.headers.get(SECRET_HEADER, "").encode("latin-1")]  # as WSGI hands bytes over
+    given = [request.headers.get(SECRET_HEADER, "").encode("latin-1")]  # WSGI decodes it so
     if request.authorization is not None:
         given.append((request.authorization.password or "").encode("utf-8", "surrogatepass"))
-    # of equal length whatever is given, and all of them are compared
+    # digests have equal lengths and all are compared, so the time tells nothing of the secret
     wanted = sha256(secret.encode()).digest()
     if not sum(hmac.compare_digest(sha256(one).digest(), wanted) for one in given):
         raise Refused(
@@ -48,48 +40,42 @@ def authorize(request: Request, secret: str) -> None:
         )
 
 
-def measure(request: Request, most: int) -> None:
-    """Raises Refused (413) for a body that says it is larger than `most` bytes."""
+def check_size(request: Request, limit: int) -> None:
+    """Raise Refused (413) for a body that declares more than `limit` bytes."""
     length = request.content_length
-    if length is not None and length > most:
-        raise too_large(most, f" of {length} bytes")
+    if length is not None and length > limit:
+        raise too_large(limit, f" of {length} bytes")
 
 
-def too_large(most: int, size: str = "") -> Refused:
-    """What is said about a body that is too large."""
-    return Refused(
-        f"A body{size} is more than the {most} bytes that are taken: send less at once, or raise "
-        f"CRUX_MOST_BYTES.",
-        413,
-    )
+def read_body(request: Request, model: type[M], limit: int) -> M:
+    """Return the body as its model.
 
-
-def read(request: Request, model: type[M], most: int) -> M:
-    """The body as its model. Raises Refused: 415 for another content type, 400 for no JSON object,
-    413 for more than `most` bytes, 413 and 422 for one that does not fit."""
-    if not request.is_json:  # a page on another site can post any other type without being asked
+    Raises Refused: 415 for another content type, 400 for anything but a JSON object, 413 for more
+    than `limit` bytes, 413 and 422 for one that does not fit the model.
+    """
+    if not request.is_json:  # a page of another site can post any other type without asking first
         raise Refused("The body must be JSON: send it with Content-Type: application/json.", 415)
     try:
-        body = json.loads(_bytes(request, most), parse_constant=_no_number)
+        body = json.loads(_read_bytes(request, limit), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):  # not UTF-8, not JSON, a thousand brackets
         body = None
     if not isinstance(body, dict):
         raise Refused("The body must be a JSON object.", 400)
-    return checked(model, body)
+    return validate(model, body)
 
 
-def _bytes(request: Request, most: int) -> bytearray:
-    """The body. Werkzeug cuts one that does not tell its length at the limit, without a word."""
+def _read_bytes(request: Request, limit: int) -> bytearray:
+    """Return the body. Werkzeug silently cuts one of unknown length at its own limit."""
     found = bytearray()
-    while piece := request.stream.read(min(_PIECE, most + 1 - len(found))):
+    while piece := request.stream.read(min(_PIECE, limit + 1 - len(found))):
         found += piece
-        if len(found) > most:
-            raise too_large(most)
+        if len(found) > limit:
+            raise too_large(limit)
     return found
 
 
-def checked(model: type[M], values: dict[str, Any]) -> M:
-    """The values as their model. Raises Refused."""
+def validate(model: type[M], values: Mapping[str, object]) -> M:
+    """Return the values as their model. Raises Refused (413, 422)."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -98,7 +84,7 @@ def checked(model: type[M], values: dict[str, Any]) -> M:
 
 
 def _explain(model: type[BaseModel], error: ValidationError) -> tuple[int, str]:
-    """Status and one sentence for the first thing that is wrong with a request."""
+    """Return the status and one sentence for the first thing that is wrong with a request."""
     first = error.errors(include_url=False)[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, TooMuch):
@@ -116,7 +102,7 @@ def _explain(model: type[BaseModel], error: ValidationError) -> tuple[int, str]:
 
 
 def _shown(value: Any) -> str:
-    """A value as an error may repeat it: never a text of somebody, never a token."""
+    """Return a value as an error may repeat it: never somebody's text, never a token."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -126,31 +112,31 @@ def _shown(value: Any) -> str:
     return shown if len(shown) <= SHOWN else f"a {kind} {len(shown)} characters"
 
 
-def _no_number(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
 class Admission:
-    """At most `most` requests that wait for the model at a time."""
+    """Let at most `limit` requests wait for the model at a time."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.waiting = 0
         self._lock = threading.Lock()
 
     def enter(self) -> None:
-        """Raises Refused (503) where there is no room; else leave() must follow."""
+        """Take a place, which leave() gives back. Raises Refused (503) if there is none."""
         with self._lock:
-            if self.waiting >= self.most:
+            if self.waiting >= self.limit:
                 raise Refused(
                     f"{self.waiting} requests wait for the model, which is as many as are let in "
-                    f"(CRUX_HTTP_THREADS less {KEPT_FREE}): ask again in {PATIENCE} seconds.",
+                    f"(CRUX_HTTP_THREADS less {KEPT_FREE}): ask again in {RETRY_AFTER} seconds.",
                     503,
-                    PATIENCE,
+                    RETRY_AFTER,
                 )
             self.waiting += 1
 
     def leave(self) -> None:
-        """One that entered is done."""
+        """Give the place back."""
         with self._lock:
             self.waiting -= 1

@@ -1,8 +1,8 @@
 """Figures for Prometheus: GET /metrics.
 
-What happens in this process is counted as it happens; what stands on disk (versions, kappas, the
-worker's state) is read when it is asked for, so the server tells it of the worker, too. Figures
-are of one server process: several gunicorn workers would each tell their own.
+What happens in this process is counted as it happens. What is on disk (versions, kappas, the state
+of the worker) is read at each request, so the figures cover the worker too. They are those of one
+server process: several gunicorn workers would each show their own.
 """
 
 import logging
@@ -44,8 +44,9 @@ class Metrics:
     """The figures of one serving process, in a registry of their own."""
 
     def __init__(self, registry: Registry, jobs_waiting: Count, requests_waiting: Count) -> None:
-        """jobs_waiting: in the worker's queue; raises CruxError where it cannot be read.
-        requests_waiting: for the model."""
+        """jobs_waiting: in the worker's queue; raises CruxError if it cannot be read.
+        requests_waiting: for the model.
+        """
         self._all = CollectorRegistry()
         self._requests = Counter(
             "crux_requests", "Requests answered", ["route", "method", "status"], registry=self._all
@@ -74,39 +75,39 @@ class Metrics:
                         registry=self._all)  # fmt: skip
         waiting.set_function(requests_waiting)
         ProcessCollector(registry=self._all)
-        self._all.register(_Disk(registry, jobs_waiting))
+        self._all.register(_DiskCollector(registry, jobs_waiting))
 
-    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request is done. route: as it is declared, so that there are few of them."""
+    def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an answered request. route: as declared, so that there are few different ones."""
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def asked(self, texts: int) -> None:
-        """So many texts of one request were answered."""
+    def count_texts(self, texts: int) -> None:
+        """Count the texts of an answered request."""
         self._texts.inc(texts)
 
-    def remembered(self, texts: int) -> None:
-        """So many texts of one request did not have to be read: the hook `hit` of Scorer."""
+    def count_remembered(self, texts: int) -> None:
+        """Count the texts of a request that the model did not have to read: Scorer's `hit`."""
         self._remembered.inc(texts)
 
-    def batch(self, texts: int, tokens: int, seconds: float) -> None:
-        """A forward pass is done: the hook `observe` of an engine."""
+    def observe_batch(self, texts: int, tokens: int, seconds: float) -> None:
+        """Count a forward pass: `observe` of an engine."""
         self._batch_texts.observe(texts)
         self._batch_tokens.observe(tokens)
         self._batch_seconds.observe(seconds)
 
     def watch_texts(self, waiting: Count) -> None:
-        """waiting: how many texts the engine has still to read."""
+        """Show how many texts the engine still has to read."""
         gauge = Gauge("crux_texts_waiting", "Texts that wait for the model", registry=self._all)
         gauge.set_function(waiting)
 
-    def text(self) -> bytes:
-        """All figures in Prometheus's text format (CONTENT_TYPE)."""
+    def exposition(self) -> bytes:
+        """Return all figures in Prometheus's text format (CONTENT_TYPE)."""
         return generate_latest(self._all)
 
 
-class _Disk(Collector):
-    """What registry and queue say at this moment. Labels: project, and what the name says."""
+class _DiskCollector(Collector):
+    """Reads registry and queue at each request. Labels: project, and what the name says."""
 
     def __init__(self, registry: Registry, jobs_waiting: Count) -> None:
         self._registry = registry
@@ -114,13 +115,13 @@ class _Disk(Collector):
 
     def collect(self) -> Iterable[Metric]:
         waiting = GaugeMetricFamily("crux_jobs_waiting", "Jobs in the worker's queue")
-        with _readable():
+        with _log_errors():
             waiting.add_metric([], self._jobs_waiting())
         yield waiting
         families = _Families()
         for project in self._registry.projects():
             for step in (self._versions, self._training, self._rounds):
-                with _readable():
+                with _log_errors():
                     step(families, project)
         yield from families
 
@@ -169,7 +170,7 @@ class _Families:
         self.high = GaugeMetricFamily("crux_kappa_high", "Upper end of the interval", labels=kind)
 
     def kappa(self, project: int, kind: str, estimate: Estimate) -> None:
-        """Add what is defined of an estimate."""
+        """Add the defined figures of an estimate."""
         pairs = (
             (estimate.value, self.value), (estimate.low, self.low), (estimate.high, self.high)
         )  # fmt: skip
@@ -182,8 +183,8 @@ class _Families:
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
-    """What cannot be read is left out, with a line in the log; the other figures are told."""
+def _log_errors() -> Iterator[None]:
+    """Leave out what cannot be read, with a line in the log; the other figures are shown."""
     try:
         yield
     except CruxError as error:

@@ -1,114 +1,27 @@
-"""The routes, and the OpenAPI description of them that GET /openapi.json serves.
+"""The OpenAPI description of the routes, which GET /openapi.json serves.
 
-app.py binds each route of this table to its view, and checks requests with the models named here:
-what is described is what is done.
+Requests are checked with the models that are described here, so the description is what is done.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from backend.config import Settings
 from backend.web import schemas as messages
+from backend.web.routes import ROUTES, Route
 from selection.http import SECRET_HEADER
 
 PLAIN = "text/plain"
 _REF = "#/components/schemas/{model}"
 
-
-@dataclass(frozen=True)
-class Route:
-    """One operation.
-
-    path: with {project} where a number stands. answer: the model of a good answer, None for
-    plain text, dict for an object that is described elsewhere. waits: for the model, so that
-    only so many are let in at once. open: without the secret. needs: what else it may fail at.
-    """
-
-    method: str
-    path: str
-    summary: str
-    answer: type[BaseModel] | type[dict[str, Any]] | None
-    body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
-    status: int = 200
-    waits: bool = False
-    open: bool = False
-    needs: tuple[int, ...] = ()
-
-    @property
-    def numbered(self) -> bool:
-        """Whether a project's number stands in the path."""
-        return "{project}" in self.path
-
-    @cached_property
-    def errors(self) -> tuple[int, ...]:
-        """Statuses of all refusals."""
-        found = {500, *self.needs}
-        if not self.open:
-            found |= {401}
-        if self.numbered:
-            found |= {404}
-        if self.body or self.query:
-            found |= {422}
-        if self.body:
-            found |= {400, 413, 415}
-        if self.waits:
-            found |= {503}
-        return tuple(sorted(found))
+Object = dict[str, object]
 
 
-# Label Studio does not know the project, it does not fit, refuses us, is down
-STUDIO = (404, 422, 502, 503)
-ROUTES = (
-    Route("GET", "/health", "Whether the server runs", messages.Health, open=True),
-    Route(
-        "POST", "/setup", "The version that would answer now; Label Studio asks it all the time",
-        messages.ModelVersion, messages.SetupBody, needs=STUDIO,
-    ),
-    Route(
-        "POST", "/predict", "Predictions for Label Studio's tasks",
-        messages.Predictions, messages.PredictBody, waits=True, needs=STUDIO,
-    ),
-    Route(
-        "POST", "/webhook", "An event of Label Studio; at most the worker looks, later",
-        messages.Queued, messages.WebhookBody, status=201, needs=(503,),
-    ),
-    Route(
-        "GET", "/versions", "Names of the versions of one project, or of all",
-        messages.Versions, query=messages.VersionsQuery, needs=(404,),
-    ),
-    Route(
-        "POST", "/score", "Probabilities of the project's labels for texts",
-        messages.Scores, messages.ScoreBody, waits=True, needs=STUDIO,
-    ),
-    Route(
-        "GET", "/projects/{project}", "Versions, rounds and training of a project",
-        messages.ProjectState, needs=STUDIO,
-    ),
-    Route(
-        "POST", "/projects/{project}/check", "Have the worker look at the project",
-        messages.Queued, messages.CheckBody, status=202, needs=STUDIO,
-    ),
-    Route(
-        "POST", "/projects/{project}/current", "Promote a version",
-        messages.Current, messages.PromoteBody, needs=(503,),
-    ),
-    Route(
-        "POST", "/projects/{project}/sample", "Keep random texts of the pool",
-        messages.Kept, messages.SampleBody, needs=STUDIO,
-    ),
-    Route("GET", "/metrics", "Figures for Prometheus", None),
-    Route("GET", "/openapi.json", "This description", dict),
-)  # fmt: skip
-
-
-def document(settings: Settings) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of a server with these settings."""
+def document(settings: Settings) -> Mapping[str, object]:
+    """Return the OpenAPI 3.1 document of a server with these settings."""
     models = {messages.Error} | {
         model
         for route in ROUTES
@@ -117,10 +30,11 @@ def document(settings: Settings) -> dict[str, Any]:
     }
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schemas = models_json_schema(
-        [(m, "serialization" if _answers(m) else "validation") for m in ordered], ref_template=_REF
+        [(m, "serialization" if _is_answer(m) else "validation") for m in ordered],
+        ref_template=_REF,
     )
     schemas["$defs"]["PredictBody"]["properties"]["tasks"]["maxItems"] = settings.most_tasks
-    paths: dict[str, Any] = {}
+    paths: dict[str, Object] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     secret = bool(settings.webhook_secret.get_secret_value())
@@ -148,12 +62,12 @@ def document(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _answers(model: type[BaseModel]) -> bool:
+def _is_answer(model: type[BaseModel]) -> bool:
     return not issubclass(model, messages.Body)
 
 
-def _operation(route: Route) -> dict[str, Any]:
-    operation: dict[str, Any] = {
+def _operation(route: Route) -> Object:
+    operation: Object = {
         "summary": route.summary,
         "responses": {str(route.status): _answer(route)}
         | {str(status): _refusal(status) for status in route.errors},
@@ -163,31 +77,30 @@ def _operation(route: Route) -> dict[str, Any]:
     if parameters := _parameters(route):
         operation["parameters"] = parameters
     if route.body:
-        content = {"application/json": {"schema": {"$ref": _ref(route.body)}}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": True, "content": _json({"$ref": _ref(route.body)})}
     return operation
 
 
-def _answer(route: Route) -> dict[str, Any]:
+def _answer(route: Route) -> Object:
     if route.answer is None:
-        content: dict[str, Any] = {PLAIN: {"schema": {"type": "string"}}}
+        content: Object = {PLAIN: {"schema": {"type": "string"}}}
     elif issubclass(route.answer, BaseModel):
-        content = {"application/json": {"schema": {"$ref": _ref(route.answer)}}}
+        content = _json({"$ref": _ref(route.answer)})
     else:
-        content = {"application/json": {"schema": {"type": "object"}}}
+        content = _json({"type": "object"})
     return {"description": route.summary, "headers": _ID, "content": content}
 
 
-def _refusal(status: int) -> dict[str, Any]:
-    headers = dict(_ID)
+def _refusal(status: int) -> Object:
+    headers: Object = dict(_ID)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = {"description": "seconds", "schema": {"type": "integer"}}
-    content = {"application/json": {"schema": {"$ref": _ref(messages.Error)}}}
+    content = _json({"$ref": _ref(messages.Error)})
     return {"description": HTTPStatus(status).phrase, "headers": headers, "content": content}
 
 
-def _parameters(route: Route) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def _parameters(route: Route) -> list[Object]:
+    found: list[Object] = []
     if route.numbered:
         number = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
         found.append({"name": "project", "in": "path", "required": True, "schema": number})
@@ -197,6 +110,10 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
             shape = next(s for s in field["anyOf"] if s["type"] != "null")
             found.append({"name": name, "in": "query", "schema": shape})
     return found
+
+
+def _json(schema: Object) -> Object:
+    return {"application/json": {"schema": schema}}
 
 
 def _ref(model: type[BaseModel]) -> str:

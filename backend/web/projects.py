@@ -1,4 +1,4 @@
-"""What the projects are about: asked of Label Studio once, and again when it has changed."""
+"""What Label Studio says of its projects: asked once, and again when it has changed."""
 
 import logging
 import threading
@@ -14,35 +14,38 @@ from selection.studio.schema import Schema
 log = logging.getLogger(__name__)
 
 FRESH = 60.0  # seconds after which a project's config and policy are asked for again
-MOST = 1_000  # projects that are known at a time
+MOST = 1_000  # projects that are kept
 
 V = TypeVar("V")
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What a project is about: where text and answer stand, and the policy."""
+class ProjectInfo:
+    """A project's question. schema: where text and answer stand in its tasks."""
 
     schema: Schema
     policy: str
 
 
-class Subjects:
-    """What Label Studio says that its projects are about. Safe for many threads.
+class KnownProjects:
+    """A cache of ProjectInfo. Safe for many threads.
 
-    A known subject is given at once. One that is older than FRESH, or whose project has changed,
-    is asked for again in the background, so that no annotator waits for Label Studio twice.
+    A known project is returned at once. If it is older than FRESH, or has changed, it is asked for
+    again in the background, so that no annotator waits for Label Studio twice.
     """
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._known: OrderedDict[int, tuple[float, Subject]] = OrderedDict()  # since when
-        self._changed: OrderedDict[int, float] = OrderedDict()  # when we last heard so
+        self._known: OrderedDict[int, tuple[float, ProjectInfo]] = OrderedDict()  # (asked at, info)
+        self._changed: OrderedDict[int, float] = OrderedDict()  # when we last heard of a change
         self._asking: set[int] = set()  # in the background
         self._lock = threading.Lock()
 
-    def get(self, project: int) -> Subject:
-        """The subject; while Label Studio is down the last known one. Raises StudioError."""
+    def get(self, project: int) -> ProjectInfo:
+        """Return the project; the last known state while Label Studio is down.
+
+        Raises StudioError, ProjectError for a project that is not known yet.
+        """
         with self._lock:
             known = self._known.get(project)
             if known is not None:
@@ -51,10 +54,10 @@ class Subjects:
                     self._refresh(project)
         return self._ask(project) if known is None else known[1]
 
-    def change(self, project: int, schema: Schema | None = None) -> None:
-        """The project has changed, if it is known: it is asked for again now.
+    def changed(self, project: int, schema: Schema | None = None) -> None:
+        """Ask for the project again now, if it is known.
 
-        schema: what Label Studio says that it has now, which holds meanwhile.
+        schema: what Label Studio says that the project has now; it holds until the answer is here.
         """
         with self._lock:
             _put(self._changed, project, time.monotonic())
@@ -66,37 +69,37 @@ class Subjects:
             self._refresh(project)
 
     def _outdated(self, project: int, asked: float) -> bool:
-        """Whether we have heard of a change since then."""
-        heard = self._changed.get(project)
-        return heard is not None and heard >= asked
+        """Return whether the project has changed since it was asked for."""
+        changed = self._changed.get(project)
+        return changed is not None and changed >= asked
 
     def _refresh(self, project: int) -> None:
         if project not in self._asking:
             self._asking.add(project)
             threading.Thread(target=self._ask_again, args=(project,), daemon=True).start()
 
-    def _ask(self, project: int) -> Subject:
-        """Ask, and keep the answer unless something newer is known."""
+    def _ask(self, project: int) -> ProjectInfo:
+        """Ask Label Studio, and keep the answer unless something newer is known."""
         began = time.monotonic()
         found = self._studio.project(project)
-        subject = Subject(found.schema, found.policy)
+        info = ProjectInfo(found.schema, found.policy)
         with self._lock:
             known = self._known.get(project)
             if known is None or (known[0] <= began and not self._outdated(project, began)):
-                _put(self._known, project, (began, subject))
-        return subject
+                _put(self._known, project, (began, info))
+        return info
 
     def _ask_again(self, project: int) -> None:
-        """Until no change has come in meanwhile: what was read before one may be old."""
+        """Ask until no change came in meanwhile: what was read before a change may be old."""
         done = False
         try:
             while not done:
                 began = time.monotonic()
                 self._ask(project)
-                done = self._finished(project, began)
+                done = self._finish(project, began)
         except StudioDown:
             log.warning("Label Studio is down; project %s keeps its last known policy", project)
-        except CruxError as error:  # who asks next is told
+        except CruxError as error:  # the next request asks anew, and is answered with the error
             log.warning("project %s: %s", project, error)
             with self._lock:
                 self._known.pop(project, None)
@@ -105,7 +108,8 @@ class Subjects:
                 with self._lock:
                     self._asking.discard(project)
 
-    def _finished(self, project: int, began: float) -> bool:
+    def _finish(self, project: int, began: float) -> bool:
+        """End the asking unless the project has changed since it began; return whether it ended."""
         with self._lock:
             if self._outdated(project, began):
                 return False
@@ -114,7 +118,7 @@ class Subjects:
 
 
 def _put(kept: OrderedDict[int, V], project: int, value: V) -> None:
-    """As the last one used; of too many the one that was not used for longest goes."""
+    """Keep the value as the last one used; of more than MOST drop the least recently used."""
     kept[project] = value
     kept.move_to_end(project)
     if len(kept) > MOST:

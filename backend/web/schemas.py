@@ -1,9 +1,10 @@
 """What the routes take and answer: pydantic models, which check requests and describe them.
 
-Label Studio sends more than is named here, a user's token among it; what is not named is dropped
-before anything sees it.
+Label Studio sends more than is declared here, a user's token among it. What is not declared is
+dropped before anything sees it, except in the events that CruxModel.fit is given.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,22 +17,35 @@ from pydantic import (
     model_validator,
 )
 
-from backend.web.ml_base import project_number
+from selection.record import Record, TrainingState, Version
+from selection.studio.task import Json
 
-MOST_TEXTS = 1_000  # in one request; more belong into several
-MOST_CHARACTERS = 1_000_000  # of a text, of which the model reads the first hundreds
+MOST_TEXTS = 1_000  # in one request
+MOST_CHARACTERS = 1_000_000  # of a text, of which the model reads the first few hundred
 
 
 class TooMuch(ValueError):
-    """A value is good but for its size."""
+    """Only the size of a value is wrong."""
 
 
-def _whole(value: Any) -> Any:
-    """JSON makes no difference between 7 and 7.0."""
+def project_number(value: object) -> int | None:
+    """Return a project's number as Label Studio writes it: 7, "7", "7.1700000000" or an object.
+
+    None if it is none.
+    """
+    if isinstance(value, dict):
+        value = value.get("id")
+    # no more digits than any database has: the number becomes the name of a folder
+    found = re.fullmatch(r"(\d{1,18})(\.\d*)?", str(value), re.ASCII)
+    return int(found.group(1)) if found else None
+
+
+def _whole(value: object) -> object:
+    """Turn 7.0 into 7: JSON does not tell them apart."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _number(value: Any) -> int:
+def _number(value: object) -> int:
     number = project_number(value)
     if number is None:
         raise ValueError("it is not the number of a project")
@@ -60,15 +74,15 @@ _Digits = Annotated[str, Field(pattern=r"^[0-9]{1,18}(\.[0-9]*)?$")]
 _Number = Annotated[int, Field(strict=True, ge=0, lt=10**18), BeforeValidator(_whole)] | _Digits
 
 
-class Named(BaseModel):
+class ProjectObject(BaseModel):
     """A project as Label Studio's webhooks send it: a whole object."""
 
     id: _Number
 
 
 Project = Annotated[
-    _Number | Named,
-    AfterValidator(lambda value: _number(value.id if isinstance(value, Named) else value)),
+    _Number | ProjectObject,
+    AfterValidator(lambda value: _number(value.id if isinstance(value, ProjectObject) else value)),
     Field(description="the number of a project"),
 ]
 Texts = Annotated[
@@ -79,13 +93,13 @@ Texts = Annotated[
 
 
 class Body(BaseModel):
-    """A request's body. What it does not name is dropped."""
+    """A request's body. What it does not declare is dropped."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class SetupBody(Body):
-    """POST /setup, before every /predict. Its access token is not read."""
+    """POST /setup, which Label Studio sends before every /predict. Its token is not read."""
 
     project: Project
     label_config: Annotated[str, AfterValidator(_unicode)] | None = Field(
@@ -96,13 +110,20 @@ class SetupBody(Body):
 class PredictBody(Body):
     """POST /predict."""
 
-    tasks: list[dict[str, Any]] = Field(description="a list of task objects")
+    tasks: list[Json] = Field(description="a list of task objects")
     project: Project
+    params: Any = Field(default=None, description="an object; only its context is read")
+
+    @property
+    def context(self) -> Json | None:
+        """What the annotator has drawn so far; None for an ordinary prediction."""
+        context = self.params.get("context") if isinstance(self.params, dict) else None
+        return context if isinstance(context, dict) else None
 
     @model_validator(mode="before")
     @classmethod
-    def _in_the_tasks(cls, body: Any) -> Any:
-        """Older Label Studios name the project in each task only."""
+    def _project_of_the_tasks(cls, body: Any) -> Any:
+        """Older versions of Label Studio name the project in each task only."""
         if isinstance(body, dict) and body.get("project") is None:
             tasks = body.get("tasks")
             first = tasks[0] if isinstance(tasks, list) and tasks else None
@@ -112,10 +133,17 @@ class PredictBody(Body):
 
 
 class WebhookBody(Body):
-    """POST /webhook. An event of no project that we know is heard and left alone."""
+    """POST /webhook. An event without a project's number is accepted and does nothing."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     action: str = Field(description="the name of the event")
     project: Any = Field(default=None, description="the number of a project, or its object")
+
+    @property
+    def payload(self) -> Json:
+        """The event as label-studio-ml passes it on: without its name."""
+        return {**(self.model_extra or {}), "project": self.project}
 
 
 class ScoreBody(Body):
@@ -159,7 +187,7 @@ class VersionsQuery(BaseModel):
 
 
 class Health(BaseModel):
-    """The server runs; nothing is said about the model."""
+    """The server runs; the model need not be loaded."""
 
     status: Literal["UP"] = "UP"
     model_class: str = "CruxModel"
@@ -172,9 +200,9 @@ class ModelVersion(BaseModel):
 
 
 class Predictions(ModelVersion):
-    """One prediction a task, in order; [] for blind tasks and those without a usable text."""
+    """One prediction per task, in order; [] for blind tasks and those without a usable text."""
 
-    results: list[dict[str, Any] | Annotated[list[Any], Field(max_length=0)]]
+    results: list[Json | list[Json]]
 
 
 class Queued(BaseModel):
@@ -190,31 +218,20 @@ class Versions(BaseModel):
 
 
 class Scores(ModelVersion):
-    """Probabilities of the labels: a row a text, a column a label."""
+    """Probabilities of the labels: one row per text, one column per label."""
 
     labels: list[str]
     probabilities: list[list[Annotated[float, Field(ge=0, le=1.001)]]]
 
 
-class Training(BaseModel):
-    """What the worker does for a project: `done` of `total` steps or texts."""
-
-    model_config = ConfigDict(extra="allow")
-
-    state: str
-    message: str
-    done: int
-    total: int
-
-
 class ProjectState(BaseModel):
-    """Versions (their manifests), records of rounds, and the worker's state."""
+    """Versions (oldest first), records of rounds, and the worker's state."""
 
     project: int
     current: str
-    versions: list[dict[str, Any]]
-    rounds: list[dict[str, Any]]
-    training: Training
+    versions: list[Version]
+    rounds: list[Record]
+    training: TrainingState
     worker: bool
 
 

@@ -1,6 +1,6 @@
-"""The state of a serving process: one model, and what each project is about.
+"""Which version answers for a project, and its probabilities.
 
-Everything heavy is made at its first use, since Label Studio gives /health one second.
+The model is loaded at its first use, because Label Studio gives /health one second.
 """
 
 import logging
@@ -11,18 +11,20 @@ from functools import partial
 
 from backend.config import Settings
 from backend.engine.scorer import Scorer
-from backend.engine.served import Served
+from backend.engine.served import served
 from backend.versions.in_force import in_force
-from backend.versions.registry import Manifest, Registry, make_registry, named
-from backend.web.projects import Subject, Subjects
-from selection.errors import CruxError, ProjectError, VersionError
+from backend.versions.prompted import prompted
+from backend.versions.registry import Manifest, make_registry
+from backend.web.projects import KnownProjects, ProjectInfo
+from selection.errors import CruxError, VersionError
 from selection.studio.api import Studio
 from selection.studio.schema import Schema
 from selection.types import Floats
 
 log = logging.getLogger(__name__)
 
-QUIET = 60.0  # seconds between two words about the same damage
+QUIET = 60.0  # seconds in which the same damage is logged once
+
 
 class Serving:
     """Scores texts for projects with their current versions. Safe for many threads."""
@@ -36,8 +38,8 @@ class Serving:
         self._scorer: Scorer | None = None
         self._loading = threading.Lock()
         self.registry = make_registry(settings)
-        self._subjects = Subjects(studio)
-        self._said: dict[tuple[int, str], float] = {}  # when what was said
+        self._projects = KnownProjects(studio)
+        self._logged: dict[tuple[int, str], float] = {}  # (project, damage) -> when
 
     @property
     def scorer(self) -> Scorer:
@@ -49,47 +51,50 @@ class Serving:
 
     @property
     def waiting(self) -> int:
-        """Texts that wait for the model; none before it is there. Waits for nothing itself."""
+        """Texts that wait for the model; 0 before it is loaded. Never blocks."""
         scorer = self._scorer
         return 0 if scorer is None else scorer.waiting
 
-    def subject(self, project: int) -> Subject:
-        """Schema and policy, as Subjects gives them."""
-        return self._subjects.get(project)
+    def info(self, project: int) -> ProjectInfo:
+        """Return schema and policy. Raises StudioError, ProjectError; see KnownProjects."""
+        return self._projects.get(project)
 
-    def forget(self, project: int) -> None:
-        """The project has changed: what is known of it holds until Label Studio has said more,
-        which it is asked to at once."""
-        self._subjects.change(project)
+    def project_changed(self, project: int) -> None:
+        """Have Label Studio asked again now; what is known of the project holds meanwhile."""
+        self._projects.changed(project)
 
-    def told(self, project: int, schema: Schema) -> None:
-        """Label Studio has named the project's schema: it holds at once. Where it is another one
-        than was known, the policy may be, too, and is asked for."""
-        if self.subject(project).schema != schema:
-            self._subjects.change(project, schema)
+    def set_schema(self, project: int, schema: Schema) -> None:
+        """Use the schema that Label Studio has just sent, at once.
+
+        Where it differs from the known one, the policy may differ too, and is asked for.
+        """
+        if self.info(project).schema != schema:
+            self._projects.changed(project, schema)
 
     def manifest(self, project: int) -> Manifest:
-        """The version that answers: the current one; the last whole one before it where that is
-        damaged; the prompted model before the first promotion, and when the labels of the config
-        or the base model are no longer those of the current version.
-        """
-        subject = self.subject(project)
-        found = in_force(
-            self.registry, project, self.settings.llm, subject.schema.labels,
-            partial(self._damaged, project),
-        )  # fmt: skip
-        return found or self.prompted(project, subject)
+        """Return the version that answers: the current one, or an intact one before it if that is
+        damaged.
 
-    def _damaged(self, project: int, error: VersionError) -> None:
-        """Said once a minute and not at every request."""
+        It is the prompted version before the first promotion, and when the labels of the config or
+        the base model are no longer those of the current version. Raises CruxError.
+        """
+        info = self.info(project)
+        found = in_force(
+            self.registry, project, self.settings.llm, info.schema.labels,
+            partial(self._log_damage, project),
+        )  # fmt: skip
+        return found or self.prompted(project, info)
+
+    def _log_damage(self, project: int, error: VersionError) -> None:
+        """Log it once a minute, not at every request."""
         now, key = time.monotonic(), (project, str(error))
-        if now - self._said.get(key, -QUIET) >= QUIET:
-            self._said[key] = now
+        if now - self._logged.get(key, -QUIET) >= QUIET:
+            self._logged[key] = now
             log.error("project %s: %s Another version answers meanwhile.", project, error)
 
-    def warm(self) -> None:
-        """Read one text for every project, so that the first annotator need not wait for the
-        model, nor for its reading of the policy. What fails is said and left to the first request.
+    def warm_up(self) -> None:
+        """Score one text for every project, so that the first annotator waits neither for the
+        model nor for its reading of the policy. A failure is logged and left to the first request.
         """
         for project in self.registry.projects():
             try:
@@ -97,14 +102,18 @@ class Serving:
             except CruxError as error:
                 log.warning("project %s is not warmed up: %s", project, error)
 
-    def prompted(self, project: int, subject: Subject) -> Manifest:
-        """The base model under the project's policy, as a version."""
-        return prompted(self.registry, project, self.settings.llm, subject)
+    def prompted(self, project: int, info: ProjectInfo) -> Manifest:
+        """Return the base model under the project's policy, as a version."""
+        labels = info.schema.labels
+        return prompted(self.registry, project, self.settings.llm, info.policy, labels)
 
     def score(
         self, project: int, texts: Sequence[str], version: str | None = None
     ) -> tuple[Manifest, Floats]:
-        """(n, k) probabilities, and the version that gave them: the current one unless named."""
+        """Return the version that answered and its (n, k) probabilities.
+
+        version: its name; the current one if None. Raises CruxError.
+        """
         if version is not None:
             manifest = self.registry.get(project, version)
             if manifest.model != self.settings.llm:
@@ -112,37 +121,17 @@ class Serving:
                     f"Version {version!r} was made from the base model {manifest.model!r}; "
                     f"{self.settings.llm!r} is loaded. Name another version, or set CRUX_LLM."
                 )
-            return manifest, self.scorer.score(served(self.registry, project, manifest), texts)
+            return self._score(project, manifest, texts)
         manifest = self.manifest(project)
         try:
-            return manifest, self.scorer.score(served(self.registry, project, manifest), texts)
+            return self._score(project, manifest, texts)
         except VersionError as error:
             if manifest.kind == "prompted":
                 raise
-            self._damaged(project, error)
-            manifest = self.prompted(project, self.subject(project))
-            return manifest, self.scorer.score(served(self.registry, project, manifest), texts)
+            self._log_damage(project, error)
+            return self._score(project, self.prompted(project, self.info(project)), texts)
 
-
-def prompted(registry: Registry, project: int, model: str, subject: Subject) -> Manifest:
-    """The version of a base model as it is. Raises ProjectError without a policy."""
-    if not subject.policy.strip():
-        raise ProjectError(
-            f"Project {project} has no policy. Write it into the project's labeling instructions "
-            f"(Settings, Annotation): experts and model read the same text."
-        )
-    labels = subject.schema.labels
-    version = named("prompted", model, subject.policy, labels)
-    manifest = Manifest(version, "prompted", -1, model, subject.policy, labels)
-    return registry.build(project, version, lambda _: manifest)
-
-
-def served(registry: Registry, project: int, manifest: Manifest) -> Served:
-    """A version as the scorer wants it."""
-    return Served(
-        version=f"{project}/{manifest.version}",
-        policy=manifest.policy,
-        labels=manifest.labels,
-        adapter=registry.adapter(project, manifest),
-        offsets=manifest.offsets,
-    )
+    def _score(
+        self, project: int, manifest: Manifest, texts: Sequence[str]
+    ) -> tuple[Manifest, Floats]:
+        return manifest, self.scorer.score(served(self.registry, project, manifest), texts)

@@ -1,130 +1,130 @@
-"""What each route does: (process, checked body, project) -> answer. Nothing of HTTP."""
+"""What each route does: (model, checked body, project) -> answer. Nothing of HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 from backend.versions.manifest import describe
 from backend.web import schemas as messages
-from backend.web.guard import Refused
-from backend.web.ml_base import hear, predictions
+from backend.web.ml_base import CruxModel
 from backend.web.openapi import document
-from backend.web.state import Process
+from backend.web.refusals import Refused
 from selection.errors import BackendError
 from selection.record import ProjectState
 from selection.studio.schema import parse_schema
+from selection.studio.task import Json
 
-View = Callable[[Process, Any, int], Any]
-
-
-def _health(process: Process, body: None, project: int) -> messages.Health:
-    return messages.Health()
+Answer = BaseModel | Mapping[str, object] | bytes
+View = Callable[[CruxModel, Any, Any], Answer]
 
 
-def _setup(process: Process, body: messages.SetupBody, project: int) -> messages.ModelVersion:
-    """Label Studio asks before every /predict, and waits 3 s: no model, nothing kept."""
+def _health(model: CruxModel, body: None, project: None) -> messages.Health:
+    return messages.Health(model_class=type(model).__name__)
+
+
+def _setup(model: CruxModel, body: messages.SetupBody, project: int) -> messages.ModelVersion:
+    """Label Studio asks before every /predict and waits 3 s: load no model, keep nothing."""
     if body.label_config and body.label_config.strip():
-        # a config that does not fit is said at connecting
-        process.told(project, parse_schema(body.label_config))
-    return messages.ModelVersion(model_version=process.serving.manifest(project).version)
+        # raises for a config that does not fit, so the admin sees it when connecting
+        model.process.serving.set_schema(project, parse_schema(body.label_config))
+    return messages.ModelVersion(model_version=model.process.current_version(project))
 
 
-def _predict(process: Process, body: messages.PredictBody, project: int) -> messages.Predictions:
-    most = process.settings.most_tasks
-    if len(body.tasks) > most:
+def _predict(model: CruxModel, body: messages.PredictBody, project: int) -> messages.Predictions:
+    limit = model.process.settings.most_tasks
+    if len(body.tasks) > limit:
         raise Refused(
-            f"{len(body.tasks)} tasks are more than {most}: select fewer, or raise "
+            f"{len(body.tasks)} tasks are more than {limit}: select fewer, or raise "
             f"CRUX_MOST_TASKS.",
             413,
         )
-    results = predictions(process, project, _readable(process, project, body.tasks))
-    # a version may have been promoted meanwhile, or the prompted one have stood in
-    said = next((one["model_version"] for one in results if one), None)
-    version = said or process.serving.manifest(project).version
-    return messages.Predictions(results=results, model_version=version)
+    found = _results(model.predict(body.tasks, context=body.context, project=project))
+    # a version may be promoted meanwhile, or the prompted one may stand in: they name the version
+    versions = (one.get("model_version") for one in found if isinstance(one, dict))
+    version = next(filter(None, versions), None) or model.process.current_version(project)
+    return messages.Predictions(results=found, model_version=str(version))
 
 
-def _readable(process: Process, project: int, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The tasks, without the data of those whose text is too long: the others must not fail."""
-    field, most = process.schema(project).text_field, messages.MOST_CHARACTERS
-    found = []
-    for task in tasks:
-        data = task.get("data")
-        text = data.get(field) if isinstance(data, dict) else None
-        too_long = isinstance(text, str) and len(text) > most
-        found.append({**task, "data": {}} if too_long else task)
-    return found
+def _results(found: object) -> list[Json | list[Json]]:
+    """Return the results of whatever label-studio-ml takes: a list, a ModelResponse or nothing."""
+    if isinstance(found, BaseModel):
+        found = found.model_dump()
+    if isinstance(found, dict):
+        found = found.get("predictions")
+    return found if isinstance(found, list) else []
 
 
-def _webhook(process: Process, body: messages.WebhookBody, project: int) -> messages.Queued:
-    return messages.Queued(**hear(process, body.action, {"project": body.project}))
+def _webhook(model: CruxModel, body: messages.WebhookBody, project: None) -> messages.Queued:
+    found = model.fit(body.action, body.payload)
+    return messages.Queued(queued=isinstance(found, dict) and found.get("queued") is True)
 
 
 def _versions(
-    process: Process, body: messages.VersionsQuery, project: int | None
+    model: CruxModel, body: messages.VersionsQuery, project: int | None
 ) -> messages.Versions:
-    registry = process.serving.registry
-    asked = registry.projects() if project is None else [project]
-    names = [manifest.version for one in asked for manifest in registry.versions(one)]
+    registry = model.process.serving.registry
+    projects = registry.projects() if project is None else [project]
+    names = [manifest.version for one in projects for manifest in registry.versions(one)]
     return messages.Versions(versions=names)
 
 
-def _score(process: Process, body: messages.ScoreBody, project: int) -> messages.Scores:
-    manifest, matrix = process.serving.score(project, body.texts, body.version)
-    process.metrics.asked(len(body.texts))
+def _score(model: CruxModel, body: messages.ScoreBody, project: int) -> messages.Scores:
+    manifest, probabilities = model.process.score(project, body.texts, body.version)
     return messages.Scores(
         model_version=manifest.version,
         labels=list(manifest.labels),
-        probabilities=[[float(value) for value in row] for row in matrix],
+        probabilities=probabilities.tolist(),
     )
 
 
-def _project(process: Process, body: None, project: int) -> dict[str, Any]:
-    registry = process.serving.registry
+def _project(model: CruxModel, body: None, project: int) -> Mapping[str, object]:
+    registry = model.process.serving.registry
     state = ProjectState(
         project=project,
-        current=process.serving.manifest(project).version,
+        current=model.process.current_version(project),
         versions=tuple(describe(manifest) for manifest in registry.versions(project)),
         rounds=tuple(registry.records(project)),
         training=registry.training(project),
-        worker=_worker(process),
+        worker=_worker_is_alive(model),
     )
     return state.as_json()
 
 
-def _worker(process: Process) -> bool:
-    """Whether one is at work, as far as can be told: versions are shown without Redis too."""
+def _worker_is_alive(model: CruxModel) -> bool:
+    """Return False also where it cannot be told: versions are shown without Redis too."""
     try:
-        return process.jobs.alive()
+        return model.process.jobs.alive()
     except BackendError:
         return False
 
 
-def _check(process: Process, body: messages.CheckBody, project: int) -> messages.Queued:
-    # one that is at work is looked at also while Label Studio is away
-    if project not in process.serving.registry.projects():
-        process.schema(project)
-    process.look(project, body.forced)
+def _check(model: CruxModel, body: messages.CheckBody, project: int) -> messages.Queued:
+    # a project with a folder is looked at while Label Studio is away too
+    if project not in model.process.serving.registry.projects():
+        model.process.schema(project)  # raises for a number that is no project's
+    model.process.look(project, body.forced)
     return messages.Queued(queued=True)
 
 
-def _promote(process: Process, body: messages.PromoteBody, project: int) -> messages.Current:
-    manifest = process.serving.registry.promote(project, body.version)
-    process.look(project, False)  # the open tasks' predictions follow
+def _promote(model: CruxModel, body: messages.PromoteBody, project: int) -> messages.Current:
+    manifest = model.process.serving.registry.promote(project, body.version)
+    model.process.look(project, False)  # the predictions of open tasks follow the promotion
     return messages.Current(current=manifest.version)
 
 
-def _sample(process: Process, body: messages.SampleBody, project: int) -> messages.Kept:
-    process.schema(project)  # a number that is no project's gets no folder
-    process.serving.registry.save_sample(project, body.texts)
+def _sample(model: CruxModel, body: messages.SampleBody, project: int) -> messages.Kept:
+    model.process.schema(project)  # raises for a number that is no project's: it gets no folder
+    model.process.serving.registry.save_sample(project, body.texts)
     return messages.Kept(kept=len(body.texts))
 
 
-def _metrics(process: Process, body: None, project: int) -> bytes:
-    return process.metrics.text()
+def _metrics(model: CruxModel, body: None, project: None) -> bytes:
+    return model.process.metrics.exposition()
 
 
-def _openapi(process: Process, body: None, project: int) -> dict[str, Any]:
-    return document(process.settings)
+def _openapi(model: CruxModel, body: None, project: None) -> Mapping[str, object]:
+    return document(model.process.settings)
 
 
 VIEWS: dict[tuple[str, str], View] = {

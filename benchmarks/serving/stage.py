@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerBase
 from backend.engine.offline import OFFLINE
 from backend.engine.prompt import Prompt, build, plain
 from backend.train import Recipe, train
-from backend.versions.registry import Manifest, Registry, named
+from backend.versions.manifest import version_name
+from backend.versions.registry import Manifest, Registry
 from demo.ratings import load
 from demo.run import CONFIG, LABELS
 from demo.servers import Admin, start_label_studio
@@ -66,7 +67,7 @@ class Stage:
         """Train a small adapter for the short project; its name, not promoted."""
         registry = Registry((self.services.root / "backend").resolve())
         project, policy = self.projects["short"], self.policies["short"]
-        name = named("round0", policy, list(texts))
+        name = version_name("round0", policy, list(texts))
         manifest = Manifest(name, "trained", 0, OFFLINE, policy, LABELS)
 
         def fill(out: Path) -> Manifest:

@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from backend import logs
 from backend.config import Settings
 from backend.logs import JsonLine, Line
-from backend.web.ml_base import Hub
 from tests.backend.web.application import CONFIG, SECRET, Backend
 
 
@@ -120,13 +119,13 @@ def test_configured_twice_a_record_is_written_once(
 
 @pytest.mark.parametrize("bad", [None, "", "a b", "a\nb", "-x", "x" * 65, "ä", '"', "{}"])
 def test_an_id_that_cannot_stand_in_a_log_is_replaced(bad: str | None) -> None:
-    made = logs.named(bad)
-    assert re.fullmatch(r"[0-9a-f]{32}", made) and made != logs.named(bad)
+    made = logs.make_request_id(bad)
+    assert re.fullmatch(r"[0-9a-f]{32}", made) and made != logs.make_request_id(bad)
 
 
 @pytest.mark.parametrize("good", ["a", "4f1c-00.7:b_C", "x" * 64])
 def test_an_id_of_the_clients_own_is_kept(good: str) -> None:
-    assert logs.named(good) == good
+    assert logs.make_request_id(good) == good
 
 
 # the lines of a request
@@ -152,9 +151,8 @@ def seen(root: logging.Logger) -> list[tuple[str, logging.LogRecord]]:
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[Backend]:
-    yield Backend(tmp_path)
-    Hub.answers = None
+def backend(tmp_path: Path) -> Backend:
+    return Backend(tmp_path)
 
 
 def access(seen: list[tuple[str, logging.LogRecord]]) -> list[dict[str, Any]]:

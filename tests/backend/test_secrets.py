@@ -13,7 +13,6 @@ import pytest
 from pydantic import SecretStr
 
 from backend.config import Settings
-from backend.web.ml_base import Hub
 from backend.web.state import Process
 from backend.worker import Jobs
 from demo.processes import free_port, start_process, stop, wait_until
@@ -69,7 +68,6 @@ def everything() -> Iterator[Everything]:
     yield handler
     root.removeHandler(handler)
     root.setLevel(before)
-    Hub.answers = None
 
 
 def ask_all(send: Any, project: int = 7) -> str:

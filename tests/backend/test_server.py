@@ -74,7 +74,7 @@ def test_without_a_setting_that_can_be_used_gunicorn_says_so_in_a_sentence(tmp_p
     ("setting", "says"),
     [
         ({"STUDIO_TOKEN": ""}, "The Label Studio token (CRUX_STUDIO_TOKEN) is empty"),
-        ({"HOME": "/proc/no/home"}, "Cannot write the queue /proc/no/home/queue.db"),
+        ({"HOME": "/proc/no/home"}, "Cannot write the queue /proc/no/home/queue"),
     ],
 )
 @pytest.mark.server

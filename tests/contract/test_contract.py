@@ -1,7 +1,8 @@
-"""What Label Studio may rely on, whichever label-studio-ml is installed: real HTTP to create_app().
+"""What Label Studio may rely on, whichever label-studio-ml is installed.
 
-`make test` runs it with the pinned one, `make test-ml2` with any other. Label Studio and the model
-behind the app are the small stand-ins of tests/fakes.py; the queue is the real one.
+Real HTTP to create_app(), and the same class in label-studio-ml's own app. `make test` runs it with
+the pinned label-studio-ml, `make test-ml2` with any other. Label Studio and the model are the small
+stand-ins of tests/fakes.py; the queue is the real one.
 """
 
 import base64
@@ -15,15 +16,22 @@ from typing import Any
 
 import httpx
 import pytest
-from label_studio_ml import api
+from flask.testing import FlaskClient
+from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
 from werkzeug.serving import make_server
 
 from backend.config import Settings
-from backend.web.app import Process, create_app
-from backend.web.ml_base import CruxModel, Hub
+from backend.web import ml_base
+from backend.web.app import create_app
+from backend.web.ml_base import CruxModel
+from backend.web.state import Process
 from selection.http import SECRET_HEADER
+from tests.backend.eventually import until
 from tests.fakes import FakeScorer, FakeStudio
+
+# 2.x makes a model for every request and names its project; 1.0.9 keeps one for all
+PER_REQUEST = "project_id" in inspect.signature(LabelStudioMLBase.__init__).parameters
 
 SECRET, TOKEN = "a-long-secret", "c0ffee" * 6 + "c0de"
 CONFIG = (
@@ -81,7 +89,6 @@ def live(tmp_path: Path) -> Iterator[Live]:
     live.server.shutdown()
     thread.join()
     live.server.server_close()
-    Hub.answers = None
 
 
 def refused(answer: httpx.Response, status: int, says: str) -> None:
@@ -218,21 +225,72 @@ def test_no_token_and_no_text_gets_into_the_log(
         assert planted not in said
 
 
-def test_label_studio_mls_own_view_finds_the_same_answers_in_our_class(live: Live) -> None:
-    body = predict(task(1, "a good one"))
-    with live.app.test_request_context("/setup", method="POST", json=SETUP):
-        assert api._setup().status_code == 200
-    with live.app.test_request_context("/predict", method="POST", json=body):
-        own = api._predict().get_json()
-    assert own["results"] == live.post("/predict", body).json()["results"]
-    assert own["results"][0]["score"] > 0.5
+def test_a_subclass_answers_in_the_place_of_our_class(live: Live) -> None:
+    class Contrary(CruxModel):
+        def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
+            return [{**one, "score": 0.0} for one in super().predict(tasks, context, **kwargs)]
+
+        def fit(self, event: str, data: Any, **kwargs: Any) -> Any:
+            return super().fit("TASKS_CREATED", data, **kwargs)
+
+    client = create_app(process=live.process, model_class=Contrary).test_client()
+    client.environ_base["HTTP_X_CRUX_SECRET"] = SECRET
+    assert client.get("/health").json == {"status": "UP", "model_class": "Contrary"}
+    (one,) = client.post("/predict", json=predict(task(1, "good"))).json["results"]
+    assert (one["score"], len(one["result"])) == (0.0, 1)
+    event = {"action": "START_TRAINING", "project": {"id": 7, "label_config": CONFIG}}
+    assert client.post("/webhook", json=event).json == {"queued": False}
+    assert live.process.jobs.waiting() == 0
 
 
-def test_our_class_hears_an_event_as_its_own_label_studio_ml_tells_it(live: Live) -> None:
-    data = {"project": {"id": 7, "label_config": CONFIG}, "annotation": {}, "task": {}}
-    if "project_id" in inspect.signature(LabelStudioMLBase.__init__).parameters:
-        answer = CruxModel("7", label_config=CONFIG).fit("ANNOTATION_CREATED", data)
-    else:
-        model = CruxModel(label_config=CONFIG, train_output=None)
-        answer = model.fit((), event="ANNOTATION_CREATED", data=data, job_id="1", workdir=None)
-    assert answer == {"queued": True}
+# label-studio-ml's own app with our class, for people who bring their own server
+
+
+@pytest.fixture
+def theirs(live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    """Their app, with the state of `live` as the one of the process."""
+    monkeypatch.setattr(ml_base, "shared_process", lambda: live.process)
+    more = {} if PER_REQUEST else {"model_dir": str(tmp_path / "jobs")}
+    client: FlaskClient = init_app(model_class=CruxModel, **more).test_client()
+    return client
+
+
+def test_their_health_says_up(theirs: FlaskClient) -> None:
+    answer = theirs.get("/health")
+    assert (answer.status_code, answer.json["status"]) == (200, "UP")
+    assert answer.json.get("model_class") == ("CruxModel" if PER_REQUEST else None)
+
+
+def test_their_predictions_are_those_of_our_app(theirs: FlaskClient, live: Live) -> None:
+    tasks = [task(1, "good"), task(2, ""), task(3, "x", meta={"crux": {"blind": True}})]
+    answer = theirs.post("/setup", json=SETUP)
+    assert answer.status_code == 200, answer.text
+    if PER_REQUEST:  # 1.0.9 names versions of its own
+        assert answer.json == live.post("/setup", SETUP).json()
+    answer = theirs.post("/predict", json=predict(*tasks))
+    assert answer.status_code == 200, answer.text
+    assert answer.json["results"] == live.post("/predict", predict(*tasks)).json()["results"]
+    assert [bool(one) for one in answer.json["results"]] == [True, False, False]
+
+
+def test_their_setup_follows_a_change_of_the_version(theirs: FlaskClient, live: Live) -> None:
+    first = theirs.post("/setup", json=SETUP).json
+    live.studio.policy = "Is the text nice?"
+    live.process.project_changed(7)
+    until(lambda: live.process.current_version(7) != first["model_version"])
+    said = theirs.post("/setup", json=SETUP).json["model_version"]
+    assert said == (live.process.current_version(7) if PER_REQUEST else first["model_version"])
+
+
+def test_their_webhook_makes_the_worker_look(
+    theirs: FlaskClient, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 1.0.9 calls fit in a new process, which knows the environment alone
+    for name, value in (("HOME", str(live.home)), ("STUDIO_TOKEN", TOKEN), ("LLM", "tiny")):
+        monkeypatch.setenv(f"CRUX_{name}", value)
+    data = {"project": {"id": 7, "title": "x", "label_config": CONFIG}}
+    answer = theirs.post("/webhook", json={"action": "START_TRAINING", **data})
+    assert answer.status_code == 201, answer.text
+    if PER_REQUEST:
+        assert answer.json == {"status": "ok", "result": {"queued": True}}
+    until(lambda: live.process.jobs.flags.has(7, "train"), 60)

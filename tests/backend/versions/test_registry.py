@@ -13,7 +13,8 @@ import pytest
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from backend.versions.registry import ADAPTER, Manifest, Registry, named, write_json
+from backend.versions.manifest import version_name
+from backend.versions.registry import ADAPTER, Manifest, Registry, write_json
 from selection.errors import ModelError, StorageError, VersionError
 from selection.record import TrainingState
 from tests.records import record
@@ -205,9 +206,10 @@ def test_a_missing_version_and_a_damaged_adapter_are_told_apart(registry: Regist
 
 
 def test_names_depend_on_every_ingredient_and_on_nothing_else() -> None:
-    assert named("x", "m", ("a", "b")) == named("x", "m", ["a", "b"]) == "x-d66af1455cae"
-    assert named("x", "m", ("b", "a")) != named("x", "m", ("a", "b"))
-    assert named("x", {"b": 1, "a": 2}) == named("x", {"a": 2, "b": 1})
+    name = version_name("x", "m", ("a", "b"))
+    assert name == version_name("x", "m", ["a", "b"]) == "x-d66af1455cae"
+    assert version_name("x", "m", ("b", "a")) != version_name("x", "m", ("a", "b"))
+    assert version_name("x", {"b": 1, "a": 2}) == version_name("x", {"a": 2, "b": 1})
 
 
 # the pointer

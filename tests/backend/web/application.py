@@ -1,5 +1,6 @@
 """The backend's app with a Label Studio and a model behind it: what tests of its routes ask."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask.testing import FlaskClient
 from backend.config import Settings
 from backend.versions.registry import Manifest
 from backend.web.app import create_app
+from backend.web.ml_base import CruxModel
 from backend.web.state import Process
 from selection.http import SECRET_HEADER
 from tests.fakes import FakeScorer, FakeStudio, fake_train
@@ -21,14 +23,20 @@ CONFIG = (
 
 
 class Backend:
-    """One process's app. settings: those that are not as usual."""
+    """An app with a process of its own. settings: those that differ from the usual ones."""
 
-    def __init__(self, home: Path, secret: str = SECRET, **settings: Any) -> None:
+    def __init__(
+        self,
+        home: Path,
+        secret: str = SECRET,
+        model_class: type[CruxModel] = CruxModel,
+        **settings: Any,
+    ) -> None:
         self.studio, self.scorer = FakeStudio(), FakeScorer()
         self.loaded = 0
         given = {"home": home, "llm": "tiny", "webhook_secret": secret, "studio_token": TOKEN}
         self.process = Process(Settings(**{**given, **settings}), self.studio, self.load)  # type: ignore[arg-type]
-        self.app = create_app(process=self.process)
+        self.app = create_app(process=self.process, model_class=model_class)
         self.client: FlaskClient = self.app.test_client()
 
     def load(self) -> Any:
@@ -51,12 +59,19 @@ class Backend:
 
     @property
     def queued(self) -> int:
-        return int(self.process.jobs.huey.pending_count())
+        return self.process.jobs.waiting()
 
 
 def refused(answer: Any, status: int, says: str) -> None:
-    """Asserts that an answer is a refusal in a sentence, and no more."""
+    """Assert that an answer is a refusal in a sentence, and no more."""
     assert answer.status_code == status, answer.text
     assert list(answer.json) == ["error"]
     assert says in answer.json["error"]
     assert "Traceback" not in answer.text
+
+
+def break_queue(backend: Backend) -> None:
+    """Put a file where the queue's folder is: nothing can be read or written there."""
+    queue = backend.process.settings.home / "queue"
+    shutil.rmtree(queue)
+    queue.write_text("no folder")

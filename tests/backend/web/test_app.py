@@ -1,13 +1,11 @@
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from backend.web.ml_base import Hub
 from selection.errors import StudioError
 from selection.record import TrainingState
 from selection.studio.schema import parse_schema
@@ -17,9 +15,8 @@ from tests.records import record
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[Backend]:
-    yield Backend(tmp_path)
-    Hub.answers = None
+def backend(tmp_path: Path) -> Backend:
+    return Backend(tmp_path)
 
 
 # Label Studio's routes
@@ -60,8 +57,8 @@ def test_setup_says_what_does_not_fit(backend: Backend) -> None:
     refused(backend.post("/setup", {"project": 7, "schema": two}), 422, "it has 2 <Choices>")
     refused(backend.post("/setup", {"project": 7, "schema": "<"}), 422, "not valid XML")
     backend.studio.policy = ""
-    backend.process.forget(7)
-    until(lambda: backend.process.serving.subject(7).policy == "")
+    backend.process.project_changed(7)
+    until(lambda: backend.process.serving.info(7).policy == "")
     refused(backend.post("/setup", {"project": 7, "schema": ""}), 422, "has no policy")
 
 

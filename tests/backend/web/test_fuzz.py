@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from backend.web.openapi import ROUTES, Route
+from backend.web.routes import ROUTES, Route
 from selection.http import SECRET_HEADER
 from tests.backend.web.application import SECRET
 from tests.backend.web.gunicorn_server import Served, started

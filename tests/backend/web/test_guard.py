@@ -1,7 +1,6 @@
 import base64
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,11 @@ from hypothesis import strategies as st
 
 from backend.versions.registry import Registry
 from backend.web import schemas as messages
-from backend.web.guard import KEPT_FREE, Admission, Refused
-from backend.web.ml_base import Hub
+from backend.web.guard import KEPT_FREE, Admission
+from backend.web.refusals import Refused
 from selection.errors import VersionError
 from selection.http import SECRET_HEADER
-from tests.backend.web.application import CONFIG, SECRET, Backend, refused
+from tests.backend.web.application import CONFIG, SECRET, Backend, break_queue, refused
 
 POSTS = [
     "/setup", "/predict", "/webhook", "/score", "/projects/7/check", "/projects/7/current",
@@ -25,9 +24,8 @@ GETS = ["/versions", "/projects/7", "/metrics", "/openapi.json"]
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[Backend]:
-    yield Backend(tmp_path)
-    Hub.answers = None
+def backend(tmp_path: Path) -> Backend:
+    return Backend(tmp_path)
 
 
 # the secret
@@ -287,7 +285,7 @@ def test_who_is_not_let_in_takes_no_place() -> None:
     for _ in range(3):
         with pytest.raises(Refused) as caught:
             door.enter()
-        assert (caught.value.status, caught.value.again) == (503, 5)
+        assert (caught.value.status, caught.value.retry_after) == (503, 5)
     door.leave()
     door.enter()
     assert door.waiting == 1
@@ -304,7 +302,7 @@ def test_an_address_that_is_none_is_404_in_json(backend: Backend, path: str) -> 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("POST", "/versions", {"GET"}),
+        ("POST", "/versions", {"GET", "HEAD", "OPTIONS"}),
         ("DELETE", "/projects/7", {"GET", "HEAD", "OPTIONS"}),
         ("GET", "/score", {"POST", "OPTIONS"}),
         ("PUT", "/webhook", {"POST", "OPTIONS"}),
@@ -353,9 +351,7 @@ def test_errors_of_label_studio_are_sentences_too(backend: Backend) -> None:
 
 
 def test_a_queue_that_cannot_be_written_is_503(backend: Backend) -> None:
-    storage = backend.process.jobs.huey.storage
-    storage.close()
-    Path(storage.filename).write_bytes(b"no database" * 1_000)
+    break_queue(backend)
     answer = backend.post("/webhook", {"action": "START_TRAINING", "project": 7})
     refused(answer, 503, "Cannot write the queue")
 

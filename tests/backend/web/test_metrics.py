@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -6,12 +5,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from backend.engine.local import Local
 from backend.engine.scorer import Scorer
-from backend.web.ml_base import Hub
 from selection.http import SECRET_HEADER
 from selection.record import Record, TrainingState
 from selection.types import Estimate
 from tests.backend.engine.tiny_model import tiny_model
-from tests.backend.web.application import CONFIG, SECRET, Backend
+from tests.backend.web.application import CONFIG, SECRET, Backend, break_queue
 from tests.records import record
 
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -19,9 +17,8 @@ SCORE = {"project": 7, "texts": ["red", "green", "blue"]}
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[Backend]:
-    yield Backend(tmp_path)
-    Hub.answers = None
+def backend(tmp_path: Path) -> Backend:
+    return Backend(tmp_path)
 
 
 def figures(backend: Backend) -> Figures:
@@ -71,8 +68,8 @@ def test_texts_batches_and_what_was_remembered_are_counted_by_a_real_engine(
     model = tiny_model(tmp_path / "model")
     backend = Backend(tmp_path / "home")
     metrics = backend.process.metrics
-    engine = Local(model, threads=1, observe=metrics.batch)
-    monkeypatch.setattr(backend, "scorer", Scorer(engine, hit=metrics.remembered))
+    engine = Local(model, threads=1, observe=metrics.observe_batch)
+    monkeypatch.setattr(backend, "scorer", Scorer(engine, hit=metrics.count_remembered))
     tasks = [{"id": 1, "data": {"text": "red"}}, {"id": 2, "data": {"text": "new"}}]
     assert backend.post("/score", SCORE).status_code == 200
     assert backend.post("/predict", {"project": 7, "tasks": tasks}).status_code == 200
@@ -82,7 +79,6 @@ def test_texts_batches_and_what_was_remembered_are_counted_by_a_real_engine(
     assert passed and passed == figure(backend, "crux_batch_tokens_count")
     assert figure(backend, "crux_batch_texts_sum") == 4 + 12  # twelve calibrate the base model
     assert figure(backend, "crux_texts_waiting") == 0
-    Hub.answers = None
 
 
 def test_texts_that_wait_are_told_and_no_model_is_made_for_that(backend: Backend) -> None:
@@ -153,9 +149,7 @@ def test_what_is_damaged_is_left_out_and_named_in_the_log(
 def test_a_queue_that_cannot_be_read_leaves_the_other_figures(
     backend: Backend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    storage = backend.process.jobs.huey.storage
-    storage.close()
-    Path(storage.filename).write_bytes(b"no database" * 1000)
+    break_queue(backend)
     assert figure(backend, "crux_jobs_waiting") is None
     assert figure(backend, "crux_texts_total") == 0
     assert "left out of /metrics: Cannot write the queue" in caplog.text

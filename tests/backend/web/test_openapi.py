@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +5,8 @@ import jsonschema_rs
 import pytest
 
 from backend.config import Settings
-from backend.web.ml_base import Hub
-from backend.web.openapi import ROUTES, Route, document
+from backend.web.openapi import document
+from backend.web.routes import ENDPOINTS, ROUTES, Route
 from backend.web.views import VIEWS
 from tests.backend.web.application import CONFIG, Backend
 from tests.records import record
@@ -24,12 +23,11 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[Backend]:
+def backend(tmp_path: Path) -> Backend:
     made = Backend(tmp_path)
     made.train("round0-a")
     made.process.serving.registry.save_record(7, record(0))
-    yield made
-    Hub.answers = None
+    return made
 
 
 def resolved(document: dict[str, Any], schema: dict[str, Any]) -> jsonschema_rs.Validator:
@@ -51,11 +49,10 @@ def test_every_route_of_the_app_is_described_and_every_described_one_is_served(
     paths = backend.get("/openapi.json").json["paths"]
     described = {(method.upper(), path) for path, of in paths.items() for method in of}
     assert described == set(VIEWS) == {(route.method, route.path) for route in ROUTES}
-    served = backend.app.config["CRUX_ROUTES"]
     rules = {
         (method, rule.rule.replace("<int(max=999999999999999999):project>", "{project}"))
         for rule in backend.app.url_map.iter_rules()
-        if rule.endpoint in served
+        if rule.endpoint.removeprefix("crux.") in ENDPOINTS
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert rules - {("GET", "/")} == described

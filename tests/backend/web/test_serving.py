@@ -10,8 +10,8 @@ import pytest
 from backend.config import Settings
 from backend.versions import registry
 from backend.versions.registry import Manifest
-from backend.web import projects as subjects
-from backend.web.projects import Subject
+from backend.web import projects
+from backend.web.projects import ProjectInfo
 from backend.web.serving import Serving
 from selection.errors import ProjectError, StudioDown, StudioLacks, VersionError
 from selection.studio.project import Project
@@ -135,7 +135,7 @@ def test_config_and_policy_are_asked_once_in_a_while_and_meanwhile_the_known_one
     it.studio.policy = "Is it bad?"
     assert it.serving.manifest(7).version == first
     assert it.studio.calls == ["project"]
-    monkeypatch.setattr(subjects, "FRESH", 0.0)
+    monkeypatch.setattr(projects, "FRESH", 0.0)
     with slow(it.studio, monkeypatch) as asked:
         assert it.serving.manifest(7).version == first  # at once: nobody waits for Label Studio
         assert asked.wait(10)
@@ -169,7 +169,7 @@ def test_a_project_that_changed_is_asked_for_at_once_and_meanwhile_the_known_one
     first = it.serving.manifest(7).version
     it.studio.policy = "Is it bad?"
     with slow(it.studio, monkeypatch) as asked:
-        it.serving.forget(7)
+        it.serving.project_changed(7)
         assert asked.wait(10)  # before anybody asks for the project
         assert it.serving.manifest(7).version == first
     until(lambda: it.serving.manifest(7).version != first)
@@ -181,11 +181,11 @@ def test_a_change_while_label_studio_answers_is_asked_for_too(
 ) -> None:
     it.serving.manifest(7)
     with slow(it.studio, monkeypatch) as asked:
-        it.serving.forget(7)
+        it.serving.project_changed(7)
         assert asked.wait(10)
         it.studio.policy = "Is it bad?"
         for _ in range(20):
-            it.serving.forget(7)
+            it.serving.project_changed(7)
     until(lambda: it.serving.manifest(7).policy == "Is it bad?")
     assert it.studio.calls == ["project"] * 3
 
@@ -194,63 +194,63 @@ def test_a_change_while_the_first_request_asks_is_not_missed(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with slow(it.studio, monkeypatch) as asked:
-        first = threading.Thread(target=it.serving.subject, args=(7,))
+        first = threading.Thread(target=it.serving.info, args=(7,))
         first.start()
         assert asked.wait(10)
         it.studio.policy = "Is it bad?"
-        it.serving.forget(7)
+        it.serving.project_changed(7)
     first.join()
-    until(lambda: it.serving.subject(7).policy == "Is it bad?")
+    until(lambda: it.serving.info(7).policy == "Is it bad?")
 
 
 def test_a_project_that_nobody_asked_about_is_not_asked_for_when_it_changes(it: Served) -> None:
-    it.serving.forget(7)
+    it.serving.project_changed(7)
     assert it.studio.calls == []
 
 
 def test_a_schema_that_label_studio_named_holds_at_once_and_the_policy_is_asked_for(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    it.serving.told(7, SCHEMA)
-    it.serving.told(7, SCHEMA)
+    it.serving.set_schema(7, SCHEMA)
+    it.serving.set_schema(7, SCHEMA)
     assert it.studio.calls == ["project"]  # it was known so
     with slow(it.studio, monkeypatch) as asked:
-        it.serving.forget(7)
+        it.serving.project_changed(7)
         assert asked.wait(10)  # with the labels of before
-        it.serving.told(7, MAYBE)
+        it.serving.set_schema(7, MAYBE)
         it.studio.schema, it.studio.policy = MAYBE, "Is it bad?"
-        assert it.serving.subject(7) == Subject(MAYBE, "Is the text good?")
-    until(lambda: it.serving.subject(7) == Subject(MAYBE, "Is it bad?"))
+        assert it.serving.info(7) == ProjectInfo(MAYBE, "Is the text good?")
+    until(lambda: it.serving.info(7) == ProjectInfo(MAYBE, "Is it bad?"))
     assert it.studio.calls == ["project"] * 3
 
 
 def test_a_schema_that_label_studio_does_not_have_holds_for_a_moment_only(it: Served) -> None:
-    it.serving.told(7, MAYBE)
-    until(lambda: it.serving.subject(7).schema == SCHEMA)
+    it.serving.set_schema(7, MAYBE)
+    until(lambda: it.serving.info(7).schema == SCHEMA)
 
 
 def test_what_changed_while_label_studio_was_down_is_asked_for_by_the_next_request(
     it: Served,
 ) -> None:
-    it.serving.subject(7)
+    it.serving.info(7)
     it.studio.down_after = 0
     it.studio.policy = "Is it bad?"
-    it.serving.forget(7)
+    it.serving.project_changed(7)
     until(lambda: len(it.studio.calls) >= 2)
-    assert it.serving.subject(7).policy == "Is the text good?"
+    assert it.serving.info(7).policy == "Is the text good?"
     it.studio.up()
-    until(lambda: it.serving.subject(7).policy == "Is it bad?")
+    until(lambda: it.serving.info(7).policy == "Is it bad?")
 
 
 def test_a_changed_project_that_is_gone_is_forgotten_at_once(it: Served) -> None:
-    it.serving.subject(7)
+    it.serving.info(7)
     it.studio.gone = {7}
-    it.serving.forget(7)
+    it.serving.project_changed(7)
     until(lambda: len(it.studio.calls) == 2)
 
     def refused() -> bool:
         try:
-            it.serving.subject(7)
+            it.serving.info(7)
         except StudioLacks:
             return True
         return False
@@ -261,14 +261,14 @@ def test_a_changed_project_that_is_gone_is_forgotten_at_once(it: Served) -> None
 def test_of_too_many_projects_the_one_that_was_not_used_for_longest_is_asked_for_again(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subjects, "MOST", 3)
+    monkeypatch.setattr(projects, "MOST", 3)
     for project in (1, 2, 3, 1, 4):
-        it.serving.subject(project)
+        it.serving.info(project)
     assert len(it.studio.calls) == 4
     for project in (1, 3, 4):
-        it.serving.subject(project)
+        it.serving.info(project)
     assert len(it.studio.calls) == 4
-    it.serving.subject(2)
+    it.serving.info(2)
     assert len(it.studio.calls) == 5
 
 
@@ -296,7 +296,7 @@ def test_a_project_that_is_gone_is_forgotten_and_who_asks_next_is_told(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it.serving.manifest(7)
-    monkeypatch.setattr(subjects, "FRESH", 0.0)
+    monkeypatch.setattr(projects, "FRESH", 0.0)
     it.studio.gone = {7}
 
     def refused() -> bool:
@@ -313,7 +313,7 @@ def test_warming_up_reads_one_text_a_project_and_survives_one_that_fails(it: Ser
     it.train("round0-a")
     it.serving.registry.folder(8).mkdir()
     it.studio.gone = {8}
-    it.serving.warm()
+    it.serving.warm_up()
     assert [version for version, _ in it.scorer.asked] == ["7/round0-a"]
 
 
@@ -337,7 +337,7 @@ def test_an_adapter_is_read_for_its_digest_once_and_again_when_its_file_changes(
 def test_while_label_studio_is_down_the_last_known_policy_holds(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subjects, "FRESH", 0.0)
+    monkeypatch.setattr(projects, "FRESH", 0.0)
     first = it.serving.manifest(7).version
     it.studio.down_after = 0
     assert it.serving.manifest(7).version == first

@@ -1,6 +1,8 @@
-"""docs/results.md and its pictures, written from the kept results so that numbers cannot drift.
+"""Write docs/results.md, its pictures and the README's claim from the kept results.
 
     python -m benchmarks.report
+
+So the numbers there are always those that were measured.
 """
 
 import json
@@ -10,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from backend.threshold import OWN
+from benchmarks.choice import report as choice
 from benchmarks.choice.picture import panels
-from benchmarks.choice.report import OURS, RESULTS, areas, best_single, choice, last, load
+from benchmarks.choice.report import OURS, RESULTS, areas, best_single, last_labels, load
 from benchmarks.headline.report import markdown
-from benchmarks.statistics.report import statistics
+from benchmarks.statistics import report as statistics
 
 DOCS = Path("docs")
 BEGIN, END = "<!-- claim -->", "<!-- end of claim -->"  # in the README
@@ -23,22 +26,22 @@ def _threshold() -> str:
     file = RESULTS / "threshold.json"
     if not file.is_file():
         return ""
-    told = json.loads(file.read_text())
+    result = json.loads(file.read_text())
     lines = [
         "## Where to set the threshold",
         "",
-        f"Kappa with our choice of labels when the threshold is such that random texts of the pool "
-        f"get each label as often as is expected, mean of {told['sets']} sets with "
-        f"{told['seeds']} seeds each. Expected is what round 0's random draw says, what the model "
-        "says by itself, or both, the model's word counting for so many drawn texts. "
-        f"Command: `python -m benchmarks.choice.threshold`; the product's number is {OWN:.0f} "
-        "(backend/threshold.py).",
+        "Kappa with our choice of labels, mean of "
+        f"{result['sets']} sets with {result['seeds']} seeds each. The threshold is set so that "
+        "each label is predicted for its expected share of random texts of the pool. The expected "
+        "share is what round 0's random draw says, what the model itself says, or a mixture in "
+        "which the model's answer counts as a number of drawn texts. Command: `python -m "
+        f"benchmarks.choice.threshold`; the product's number is {OWN:.0f} (backend/threshold.py).",
         "",
         "| expected share by | mean | after each round |",
         "|---|---|---|",
     ]
-    for name, curve in told["kappa"].items():
-        by = f"both, the model worth {name}" if name.isdigit() else name
+    for name, curve in result["kappa"].items():
+        by = f"both, the model worth {name} texts" if name.isdigit() else name
         each = ", ".join(f"{kappa:.3f}" for kappa in curve)
         lines.append(f"| {by} | {np.mean(curve):.3f} | {each} |")
     return "\n".join(lines) + "\n"
@@ -48,18 +51,19 @@ def _headline() -> str:
     return markdown(RESULTS / "headline", ("tweets", "editorials"))
 
 
-def _probe() -> str:
-    file = RESULTS / "probe.json"
+def _pool_reading() -> str:
+    file = RESULTS / "pool_reading.json"
     if not file.is_file():
         return ""
     lines = [
-        "## Whose beliefs to choose by",
+        "## Which beliefs to choose by",
         "",
-        "At one version of the loop above, the beliefs about the pool had in three ways; kappa "
-        "with the expert on the texts that were not bought, and what the next round buys by each. "
+        "At one version of the loop above, the beliefs about the pool were computed in three ways "
+        "(a probe is a logistic regression on embeddings). The table has the kappa of these "
+        "beliefs with the expert, on the texts that were not bought, and what the next round buys. "
         "Command: `python -m benchmarks.choice.pool_reading`, after arm (c).",
         "",
-        "| texts | labels | beliefs | kappa | next bought | harsh | believed wrong |",
+        "| texts | labels | beliefs | kappa | next bought | of these harsh | belief wrong |",
         "|---|---|---|---|---|---|---|",
     ]
     for kind, ways in json.loads(file.read_text()).items():
@@ -72,18 +76,18 @@ def _probe() -> str:
 
 
 def document() -> str:
-    """The whole of docs/results.md."""
+    """Return the whole of docs/results.md."""
     head = (
         "# What was measured\n\nWritten by `python -m benchmarks.report` from the files in "
         "`benchmarks/results`; not edited by hand.\n\n"
     )
-    simulated = statistics(RESULTS / "statistics.json")
-    chapters = (choice(), _threshold(), _headline(), _probe(), simulated)
+    simulated = statistics.chapter(RESULTS / "statistics.json")
+    chapters = (choice.chapter(), _threshold(), _headline(), _pool_reading(), simulated)
     return head + "\n".join(chapter for chapter in chapters if chapter)
 
 
 def claim() -> str:
-    """What the README says of it."""
+    """Return the README's paragraph on these results."""
     results = load("efficiency")
     area = areas(results)
     peer = best_single(area)
@@ -92,14 +96,13 @@ def claim() -> str:
     )
     ahead = sum(one["difference"]["mean"] >= 0 for one in results.values())
     to = [one["strategies"][OURS]["labels_to_random"] or np.inf for one in results.values()]
-    most = last(results)
+    most = last_labels(results)
     return (
-        f"On {len(results)} real data sets, kappa over the first {most} labels is {ours:.3f} on "
-        f"average with our choice, {theirs:.3f} with the best single rule of the "
-        f"{len(area) - 1} others ({peer}) and {chance:.3f} with random texts; on {ahead} of the "
-        f"sets ours is at or above whatever other rule is best there, on {len(results) - ahead} "
-        f"below. What random texts teach with {most} labels it teaches with {np.median(to):.0f} "
-        f"on the median set."
+        f"On {len(results)} real data sets, mean kappa over the first {most} labels is {ours:.3f} "
+        f"with our choice, {theirs:.3f} with the best single rule of the {len(area) - 1} others "
+        f"({peer}) and {chance:.3f} with random texts. On {ahead} of the sets ours is at or above "
+        f"the rule that is best there, on {len(results) - ahead} it is below. On the median set "
+        f"{np.median(to):.0f} labels of our choice teach as much as {most} random ones."
     )
 
 
@@ -108,8 +111,8 @@ def main() -> None:
     readme = Path("README.md")
     before, _, rest = readme.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    said = textwrap.fill(claim(), 100)
-    readme.write_text(f"{before}{BEGIN}\n{said}\n{END}{after}")
+    paragraph = textwrap.fill(claim(), 100)
+    readme.write_text(f"{before}{BEGIN}\n{paragraph}\n{END}{after}")
     (DOCS / "results.md").write_text(document())
     if results := load("efficiency"):
         (DOCS / "images" / "efficiency.svg").write_text(panels(results, OURS))

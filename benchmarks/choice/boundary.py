@@ -1,4 +1,4 @@
-"""A picture of a real boundary: clickbait headlines after the first round, and what is bought next.
+"""Draw a real boundary: clickbait headlines after the first round, and the pairs bought next.
 
     python -m benchmarks.choice.boundary [--folder DATA]     writes docs/images/boundary.svg
 """
@@ -13,7 +13,7 @@ from benchmarks.choice.datasets import FOLDER, SETS
 from benchmarks.choice.efficiency import vectors_of
 from benchmarks.choice.learner import learn
 from benchmarks.choice.ours import choice, crux
-from benchmarks.choice.race import course
+from benchmarks.choice.race import make_course
 from benchmarks.choice.state import State
 from selection.errors import CruxError
 from selection.types import Bools, Doubles, Floats
@@ -21,23 +21,23 @@ from selection.types import Bools, Doubles, Floats
 OUT = Path("docs/images/boundary.svg")
 WIDTH, HEIGHT, EDGE = 820, 420, 46
 BAIT, NEWS, PAIR, INK = "#2563eb", "#a1a1aa", "#ea580c", "#3f3f46"
-SHOWN = 4_000  # texts of the pool, at random
+SHOWN = 4_000  # random texts of the pool
 
 
 def main(
-    folder: Annotated[Path, typer.Option(help="where the sets lie")] = FOLDER,
+    folder: Annotated[Path, typer.Option(help="folder of the sets")] = FOLDER,
 ) -> None:
-    """Play the first round, choose the second, and draw it."""
+    """Run the first round, choose the second, and draw it."""
     try:
         data = SETS["clickbait"].load(folder)
     except CruxError as error:
         raise SystemExit(str(error)) from None
     vectors = vectors_of(data.texts)
-    ground = course(vectors, data.labels, vectors_of(data.describe), seed=0)
-    pool, truth = ground.vectors[ground.pool], ground.labels[ground.pool]
+    course = make_course(vectors, data.labels, vectors_of(data.describe), seed=0)
+    pool, truth = course.vectors[course.pool], course.labels[course.pool]
     rng = np.random.default_rng(0)
     none = np.zeros(0, dtype=np.int64)
-    first = crux(State(pool, ground.beliefs, none, none, 0, 0, rng), 64)
+    first = crux(State(pool, course.beliefs, none, none, 0, 0, rng), 64)
     beliefs = learn(pool[first], truth[first], pool, 2)
     bought = choice(State(pool, beliefs, first, truth[first], 1, 0, rng), 64)
     names = sorted({name for name in bought.pair.tolist() if "|" in name})
@@ -48,8 +48,10 @@ def main(
 
 
 def _direction(pool: Floats, across: Doubles) -> Doubles:
-    """(n,) where each text lies along the direction in which texts near the boundary differ most,
-    beside the direction that the model looks along."""
+    """Return (n,) places on the axis along which texts near the boundary differ most.
+
+    This axis is orthogonal to the one on which the model decides.
+    """
     near = pool[np.argsort(np.abs(across))[:2_000]].astype(np.float64)
     near = near - near.mean(axis=0)
     model = np.linalg.lstsq(pool - pool.mean(axis=0), across - across.mean(), rcond=None)[0]

@@ -1,4 +1,4 @@
-"""What a choice costs: 64 of 20,000 rows of 384 numbers, on vectors and beliefs that are there.
+"""The time of a choice: 64 of 20,000 rows of 384 numbers, with vectors and beliefs given.
 
     python -m benchmarks.choice.cost [--rows 20000] [--json benchmarks/results/cost.json]
 """
@@ -25,7 +25,7 @@ def main(
     count: Annotated[int, typer.Option(min=2)] = 64,
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
-    """Time a later round's choice, and the matrix products that it cannot do without."""
+    """Time the choice of a later round, and the matrix products that it needs in any case."""
     rng = np.random.default_rng(0)
     places = rng.normal(size=(40, width))
     vectors = places[rng.integers(40, size=rows)] + 1.5 * rng.normal(size=(rows, width))
@@ -41,10 +41,10 @@ def main(
         crux(state, count)
         choice.append(time.perf_counter() - began)
         began = time.perf_counter()
-        for _ in range(2):  # the nearest of another label, and what covers what
+        for _ in range(2):  # the nearest row with another label, and what covers what
             some @ some.T
         floor.append(time.perf_counter() - began)
-    told = {
+    result = {
         "rows": rows,
         "width": width,
         "count": count,
@@ -53,9 +53,9 @@ def main(
         "slowest": round(max(choice), 3),
         "matrix_products_alone": round(float(np.median(floor)), 3),
     }
-    print(json.dumps(told, indent=1))
+    print(json.dumps(result, indent=1))
     if out:
-        out.write_text(json.dumps(told, indent=1) + "\n")
+        out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

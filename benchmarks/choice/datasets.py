@@ -1,7 +1,7 @@
 """Files of labelled texts -> pools whose answers are known, for measurements.
 
-The named SETS are real data, each with its source and licence. They are no part of the project and
-lie in a folder beside it; what is absent there says so when it is loaded.
+The SETS are real data, each with its source and licence. They are not part of the project and lie
+in a folder beside it. Loading a set that is not there says where it comes from.
 """
 
 import csv
@@ -17,7 +17,7 @@ from selection.cache import key
 from selection.errors import PoolError
 from selection.types import Bools, Ints
 
-FOLDER = Path("../shared/data")  # where the files of SETS lie, unless told otherwise
+FOLDER = Path("../shared/data")  # where the files of SETS lie by default
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Data:
     """n different texts with the label of each.
 
     texts: (n,). labels: (n,) positions in names. describe: what each label means, in words, for
-    the starting beliefs. made: what was done to the file so that these are its texts.
+    the starting beliefs. made: what was done to the texts of the file to get these.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Data:
 
     @property
     def prevalence(self) -> tuple[float, ...]:
-        """Share of each label."""
+        """Return the share of each label."""
         count = np.bincount(self.labels, minlength=len(self.names))
         return tuple((count / max(len(self), 1)).tolist())
 
@@ -63,12 +63,12 @@ def read(
     limit: int | None = None,
     describe: Sequence[str] = (),
 ) -> Data:
-    """The texts of a CSV or CSV.gz file.
+    """Return the texts of a CSV or CSV.gz file.
 
-    positive: the value of `label` that counts, all others being the other label; None for all
-    values as they are. prevalence: share to which the positives are thinned (never raised).
-    limit: at most so many texts. describe: words for positive and other, or for all labels in
-    alphabetical order. Which texts are dropped follows from the texts alone.
+    positive: the value of `label` that is the positive label, all others being the other one; None
+    takes all values as labels. prevalence: share to which the positives are thinned (never
+    raised). limit: most texts. describe: words for positive and other, or for all labels in
+    alphabetical order. Which texts are dropped depends on the texts alone.
     Raises PoolError for a missing file, column or value.
     """
     columns = _columns(path, text, label)
@@ -83,12 +83,12 @@ def make(
     limit: int | None = None,
     describe: tuple[str, ...] = (),
 ) -> Data:
-    """(text, value) rows -> Data; see `read`."""
+    """Return (text, value) rows as Data; see `read`."""
     first: dict[str, str] = {}
     for text, value in rows:
         if text.strip():
             first.setdefault(text.strip(), value)
-    # in the order of a hash: what a limit or a thinner share drops is a random, fixed part
+    # in the order of a hash, so that a limit or a thinner share drops a random but fixed part
     texts = sorted(first, key=key)
     values = [first[text] for text in texts]
     if positive is None:
@@ -96,7 +96,7 @@ def make(
     else:
         if positive not in values:
             seen = ", ".join(sorted(set(values))[:10])
-            raise PoolError(f"{name} holds no text labelled {positive!r}; its labels: {seen}.")
+            raise PoolError(f"{name} has no text labelled {positive!r}; its labels: {seen}.")
         names = ("other", positive)
         values = [positive if value == positive else "other" for value in values]
         describe = (describe[1], describe[0]) if len(describe) == 2 else describe
@@ -126,10 +126,10 @@ def make(
 
 
 def _thin(texts: Sequence[str], labels: Ints, prevalence: float) -> tuple[Bools, bool]:
-    """(n,) texts that stay, and whether any was dropped."""
+    """Return (n,) texts that stay, and whether any was dropped."""
     positive = np.flatnonzero(labels == 1)
     most = round((len(labels) - len(positive)) * prevalence / (1 - prevalence))
-    # by another hash than that of the order, or a limit would find all positives in front
+    # by another hash than that of the order, or the kept positives would all come first
     another = sorted(positive.tolist(), key=lambda i: key(f"thin {texts[i]}"))
     keep = np.ones(len(labels), dtype=np.bool_)
     keep[another[most:]] = False
@@ -151,11 +151,11 @@ def _columns(path: Path, text: str, label: str) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
-class Named:
-    """A set by name.
+class NamedSet:
+    """A data set that can be asked for by name.
 
-    file: in the folder of the sets, '' for the demo's ratings, of which `kinds` are taken. source:
-    who made the set, and where these texts come from. licence: as its source states.
+    file: in the folder of the sets; '' for the demo's ratings of these `kinds`. source: who made
+    the set, and where these texts come from. licence: as its source states.
     """
 
     name: str
@@ -170,7 +170,7 @@ class Named:
     kinds: tuple[str, ...] = ()
 
     def load(self, folder: Path, limit: int | None = 20_000) -> Data:
-        """folder: where the files of the sets lie. Raises PoolError where this one is absent."""
+        """Load it from the folder of the sets. Raises PoolError if it is not there."""
         if self.kinds:
             rows = [
                 (one.text, str(int(_majority(one))))
@@ -179,7 +179,7 @@ class Named:
             ]
         else:
             rows = _columns(self._file(folder), "text", self.label)
-            if self.label == "labels":  # several emotions of a text, between spaces
+            if self.label == "labels":  # several emotions per text, separated by spaces
                 rows = [(t, str(int(self.positive in v.split()))) for t, v in rows]
         positive = "1" if self.kinds or self.label == "labels" else self.positive
         return make(rows, self.name, positive, self.prevalence, limit, self.describe)
@@ -187,8 +187,8 @@ class Named:
     def _file(self, folder: Path) -> Path:
         if not (folder / self.file).is_file():
             raise PoolError(
-                f"There is no file {folder / self.file}: --folder tells where the sets lie. "
-                f"This one comes from {self.source}."
+                f"There is no file {folder / self.file}. Name the folder of the sets with "
+                f"--folder; this set comes from {self.source}."
             )
         return folder / self.file
 
@@ -198,17 +198,17 @@ def _majority(one: ratings.Rated) -> bool:
     return sum(votes) * 2 > len(votes)
 
 
-def _rated(name: str, title: str, *kinds: str) -> Named:
-    """The demo's ratings, the majority of all raters of a text."""
+def _rated(name: str, title: str, *kinds: str) -> NamedSet:
+    """Return the demo's ratings, each text with the majority of its raters."""
     describe = ("a harshly negative, hostile or disgusted opinion", "a neutral or positive opinion")
     source = "Hutto and Gilbert 2014, in vaderSentiment 3.3.2"
-    return Named(name, title, "", "", None, describe, source, "MIT", kinds=kinds)
+    return NamedSet(name, title, "", "", None, describe, source, "MIT", kinds=kinds)
 
 
 _GO_EMOTIONS = "Demszky et al. 2020 (RhiM1/GoEmotions-pytorch)"
 _EDOS = "Kirk et al. 2023 (rewire-online/edos)"
 _NAMED = (
-    Named(
+    NamedSet(
         "clickbait",
         "Clickbait, 5 %",
         "clickbait_headlines.csv.gz",
@@ -222,7 +222,7 @@ _NAMED = (
         "MIT",
         prevalence=0.05,
     ),
-    Named(
+    NamedSet(
         "gratitude",
         "GoEmotions: gratitude",
         "goemotions.csv.gz",
@@ -232,7 +232,7 @@ _NAMED = (
         _GO_EMOTIONS,
         "Apache-2.0",
     ),
-    Named(
+    NamedSet(
         "remorse",
         "GoEmotions: remorse",
         "goemotions.csv.gz",
@@ -242,7 +242,7 @@ _NAMED = (
         _GO_EMOTIONS,
         "Apache-2.0",
     ),
-    Named(
+    NamedSet(
         "anger",
         "GoEmotions: anger or disgust",
         "goemotions.csv.gz",
@@ -252,7 +252,7 @@ _NAMED = (
         _GO_EMOTIONS,
         "Apache-2.0",
     ),
-    Named(
+    NamedSet(
         "davidson",
         "Davidson: hate",
         "davidson_hate.csv.gz",
@@ -262,7 +262,7 @@ _NAMED = (
         "Davidson et al. 2017 (t-davidson/hate-speech-and-offensive-language)",
         "MIT",
     ),
-    Named(
+    NamedSet(
         "edos",
         "EDOS: sexism",
         "edos_sexism.csv.gz",
@@ -272,7 +272,7 @@ _NAMED = (
         _EDOS,
         "CC0-1.0",
     ),
-    Named(
+    NamedSet(
         "edos5",
         "EDOS: five classes",
         "edos_sexism.csv.gz",
@@ -282,7 +282,7 @@ _NAMED = (
         _EDOS,
         "CC0-1.0",
     ),
-    Named(
+    NamedSet(
         "convabuse",
         "ConvAbuse",
         "convabuse.csv.gz",
@@ -296,4 +296,4 @@ _NAMED = (
     _rated("editorials", "Ratings: editorials", "editorials"),
     _rated("short", "Ratings: tweets, editorials, products", "tweets", "editorials", "products"),
 )
-SETS: dict[str, Named] = {one.name: one for one in _NAMED}
+SETS: dict[str, NamedSet] = {one.name: one for one in _NAMED}

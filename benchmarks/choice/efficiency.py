@@ -1,10 +1,10 @@
-"""Which choice of labels teaches the most: ours and its peers, side by side.
+"""Which choice of labels teaches the learner the most: ours and its peers, side by side.
 
     python -m benchmarks.choice.efficiency --data FILE --text COLUMN --label COLUMN --positive VALUE
 
-Everybody has the same texts, vectors, starting beliefs, learner, seeds and budget. Kappa is
-measured on texts that nobody can buy, with the labels as frequent as they are in the pool, at the
-learner's own threshold.
+All strategies have the same texts, vectors, starting beliefs, learner, seeds and budget. Kappa is
+measured on texts that no strategy can buy, in which the labels are as frequent as in the pool, at
+the learner's own threshold.
 """
 
 import json
@@ -21,20 +21,23 @@ from scipy.stats import t as student
 
 from benchmarks.choice import datasets
 from benchmarks.choice.datasets import Data
-from benchmarks.choice.race import Run, course, run
-from benchmarks.choice.strategies import ALONE, named, random
+from benchmarks.choice.race import Run, make_course, run
+from benchmarks.choice.strategies import COLD_START, by_name, random
 from selection.embed import embed
 from selection.errors import CruxError
 from selection.types import Doubles, Floats
 
 HOME = Path("build/benchmarks")  # vectors, and pieces of long measurements
-EVERYTHING = "every text of the pool"  # bought at once: where a kept run is of no strategy
+EVERYTHING = "every text of the pool"  # instead of a strategy's name: a run that buys all at once
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What holds for every strategy. noise: share of bought labels that are wrong. beliefs: the
-    start, 'similarity', 'useless' or 'inverted'."""
+    """What is the same for every strategy.
+
+    noise: share of bought labels that are wrong. beliefs: the starting ones, 'similarity',
+    'useless' or 'inverted'.
+    """
 
     seeds: int = 5
     rounds: int = 6
@@ -44,66 +47,69 @@ class Terms:
 
     @property
     def labels(self) -> list[int]:
-        """Bought after each round."""
+        """Number of labels bought after each round."""
         return [self.per_round * (number + 1) for number in range(self.rounds)]
 
 
 def vectors_of(texts: Sequence[str]) -> Floats:
-    """(n, d) unit vectors of the offline embedder, cached."""
+    """Return (n, d) unit vectors by the offline embedder, cached."""
 
-    def progress(done: int, total: int) -> None:
+    def say(done: int, total: int) -> None:
         print(f"\rembedding {done} of {total} texts", end="", file=sys.stderr, flush=True)
 
-    return embed(texts, embedder="offline", home=HOME, progress=progress)
+    return embed(texts, embedder="offline", home=HOME, on_progress=say)
 
 
-def measure(data: Data, terms: Terms, strategies: str, keep: Path | None = None) -> dict[str, Any]:
-    """Every strategy on every seed, and what the learner reaches with every label of the pool.
+def compare_strategies(
+    data: Data, terms: Terms, strategies: str, keep: Path | None = None
+) -> dict[str, Any]:
+    """Run every strategy on every seed, and train the learner on every label of the pool.
 
-    keep: a file of finished runs, which are not run again.
+    strategies: as `by_name` takes them. keep: file of finished runs, which are not run again.
     """
     vectors, described = vectors_of(data.texts), vectors_of(data.describe)
-    chosen = named(strategies)
+    chosen = by_name(strategies)
     runs: dict[str, list[Run]] = {name: [] for name in chosen}
-    kept = _kept(keep)
+    kept = _kept_runs(keep)
     ceiling = []
     for seed in range(terms.seeds):
-        ground = course(vectors, data.labels, described, seed=seed, beliefs=terms.beliefs)
+        course = make_course(vectors, data.labels, described, seed=seed, beliefs=terms.beliefs)
         for name, strategy in chosen.items():
             one = kept.get((name, seed, len(data)))
             if one is None:
                 one = run(
-                    ground,
+                    course,
                     strategy,
                     rounds=terms.rounds,
                     per_round=terms.per_round,
-                    cold=name in ALONE,
+                    cold=name in COLD_START,
                     noise=terms.noise,
                 )
-                _keep(one, name, seed, len(data), keep)
+                _append_run(one, name, seed, len(data), keep)
             runs[name].append(one)
-            _say(f"{data.name}, seed {seed}: {name} {one.kappa.mean():.3f}")
+            line = f"{data.name}, seed {seed}: {name} {one.kappa.mean():.3f}"
+            print(line, file=sys.stderr, flush=True)
         every = kept.get((EVERYTHING, seed, len(data)))
         if every is None:
             every = run(
-                ground, random, rounds=1, per_round=len(ground.pool), cold=True, noise=terms.noise
+                course, random, rounds=1, per_round=len(course.pool), cold=True, noise=terms.noise
             )
-            _keep(every, EVERYTHING, seed, len(data), keep)
+            _append_run(every, EVERYTHING, seed, len(data), keep)
         ceiling.append(every.kappa[0])
     return {**summary(data, terms, runs), "everything": round(float(np.mean(ceiling)), 4)}
 
 
 def summary(data: Data, terms: Terms, runs: dict[str, list[Run]]) -> dict[str, Any]:
-    """The figures of all strategies, and ours against the best of the others."""
+    """Return the figures of all strategies, and the difference between ours and the best other."""
     kappa = {name: np.stack([one.kappa for one in ones]) for name, ones in runs.items()}
     area = {name: curve.mean(axis=1) for name, curve in kappa.items()}  # (seeds,)
     reached = kappa["random"].mean(axis=0)[-1] if "random" in kappa else None
     strategies = {
         name: {
             "kappa": _rounded(curve.mean(axis=0)),
-            "kappa_se": _rounded(_error(curve)),
+            "kappa_se": _rounded(_standard_error(curve)),
             "area": round(float(area[name].mean()), 4),
-            "area_se": _rounded(_error(area[name][:, None]))[0],
+            "area_se": _rounded(_standard_error(area[name][:, None]))[0],
             "area_by_seed": _rounded(area[name]),
             "labels_to_random": _labels_to(curve.mean(axis=0), terms.labels, reached),
             "average_precision": _rounded(np.mean([one.precision for one in runs[name]], axis=0)),
@@ -127,24 +133,24 @@ def summary(data: Data, terms: Terms, runs: dict[str, list[Run]]) -> dict[str, A
         "strategies": strategies,
         "best_peer": best,
         "difference": (
-            _paired(area["crux"] - area[best]) if best and "crux" in area else None
+            _mean_and_interval(area["crux"] - area[best]) if best and "crux" in area else None
         ),
     }
 
 
 def _prevalence(data: Data) -> float | dict[str, float]:
-    """Share of the positive label, which is the second of two; of each, where there are more."""
+    """Return the share of the second of two labels; of each label if there are more."""
     shares = [round(share, 4) for share in data.prevalence]
     return shares[1] if len(shares) == 2 else dict(zip(data.names, shares, strict=True))
 
 
 def _later(one: Run) -> Doubles:
-    """Seconds of each choice but the first, for which most have another rule."""
+    """Return the seconds of each choice but the first, for which most have another rule."""
     return one.seconds[1:] if len(one.seconds) > 1 else one.seconds
 
 
-def _paired(difference: Doubles) -> dict[str, float | None]:
-    """Mean of (seeds,) differences and its 95 % interval by Student's t; none for one seed."""
+def _mean_and_interval(difference: Doubles) -> dict[str, float | None]:
+    """Return the mean of (seeds,) differences and its 95 % interval by Student's t, if any."""
     n, mean = len(difference), float(difference.mean())
     if n < 2:
         return {"mean": round(mean, 4), "low": None, "high": None}
@@ -153,7 +159,7 @@ def _paired(difference: Doubles) -> dict[str, float | None]:
 
 
 def _labels_to(curve: Doubles, labels: Sequence[int], reached: float | None) -> float | None:
-    """Labels at which the curve first reaches a kappa, on a line between rounds."""
+    """Return after how many labels the curve first reaches a kappa, on a line between rounds."""
     if reached is None or curve.max() < reached:
         return None
     after = int(np.argmax(curve >= reached))
@@ -164,20 +170,19 @@ def _labels_to(curve: Doubles, labels: Sequence[int], reached: float | None) -> 
     return round(float(labels[after - 1] + part * (labels[after] - labels[after - 1])), 1)
 
 
-def _error(values: Doubles) -> Doubles:
-    """Standard error over the first axis, NaN for one value."""
+def _standard_error(values: Doubles) -> Doubles:
+    """Return the standard error over the first axis, NaN for one value."""
     if len(values) < 2:
         return np.full(values.shape[1], np.nan)
-    error: Doubles = values.std(axis=0, ddof=1) / len(values) ** 0.5
-    return error
+    return np.asarray(values.std(axis=0, ddof=1) / len(values) ** 0.5, dtype=np.float64)
 
 
 def _rounded(values: Doubles) -> list[float | None]:
     return [None if np.isnan(value) else round(float(value), 4) for value in values]
 
 
-def _keep(one: Run, name: str, seed: int, rows: int, file: Path | None) -> None:
-    """One line a run, so that a measurement of hours goes on where it was cut off."""
+def _append_run(one: Run, name: str, seed: int, rows: int, file: Path | None) -> None:
+    """Write one line per run, so that a measurement of hours continues where it was interrupted."""
     if file is None:
         return
     body = {
@@ -194,13 +199,13 @@ def _keep(one: Run, name: str, seed: int, rows: int, file: Path | None) -> None:
     with file.open("a+b") as lines:
         if lines.tell():
             lines.seek(-1, os.SEEK_END)
-            if lines.read() != b"\n":  # the line before was cut off
+            if lines.read() != b"\n":  # the process was killed while it wrote the line before
                 lines.write(b"\n")
         lines.write(json.dumps(body).encode() + b"\n")
 
 
-def _kept(file: Path | None) -> dict[tuple[str, int, int], Run]:
-    """Finished runs by strategy, seed and number of texts; the last one counts."""
+def _kept_runs(file: Path | None) -> dict[tuple[str, int, int], Run]:
+    """Return finished runs by strategy, seed and number of texts; of several the last counts."""
     if file is None or not file.exists():
         return {}
     bodies = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]
@@ -216,12 +221,8 @@ def _kept(file: Path | None) -> dict[tuple[str, int, int], Run]:
     }
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def table(result: dict[str, Any]) -> str:
-    """The result for people, the best first."""
+    """Return the result as a table for people, the best strategy first."""
     ranked = sorted(result["strategies"].items(), key=lambda one: -one[1]["area"])
     lines = [f"{'':32} {'area':>6} {'last':>6} {'to random':>9} {'positive':>8} {'seconds':>8}"]
     for name, one in ranked:
@@ -241,12 +242,14 @@ def main(
     data: Annotated[Path, typer.Option(help="CSV or CSV.gz with a header")],
     text: Annotated[str, typer.Option(help="column of the text")],
     label: Annotated[str, typer.Option(help="column of the label")],
-    positive: Annotated[str | None, typer.Option(help="value that counts; all if left out")] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="value of the positive label; if left out, each value is one")
+    ] = None,
     prevalence: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="thin the positives to this share")
     ] = None,
     describe: Annotated[
-        tuple[str, str] | None, typer.Option(help="what positive and other mean, in words")
+        tuple[str, str] | None, typer.Option(help="meaning of the positive and the other label")
     ] = None,
     strategies: Annotated[str, typer.Option(help="'all', or names between commas")] = "all",
     seeds: Annotated[int, typer.Option(min=1)] = 5,
@@ -254,7 +257,9 @@ def main(
     per_round: Annotated[int, typer.Option(min=2)] = 64,
     limit: Annotated[int, typer.Option(min=100, help="at most so many texts")] = 20_000,
     noise: Annotated[float, typer.Option(min=0.0, max=1.0, help="share of wrong answers")] = 0.0,
-    start: Annotated[str, typer.Option(help="similarity, useless or inverted")] = "similarity",
+    beliefs: Annotated[
+        str, typer.Option("--start", help="beliefs: similarity, useless or inverted")
+    ] = "similarity",
     out: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
 ) -> None:
     """Compare strategies on one file of labelled texts."""
@@ -268,7 +273,8 @@ def main(
             limit=limit,
             describe=describe or (),
         )
-        result = measure(rows, Terms(seeds, rounds, per_round, noise, start), strategies)
+        terms = Terms(seeds, rounds, per_round, noise, beliefs)
+        result = compare_strategies(rows, terms, strategies)
     except CruxError as error:
         raise SystemExit(str(error)) from None
     print(table(result))

@@ -1,4 +1,4 @@
-"""The learner that every strategy teaches, and the beliefs that every strategy starts from."""
+"""The learner that every strategy trains, and the beliefs that every strategy starts from."""
 
 import warnings
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ REGULARITY = 1.0
 
 
 def new_learner() -> LogisticRegression:
-    """Logistic regression on the vectors: a stand-in for the LLM that takes milliseconds.
+    """Return a logistic regression on the vectors: it stands in for the LLM and takes milliseconds.
 
-    Its threshold is its own: a text gets the label that it finds most probable.
+    Its threshold is its own: a text gets the label with the highest probability.
     """
     return LogisticRegression(C=REGULARITY, class_weight="balanced", max_iter=300)
 
 
 def learn(vectors: Floats, answers: Ints, everywhere: Floats, k: int) -> Doubles:
-    """(b, d) bought vectors and (b,) answers -> (n, k) beliefs about all n texts.
+    """Train on (b, d) bought vectors and (b,) answers; return (n, k) beliefs about all n texts.
 
-    A label that was never answered has belief 0; where one only was, it has 1.
+    A label without any answer has belief 0; if all answers are one label, that one has belief 1.
     """
     known = np.unique(answers)
     beliefs = np.zeros((len(everywhere), k))
@@ -38,17 +38,19 @@ def learn(vectors: Floats, answers: Ints, everywhere: Floats, k: int) -> Doubles
     return beliefs
 
 
-def start(vectors: Floats, descriptions: Floats, prevalence: Sequence[float]) -> Doubles:
-    """(n, k) starting beliefs: similarity to the description of each label.
+def starting_beliefs(
+    vectors: Floats, descriptions: Floats, prevalence: Sequence[float]
+) -> Doubles:
+    """Return (n, k) beliefs from each text's similarity to the description of each label.
 
-    descriptions: (k, d) unit vectors. prevalence: (k,) expected shares. The offsets of the
-    labels are such that each is predicted for about the share of texts that is expected; with
-    two labels this is a threshold on the difference of two similarities.
+    descriptions: (k, d) unit vectors. prevalence: (k,) expected shares. An offset for each label
+    makes it the predicted one for about its expected share of the texts. With two labels this is a
+    threshold on the difference of two similarities.
     """
     similarity = (vectors @ descriptions.T).astype(np.float64) / 0.05
     offset = np.zeros(len(descriptions))
     wanted = np.asarray(prevalence)
-    # rarest last: with two labels one pass is exact
+    # the rarest label comes last: with two labels one pass is exact
     for _ in range(1 if len(wanted) == 2 else 50):
         for label in np.argsort(-wanted)[1:]:
             others = np.delete(similarity + offset, label, axis=1).max(axis=1)

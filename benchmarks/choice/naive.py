@@ -1,8 +1,9 @@
-"""The source's choice taken by its word: nearest differently labelled pairs, cluster by cluster.
+"""The source's choice taken literally: nearest differently labelled pairs, cluster by cluster.
 
 Krause and Chang (2025): cluster each label on its own; where two clusters overlap, take the pairs
-that lie nearest each other. Overlap is told by neighbours (as spheres all clusters overlap in 384
-dimensions): rows that are nearer to the other label than to their own fifth neighbour.
+whose texts are nearest to each other. Overlap is decided by neighbours, because as spheres all
+clusters overlap in 384 dimensions: a row is at the border if it is nearer to the other label than
+to its own fifth neighbour.
 """
 
 from collections import defaultdict
@@ -14,13 +15,15 @@ from sklearn.neighbors import NearestNeighbors
 from benchmarks.choice.state import State
 from selection.types import Bools, Floats, Ints
 
-OWN = 5  # the neighbour of its own label that a row at the border lies beyond
-MOST = 64  # clusters of a label
+NEIGHBOUR = 5  # at the border the other label is nearer than this neighbour of a row's own label
+MOST = 64  # clusters of one label
 
 
 def naive_pairs(state: State, count: int) -> Ints:
-    """Pairs that are each other's nearest of another label, nearest first, in turn over the
-    overlapping pairs of clusters; at random where they run out."""
+    """Return pairs of rows that are each other's nearest row with another label, nearest first.
+
+    The overlapping pairs of clusters take turns. When pairs run out, the rest is random rows.
+    """
     predicted = state.probability.argmax(axis=1)
     rows = np.flatnonzero(state.open)
     vectors = np.ascontiguousarray(state.vectors[rows])
@@ -61,7 +64,7 @@ def _clusters(vectors: Floats, label: Ints, seed: int) -> list[int]:
 
 
 def _other(vectors: Floats, label: Ints) -> tuple[Ints, Floats, Bools]:
-    """(m,) nearest row of another label, -1 for none; its cosine; whether it is at a border."""
+    """Return (m,) nearest row with another label or -1, its cosine, whether it is at a border."""
     near = np.full(len(label), -1, dtype=np.int64)
     cosine = np.full(len(label), -2.0, dtype=np.float32)
     own = np.full(len(label), -2.0, dtype=np.float32)
@@ -74,6 +77,6 @@ def _other(vectors: Floats, label: Ints) -> tuple[Ints, Floats, Bools]:
             closer = 1 - distance[:, 0] > cosine[others]
             cosine[others[closer]] = 1 - distance[closer, 0]
             near[others[closer]] = members[found[closer, 0]]
-        if len(members) > OWN:  # the first that a row finds is itself
-            own[members] = 1 - index.kneighbors(vectors[members], OWN + 1)[0][:, OWN]
+        if len(members) > NEIGHBOUR:  # the first that a row finds is itself
+            own[members] = 1 - index.kneighbors(vectors[members], NEIGHBOUR + 1)[0][:, NEIGHBOUR]
     return near, cosine, cosine > own

@@ -1,4 +1,4 @@
-"""Our choice as a strategy: the code that `crux round` runs, with every label bought to train."""
+"""Our choice as a strategy: the code that `crux round` runs, with every label used for training."""
 
 import numpy as np
 
@@ -6,23 +6,23 @@ from benchmarks.choice.state import State, Strategy
 from selection.choose import RULE, Plan, Rule, choose
 from selection.types import Beliefs, Choice, Ints, Pool
 
-NO_RESERVE = 1e-12  # of the pool for the audit: here the test rows were set aside before
+NO_RESERVE = 1e-12  # share of the pool kept for the audit: the test rows were set aside before
 
 
 def crux(state: State, count: int) -> Ints:
-    """The rows that `crux round` would buy."""
+    """Return the rows that `crux round` would buy."""
     return choice(state, count).row
 
 
-def otherwise(rule: Rule) -> Strategy:
-    """Ours with other numbers in its rule."""
+def with_rule(rule: Rule) -> Strategy:
+    """Return our choice with other numbers in its rule."""
     return lambda state, count: choice(state, count, rule).row
 
 
 def choice(state: State, count: int, rule: Rule = RULE) -> Choice:
-    """What `crux round` would buy and why, without an audit and an evaluation set.
+    """Return what `crux round` would buy and why, without an audit and an evaluation set.
 
-    The ids of its rows, of which the names of pairs are made, are their numbers.
+    A row's id is its number; the names of pairs are made of these ids.
     """
     n = len(state.vectors)
     ids = np.array([f"{row:08d}" for row in range(n)], dtype=object)

@@ -13,7 +13,7 @@ from selection.types import Doubles, Floats, Ints
 
 
 class Learner(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotations
-    """benchmarks.choice.learner.learn as an estimator: also fits where all answers are one label."""
+    """The learner as an estimator that also fits if all answers are one label."""
 
     def __init__(self, k: int) -> None:
         self.k = k
@@ -27,7 +27,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annot
 
 
 def ranked_batch(state: State, count: int) -> Ints:
-    """One row after the other, uncertain and far from those taken, with Euclidean distance."""
+    """Take rows one by one that are uncertain and far from those taken (Euclidean distance)."""
     rows = np.flatnonzero(state.open)
     learner = ActiveLearner(
         Learner(state.k), X_training=state.vectors[state.rows], y_training=state.answers

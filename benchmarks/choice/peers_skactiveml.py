@@ -1,10 +1,10 @@
 """scikit-activeml, github.com/scikit-activeml/scikit-activeml (Kottke et al. 2021).
 
-Left out: uncertainty sampling (breaking ties of small-text), GreedyBALD (query by committee with
-its Kullback-Leibler measure), those for regression, those with models of their own
-(ProbabilisticAL, FourDs, EpistemicUncertaintySampling), its DiscriminativeAL (64 fits on the whole
-pool; small-text's takes 10 on a part of it), and those whose time or memory grows
-with the square or cube of the pool (Quire, CostEmbeddingAL, the expected error reductions).
+Left out: uncertainty sampling (the same as breaking ties of small-text), GreedyBALD (the same as
+query by committee with its Kullback-Leibler divergence), strategies for regression, those with
+models of their own (ProbabilisticAL, FourDs, EpistemicUncertaintySampling), DiscriminativeAL (64
+fits on the whole pool; small-text's makes 10 on a part of it), and those whose time or memory
+grows with the square or cube of the pool (Quire, CostEmbeddingAL, the expected error reductions).
 """
 
 import warnings
@@ -43,8 +43,11 @@ def _seed(state: State) -> int:
 
 
 def _learner(state: State, seed: int) -> Any:
-    """The library's wrapper. A label without an answer gets belief 0; where all answers are one
-    label, the wrapper cannot fit and gives out the shares of the answers, with a warning."""
+    """Return the learner in the library's wrapper.
+
+    A label without an answer gets belief 0. If all answers are one label, the wrapper cannot fit:
+    it predicts the shares of the answers, with a warning.
+    """
     return SklearnClassifier(new_learner(), classes=list(range(state.k)), random_state=seed)
 
 
@@ -62,7 +65,7 @@ def _ask(strategy: Any, state: State, count: int, **models: Any) -> Ints:
 
 
 def typiclust(state: State, count: int) -> Ints:
-    """The most typical row of each cluster that holds nothing bought (Hacohen et al. 2022)."""
+    """Take the most typical row of each cluster without a bought row (Hacohen et al. 2022)."""
     return _ask(TypiClust(random_state=_seed(state)), state, count)
 
 
@@ -72,7 +75,7 @@ def _distances(vectors: Floats) -> Floats:
 
 
 def probcover(state: State, count: int) -> Ints:
-    """The row whose ball holds most that no bought ball holds yet (Yehuda et al. 2022)."""
+    """Take the row whose ball covers most uncovered rows, again and again (Yehuda et al. 2022)."""
     strategy = ProbCover(
         n_classes=state.k, deltas=RADII, distance_func=_distances, random_state=_seed(state)
     )
@@ -80,7 +83,7 @@ def probcover(state: State, count: int) -> Ints:
 
 
 def max_herding(state: State, count: int) -> Ints:
-    """The row that adds most to a smooth coverage of the pool (Bae et al. 2024)."""
+    """Take the row that adds most to a smooth coverage of the pool (Bae et al. 2024)."""
     seed = _seed(state)
     strategy = SubSamplingWrapper(
         MaxHerding(metric_dict={"gamma": 1.0}, random_state=seed),
@@ -91,46 +94,46 @@ def max_herding(state: State, count: int) -> Ints:
 
 
 def core_set(state: State, count: int) -> Ints:
-    """The row farthest from all that is bought; the first of all is random."""
+    """Take the row farthest from all bought ones, again and again; the first is random."""
     return _ask(CoreSet(random_state=_seed(state)), state, count)
 
 
 def badge(state: State, count: int) -> Ints:
-    """k-means++ on the gradients that the predicted labels would cause (Ash et al. 2020)."""
+    """Run k-means++ on the gradients that the predicted labels would cause (Ash et al. 2020)."""
     seed = _seed(state)
     return _ask(Badge(random_state=seed), state, count, clf=_learner(state, seed))
 
 
 def clue(state: State, count: int) -> Ints:
-    """Nearest to the centres of k-means weighted by entropy (Prabhu et al. 2021)."""
+    """Take rows nearest to the centres of k-means weighted by entropy (Prabhu et al. 2021)."""
     seed = _seed(state)
     strategy = Clue(cluster_algo_dict={"random_state": seed}, random_state=seed)
     return _ask(strategy, state, count, estimator=_learner(state, seed))
 
 
 def drop_query(state: State, count: int) -> Ints:
-    """Clusters of the rows whose label changes when features go (Gupte et al. 2024)."""
+    """Cluster the rows whose label changes if features are dropped (Gupte et al. 2024)."""
     seed = _seed(state)
     strategy = DropQuery(cluster_algo_dict={"random_state": seed}, random_state=seed)
     return _ask(strategy, state, count, clf=_learner(state, seed))
 
 
 def falcun(state: State, count: int) -> Ints:
-    """Uncertain, and diverse in what is believed of them (Gilhuber et al. 2024)."""
+    """Take rows that are uncertain and whose beliefs are diverse (Gilhuber et al. 2024)."""
     seed = _seed(state)
     return _ask(Falcun(random_state=seed), state, count, clf=_learner(state, seed))
 
 
 def contrastive(state: State, count: int) -> Ints:
-    """Believed other than their nearest bought rows (Margatina et al. 2021)."""
+    """Take rows whose beliefs differ from their nearest bought rows (Margatina et al. 2021)."""
     seed = _seed(state)
     return _ask(ContrastiveAL(random_state=seed), state, count, clf=_learner(state, seed))
 
 
 def _members(state: State, seed: int) -> list[Any]:
-    """Learners, each on a bootstrap of what is bought.
+    """Return learners, each trained on a bootstrap of what is bought.
 
-    Where a bootstrap holds one label only, that member gives out the shares of its answers.
+    If a bootstrap has one label only, that member predicts the shares of its answers.
     """
     members = []
     with warnings.catch_warnings():
@@ -138,13 +141,13 @@ def _members(state: State, seed: int) -> list[Any]:
         warnings.filterwarnings("ignore", message="The 'base_estimator' could not be fitted")
         for _ in range(MEMBERS):
             drawn = state.rng.integers(len(state.rows), size=len(state.rows))
-            lesson = state.vectors[state.rows[drawn]], state.answers[drawn].astype(np.float64)
-            members.append(_learner(state, seed).fit(*lesson))
+            bought = state.vectors[state.rows[drawn]], state.answers[drawn].astype(np.float64)
+            members.append(_learner(state, seed).fit(*bought))
     return members
 
 
 def committee(state: State, count: int) -> Ints:
-    """Rows on which a committee disagrees (Seung et al. 1992; McCallum & Nigam 1998)."""
+    """Take rows on which a committee disagrees (Seung et al. 1992; McCallum & Nigam 1998)."""
     seed = _seed(state)
     strategy = QueryByCommittee(random_state=seed)
     return _ask(strategy, state, count, ensemble=_members(state, seed), fit_ensemble=False)

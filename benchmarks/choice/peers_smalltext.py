@@ -29,11 +29,11 @@ from benchmarks.choice.state import State, Strategy
 from selection.types import Doubles, Floats, Ints
 
 
-class Taught:
-    """The learner after its lesson: what small-text asks of a classifier that it did not train.
+class Trained:
+    """The trained learner, as small-text wants a classifier that it did not train itself.
 
-    small-text hands over datasets, whose x are here the rows of the pool, (m, 1). So it gets the
-    very beliefs of the benchmark, also where a label, or all but one, was never answered.
+    small-text passes datasets, whose x are here the rows of the pool, (m, 1). So it gets exactly
+    the beliefs of the benchmark, even if some labels have no answer.
     """
 
     def __init__(self, state: State) -> None:
@@ -51,8 +51,10 @@ class Taught:
 
 @contextmanager
 def _seeded(rng: np.random.Generator) -> Iterator[None]:
-    """small-text, and the k-means that it calls, draw from numpy's global random state and take
-    no seed; what others draw from it must not change by that."""
+    """Seed numpy's global random state, and restore it afterwards.
+
+    small-text and the k-means that it calls draw from that state and take no seed.
+    """
     before = np.random.get_state()
     np.random.seed(int(rng.integers(2**32)))
     try:
@@ -62,18 +64,21 @@ def _seeded(rng: np.random.Generator) -> Iterator[None]:
 
 
 def _ask(query: Any, state: State, count: int, x: NDArray[Any]) -> Ints:
-    """x: (n, ...) what the dataset of the pool holds."""
+    """Run a query of small-text. x: (n, ...) what its dataset of the pool holds."""
     rows = np.flatnonzero(state.open)
     with _seeded(state.rng), warnings.catch_warnings():
         # small-text's dataset calls a function that small-text itself has deprecated
         warnings.filterwarnings("ignore", message=".*get_flattened_unique_labels has been depr")
         pool = SklearnDataset(x, np.zeros(len(x), dtype=np.int64), target_labels=np.arange(2))
-        chosen = query(Taught(state), pool, rows, state.rows, state.answers, n=count)
+        chosen = query(Trained(state), pool, rows, state.rows, state.answers, n=count)
     return np.asarray(chosen, dtype=np.int64)
 
 
 def _peer(strategy: Callable[[int], Any]) -> Strategy:
-    """strategy: how many will be bought -> a fresh strategy of small-text, so without a memory."""
+    """Return a peer that makes a new small-text strategy for each batch, so that none remembers.
+
+    strategy: makes it from the number of rows to buy.
+    """
 
     def choose(state: State, count: int) -> Ints:
         rows = np.arange(len(state.vectors))[:, None]
@@ -83,7 +88,7 @@ def _peer(strategy: Callable[[int], Any]) -> Strategy:
 
 
 def greedy_coreset(state: State, count: int) -> Ints:
-    """The row farthest from all that is bought, again and again (Sener & Savarese 2018)."""
+    """Take the row farthest from all bought ones, again and again (Sener & Savarese 2018)."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Default distance metric has changed")
         strategy = GreedyCoreset()
@@ -91,8 +96,10 @@ def greedy_coreset(state: State, count: int) -> Ints:
 
 
 def discriminative(state: State, count: int) -> Ints:
-    """Rows most unlike those bought, as a learner tells the two apart (Gissin & Shalev-Shwartz
-    2019). It trains on the dataset itself, which therefore holds vectors, not rows."""
+    """Take rows that a learner can tell apart from bought ones (Gissin & Shalev-Shwartz 2019).
+
+    It trains on the dataset itself, which therefore holds vectors, not rows.
+    """
     factory = SklearnClassifierFactory(new_learner(), 2)
     strategy = DiscriminativeActiveLearning(factory, min(10, count))
     with warnings.catch_warnings():
@@ -101,8 +108,10 @@ def discriminative(state: State, count: int) -> Ints:
 
 
 def _index(vectors: Floats, rows: Ints, _settings: dict[str, Any]) -> Any:
-    """small-text's HNSW index with its settings, by one thread: with more, what is linked to what
-    depends on who comes first, and the same state would not give the same rows."""
+    """Build small-text's HNSW index with its settings, but in one thread.
+
+    With more threads the links depend on timing, and the same state would not give the same rows.
+    """
     index = hnswlib.Index(space="l2", dim=vectors.shape[1])
     index.init_index(max_elements=len(vectors), ef_construction=200, M=64)
     index.add_items(vectors[rows], rows, num_threads=1)
@@ -111,7 +120,7 @@ def _index(vectors: Floats, rows: Ints, _settings: dict[str, Any]) -> Any:
 
 
 def seals(state: State, count: int) -> Ints:
-    """Breaking ties among the neighbours of what is bought (Coleman et al. 2022)."""
+    """Break ties among the neighbours of bought rows (Coleman et al. 2022)."""
     strategy = SEALS(BreakingTies(), k=max(100, count))
     strategy.initialize_index = _index
     return _ask(strategy.query, state, count, np.arange(len(state.vectors))[:, None])
@@ -119,7 +128,7 @@ def seals(state: State, count: int) -> Ints:
 
 @contextmanager
 def _seeded_anchors(rng: np.random.Generator) -> Iterator[None]:
-    """Anchor subsampling seeds its k-means++ from the operating system, so no two runs agree."""
+    """Seed the k-means++ of anchor subsampling, which otherwise differs from run to run."""
     own = subsampling.init_kmeans_plusplus_safe
     seed = int(rng.integers(2**32))
 
@@ -134,16 +143,16 @@ def _seeded_anchors(rng: np.random.Generator) -> Iterator[None]:
 
 
 def anchors(state: State, count: int) -> Ints:
-    """Breaking ties among the neighbours of anchors of every label (Lesci & Vlachos 2024).
+    """Break ties among the neighbours of anchors of every label (Lesci & Vlachos 2024).
 
-    A single anchor must have `count` neighbours, or there can be too few rows to choose from.
+    Each anchor must have `count` neighbours, or there can be too few rows to choose from.
     """
     strategy = AnchorSubsampling(
         BreakingTies(), subsample_size=max(500, 2 * count), k=max(50, count)
     )
     strategy.initialize_index = _index
     with _seeded_anchors(state.rng), warnings.catch_warnings():
-        # of texts that are in the pool twice; the library goes on with other ones
+        # if texts are in the pool twice; the library continues with other ones
         warnings.filterwarnings("ignore", message="kmeans_plusplus returned identical")
         return _ask(strategy.query, state, count, np.arange(len(state.vectors))[:, None])
 

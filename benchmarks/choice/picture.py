@@ -1,4 +1,4 @@
-"""Curves as one SVG: a panel a data set, peers in grey, the best of them darker, ours in colour."""
+"""Curves as one SVG: a panel for each data set; peers in grey, the best darker, ours in colour."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ OURS_COLOUR, BEST, PEER, INK = "#c2410c", "#52525b", "#d4d4d8", "#3f3f46"
 
 
 def panels(results: dict[str, Any], ours: str) -> str:
-    """results: set -> what benchmarks.choice.efficiency measured."""
+    """Return the SVG. results: set -> what benchmarks.choice.efficiency measured."""
     rows = -(-len(results) // COLUMNS)
     parts = [_panel(one, ours, i) for i, one in enumerate(results.values())]
     height = rows * HEIGHT + 30

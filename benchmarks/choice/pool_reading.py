@@ -1,12 +1,12 @@
-"""Must the LLM read the whole pool before a choice, or will a probe do for most of it?
+"""Must the LLM read the whole pool before a choice, or can a probe answer for most of it?
 
     python -m benchmarks.choice.pool_reading [--kinds tweets editorials]     after headline's arm c
 
-At a version of arm c the beliefs about the pool are had in three ways: the LLM reads every text; it
-reads 1,000 and the probe of selection/label.py answers for the rest, as in the product; a probe
-taught by the experts' labels alone answers for all. Told are the kappa of these beliefs with the
-expert on texts that were not bought, and what the next round would buy by each: texts of the rare
-label, and texts of which the beliefs were wrong.
+At one version of arm c the beliefs about the pool are computed in three ways: the LLM reads every
+text; it reads 1,000, and the probe of selection/label.py answers for the rest, as in the product;
+a probe trained on the experts' labels alone answers for all. For each way the result has the kappa
+of the beliefs with the expert on texts that were not bought, and what the next round would buy:
+how many texts, how many with the rare label, and how many whose belief was wrong.
 """
 
 import argparse
@@ -25,15 +25,18 @@ from demo.run import LABELS, NOUNS
 from selection.errors import CruxError, SettingError
 from selection.types import Beliefs, Ints
 
-OUT = Path("benchmarks/results/probe.json")
+OUT = Path("benchmarks/results/pool_reading.json")
 
 
 def compare(ours: Loop, after: int) -> list[dict[str, Any]]:
-    """The three ways, at the version after that round. Raises SettingError if there is none."""
+    """Compare the three ways at the version after that round.
+
+    Raises SettingError if there is no such round.
+    """
     records = ours.records()
     if len(records) <= after:
         raise SettingError(
-            f"Arm c has {len(records)} rounds, and the version after round {after} is asked for. "
+            f"Arm c has {len(records)} rounds, so there is no version after round {after} yet. "
             "Run: python -m benchmarks.headline --arms c"
         )
     names = [name for one in records[: after + 1] for name in one["ids"]]
@@ -72,8 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.choice.pool_reading", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--kinds", nargs="+", default=["tweets", "editorials"], choices=NOUNS)
-    parser.add_argument("--after", type=int, default=2, help="round whose version is asked")
-    parser.add_argument("--json", type=Path, default=OUT, help="where the result goes")
+    parser.add_argument("--after", type=int, default=2, help="round whose version is used")
+    parser.add_argument("--json", type=Path, default=OUT, help="file of the result")
     asked = parser.parse_args(argv)
     setting = Setting()
     found = {}

@@ -1,4 +1,4 @@
-"""One strategy buys labels round by round; after each round the learner is measured."""
+"""A strategy buys labels round by round; after each round the learner is tested."""
 
 import time
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import average_precision_score, cohen_kappa_score
 
-from benchmarks.choice.learner import learn, start
+from benchmarks.choice.learner import learn, starting_beliefs
 from benchmarks.choice.state import State, Strategy
 from selection.stratify import stratify
 from selection.types import Bools, Doubles, Floats, Ints
 
-TEST_SHARE = 1 / 3  # of the texts, on which kappa is measured and which nobody can buy
+TEST_SHARE = 1 / 3  # of the texts: kappa is measured on them, and nobody can buy them
 
 
 @dataclass(frozen=True)
 class Course:
-    """The rows that a seed sets aside, and what everybody starts from.
+    """What all strategies of one seed share: the pool, the test rows and the starting beliefs.
 
-    pool, test: positions in the data. beliefs: (len(pool), k) at the start. seed: of the course.
+    pool, test: positions in the data. beliefs: (len(pool), k) at the start.
     """
 
     vectors: Floats
@@ -37,10 +37,10 @@ class Course:
 class Run:
     """What one strategy reached on one course, after each of r rounds.
 
-    kappa: (r,) at the learner's own threshold on the test rows. precision: (r,) average
-    precision (two labels: of the positive one; more: their mean). positives: share of the
-    bought that are not of the commonest label. found: share of all such texts of the pool that
-    were bought. seconds: (r,) spent choosing.
+    kappa: (r,) on the test rows, at the learner's own threshold. precision: (r,) average
+    precision; with two labels that of the positive one, with more their mean. positives: share of
+    the bought texts whose label is not the most common one. found: share of all such texts of the
+    pool that were bought. seconds: (r,) spent on the choice.
     """
 
     kappa: Doubles
@@ -50,13 +50,13 @@ class Run:
     seconds: Doubles
 
 
-def course(
+def make_course(
     vectors: Floats, labels: Ints, descriptions: Floats, *, seed: int, beliefs: str = "similarity"
 ) -> Course:
-    """Split the data and compute the starting beliefs on the pool alone.
+    """Split the data, and compute the starting beliefs from the pool alone.
 
-    beliefs: 'similarity' to the descriptions; 'useless', the same shuffled over the texts;
-    'inverted', each text as unlike as it was like.
+    beliefs: 'similarity' to the descriptions; 'useless': the same, shuffled over the texts;
+    'inverted': from the negated similarities.
     """
     rng = np.random.default_rng([seed, 1])
     order = rng.permutation(len(labels))
@@ -66,14 +66,14 @@ def course(
     share = np.bincount(labels, minlength=k) / len(labels)
     if beliefs == "inverted":
         descriptions = -descriptions
-    believed = start(vectors[pool], descriptions, share.tolist())
+    believed = starting_beliefs(vectors[pool], descriptions, share.tolist())
     if beliefs == "useless":
         believed = believed[rng.permutation(len(pool))]
     return Course(vectors, labels, pool, test, believed, seed)
 
 
 def run(
-    ground: Course,
+    course: Course,
     strategy: Strategy,
     *,
     rounds: int,
@@ -83,56 +83,56 @@ def run(
 ) -> Run:
     """Let a strategy buy `per_round` labels in each of `rounds`.
 
-    cold: whether it chooses the first batch itself; otherwise that is drawn at random, as many
-    of each predicted label. noise: share of the bought labels that are wrong.
+    cold: whether it chooses the first batch itself; otherwise `stratified` does. noise: share of
+    the bought labels that are wrong.
     """
-    vectors, truth = ground.vectors[ground.pool], ground.labels[ground.pool]
-    answers = _noisy(truth, noise, ground)
+    vectors, truth = course.vectors[course.pool], course.labels[course.pool]
+    answers = _noisy(truth, noise, course)
     rows: Ints = np.zeros(0, dtype=np.int64)
-    beliefs = ground.beliefs
+    beliefs = course.beliefs
     kappa, precision, seconds = np.zeros(rounds), np.zeros(rounds), np.zeros(rounds)
     for number in range(rounds):
-        rng = np.random.default_rng([ground.seed, 2, number])
-        state = State(vectors, beliefs, rows, answers[rows], number, ground.seed, rng)
+        rng = np.random.default_rng([course.seed, 2, number])
+        state = State(vectors, beliefs, rows, answers[rows], number, course.seed, rng)
         began = time.perf_counter()
-        buy = strategy if number or cold else first
+        buy = strategy if number or cold else stratified
         new = buy(state, min(per_round, len(vectors) - len(rows)))
         seconds[number] = time.perf_counter() - began
         _check(new, state.open)
         rows = np.concatenate([rows, new])
-        everywhere = learn(vectors[rows], answers[rows], ground.vectors, ground.k)
-        beliefs = everywhere[ground.pool]
-        kappa[number], precision[number] = _measure(everywhere[ground.test], ground)
+        everywhere = learn(vectors[rows], answers[rows], course.vectors, course.k)
+        beliefs = everywhere[course.pool]
+        kappa[number], precision[number] = _on_test(everywhere[course.test], course)
     rare = truth != np.bincount(truth).argmax()
     return Run(
         kappa, precision, float(rare[rows].mean()), float(rare[rows].sum() / rare.sum()), seconds
     )
 
 
-def first(state: State, count: int) -> Ints:
-    """Round 0 of everybody who cannot begin without labels."""
+def stratified(state: State, count: int) -> Ints:
+    """Return random rows, as many of each predicted label: round 0 of what needs labels first."""
     rows, _ = stratify(state.probability.argmax(axis=1), state.open, count, state.k, rng=state.rng)
     return rows
 
 
-def _measure(beliefs: Doubles, ground: Course) -> tuple[float, float]:
-    """Kappa (0 where the learner knows one label only) and average precision on the test rows."""
-    truth = ground.labels[ground.test]
+def _on_test(beliefs: Doubles, course: Course) -> tuple[float, float]:
+    """Return kappa (0 if the learner predicts one label only) and average precision."""
+    truth = course.labels[course.test]
     predicted = beliefs.argmax(axis=1)
     kappa = float(cohen_kappa_score(truth, predicted)) if len(set(predicted.tolist())) > 1 else 0.0
     each = [
         average_precision_score(truth == label, beliefs[:, label])
-        for label in ([1] if ground.k == 2 else range(ground.k))
+        for label in ([1] if course.k == 2 else range(course.k))
         if (truth == label).any()
     ]
     return kappa, float(np.mean(each))
 
 
-def _noisy(truth: Ints, noise: float, ground: Course) -> Ints:
-    """Answers of which a share is another label, drawn at random; the same for all strategies."""
-    rng = np.random.default_rng([ground.seed, 3])
+def _noisy(truth: Ints, noise: float, course: Course) -> Ints:
+    """Replace a random share of the answers with another label; the same for all strategies."""
+    rng = np.random.default_rng([course.seed, 3])
     wrong = rng.random(len(truth)) < noise
-    other = (truth + rng.integers(1, ground.k, size=len(truth))) % ground.k
+    other = (truth + rng.integers(1, course.k, size=len(truth))) % course.k
     return np.where(wrong, other, truth)
 
 

@@ -15,13 +15,13 @@ Result = dict[str, Any]
 
 
 def load(part: str) -> dict[str, Result]:
-    """Set -> its result, in the order of the sets' names; empty where nothing was measured."""
+    """Return the results of a part by set, sorted by name; empty if nothing was measured."""
     files = sorted((RESULTS / part).glob("*.json"))
     return {file.stem: json.loads(file.read_text()) for file in files}
 
 
 def areas(results: dict[str, Result]) -> dict[str, dict[str, float]]:
-    """Strategy -> set -> area under its kappa curve, for strategies that ran on every set."""
+    """Return the areas under the kappa curves by strategy (those that ran on every set) and set."""
     names = set.intersection(*(set(one["strategies"]) for one in results.values()))
     return {
         name: {key: one["strategies"][name]["area"] for key, one in results.items()}
@@ -30,13 +30,13 @@ def areas(results: dict[str, Result]) -> dict[str, dict[str, float]]:
 
 
 def best_single(area: dict[str, dict[str, float]]) -> str:
-    """The strategy other than ours with the largest mean area over all sets."""
+    """Return the strategy other than ours with the largest mean area over all sets."""
     others = [name for name in area if name != OURS]
     return max(others, key=lambda name: float(np.mean(list(area[name].values()))))
 
 
-def choice() -> str:
-    """The chapter on which labels to buy."""
+def chapter() -> str:
+    """Return the chapter; empty if nothing was measured."""
     results = load("efficiency")
     if not results:
         return ""
@@ -47,17 +47,17 @@ def choice() -> str:
         "## Which labels to buy",
         "",
         f"{len(results)} sets of {rows[0]:,} to {rows[-1]:,} texts, {len(area)} strategies, "
-        f"{_seeds(results)}, six rounds of 64 labels. Kappa on texts that "
-        "nobody can buy, at the learner's own threshold. Command: `python -m benchmarks.choice.suite` (an "
-        "hour; it goes on where it was cut off); raw runs in `benchmarks/results/runs`, figures in "
-        "`benchmarks/results/efficiency`.",
+        f"{_seeds(results)}, six rounds of 64 labels. Kappa is measured on texts that no strategy "
+        "can buy, at the learner's own threshold. Command: `python -m benchmarks.choice.suite` "
+        "(an hour; it continues where it was interrupted); raw runs in `benchmarks/results/runs`, "
+        "figures in `benchmarks/results/efficiency`.",
         "",
         "![Kappa against labels](images/efficiency.svg)",
         "",
-        "Area under the curve of kappa (its mean over the six rounds), a set a row:",
+        "Area under the kappa curve (the mean kappa of the six rounds), one set per row:",
         "",
         "| set | positive | ours | best peer on this set | area | difference, 95 % | "
-        f"{peer} | random | every label of the pool | our labels to random's 384 |",
+        f"{peer} | random | every label of the pool | our labels to reach random's 384 |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for key, one in results.items():
@@ -66,15 +66,16 @@ def choice() -> str:
     every = float(np.mean([one["everything"] for one in results.values()]))
     lines += [
         "",
-        f"At its own threshold the learner has kappa {end:.3f} on average after {last(results)} "
-        f"labels of our choice, and {every:.3f} when it is taught every label of the pool.",
+        f"At its own threshold the learner has a mean kappa of {end:.3f} after "
+        f"{last_labels(results)} labels of our choice, and of {every:.3f} when it is trained on "
+        "every label of the pool.",
     ]
     lines += ["", *_sources(results), "", *_reach(results, area, peer), ""]
     lines += ["All strategies by their mean area over the sets:", "", *_ranking(results, area)]
     if everyone := load("everyone"):
         lines += [
             "",
-            f"The same with the strategies that take longer, {_seeds(everyone)} "
+            f"The same including the slower strategies, {_seeds(everyone)} "
             f"({len(everyone)} sets, `python -m benchmarks.choice.suite --part everyone`):",
             "",
             *_ranking(everyone, areas(everyone)),
@@ -85,12 +86,12 @@ def choice() -> str:
 
 
 def _variants(results: dict[str, Result]) -> list[str]:
-    """Ours with one thing otherwise, each less ours on the same seeds."""
+    """Compare our choice with one thing changed to our choice, on the same seeds."""
     lines = [
-        f"Ours with one thing otherwise, {_seeds(results)} ({len(results)} sets, `python -m "
-        "benchmarks.choice.suite --part variants`); the standard error is that over seeds:",
+        f"Our choice with one thing changed, {_seeds(results)} ({len(results)} sets, `python -m "
+        "benchmarks.choice.suite --part variants`); the standard error is over seeds:",
         "",
-        "| ours, but | mean area | less ours |",
+        "| changed | mean area | difference from ours |",
         "|---|---|---|",
     ]
     names = [name for name in next(iter(results.values()))["strategies"] if name != OURS]
@@ -98,7 +99,7 @@ def _variants(results: dict[str, Result]) -> list[str]:
         name: np.array([one["strategies"][name]["area_by_seed"] for one in results.values()])
         for name in (OURS, *names)
     }  # each (sets, seeds)
-    lines.append(f"| as it is | {area[OURS].mean():.4f} | |")
+    lines.append(f"| nothing | {area[OURS].mean():.4f} | |")
     for name in sorted(names, key=lambda name: -float(area[name].mean())):
         gap = area[name] - area[OURS]
         variance = gap.var(axis=1, ddof=1) / gap.shape[1] if gap.shape[1] > 1 else np.nan
@@ -107,20 +108,20 @@ def _variants(results: dict[str, Result]) -> list[str]:
     return lines
 
 
-def last(results: dict[str, Result]) -> int:
-    """Labels after the last round."""
+def last_labels(results: dict[str, Result]) -> int:
+    """Return the number of labels after the last round."""
     return int(next(iter(results.values()))["labels"][-1])
 
 
 def _seeds(results: dict[str, Result]) -> str:
-    """'5 seeds'; '3 or 5 seeds' where sets differ."""
+    """Return '5 seeds', or '3 or 5 seeds' if the sets differ."""
     counts = sorted({one["seeds"] for one in results.values()})
     return f"{' or '.join(map(str, counts))} seed{'' if counts == [1] else 's'}"
 
 
 def _sources(results: dict[str, Result]) -> list[str]:
     lines = [
-        "Where the sets come from, and their licences as the sources state them:",
+        "Sources of the sets, and their licences as the sources state them:",
         "",
         "| set | source | licence |",
         "|---|---|---|",
@@ -130,7 +131,7 @@ def _sources(results: dict[str, Result]) -> list[str]:
 
 
 def _positive(prevalence: float | dict[str, float]) -> float:
-    """Share of the positive label; of all but the commonest, where there are more than two."""
+    """Return the share of the positive label; with more labels that of all but the most common."""
     return 1 - max(prevalence.values()) if isinstance(prevalence, dict) else prevalence
 
 
@@ -151,23 +152,23 @@ def _gap(gap: dict[str, float | None]) -> str:
 
 
 def _reach(results: dict[str, Result], area: dict[str, dict[str, float]], peer: str) -> list[str]:
-    """What was to be reached, and what was."""
+    """Return the targets, and what was reached."""
     ours = np.array([area[OURS][key] for key in results])
     theirs = np.array([area[peer][key] for key in results])
     best = np.array([one["strategies"][one["best_peer"]]["area"] for one in results.values()])
     worst = int((ours - best).argmin())
     to = [one["strategies"][OURS]["labels_to_random"] or np.inf for one in results.values()]
-    most = last(results)
+    most = last_labels(results)
     seconds = max(one["strategies"][OURS]["seconds"] for one in results.values())
     lines = [
-        "| to be reached | reached |",
+        "| target | reached |",
         "|---|---|",
-        f"| mean area at least .02 above the best single peer ({peer}) | "
+        f"| mean area at least 0.02 above the best single peer ({peer}) | "
         f"{ours.mean():.3f} against {theirs.mean():.3f}: {ours.mean() - theirs.mean():+.3f} |",
-        "| on no set more than .02 below the best peer for that set | "
+        "| on no set more than 0.02 below the best peer for that set | "
         f"worst: {list(results.values())[worst]['title']}, {(ours - best)[worst]:+.3f}; "
-        f"{int((ours - best < -0.02).sum())} of {len(results)} sets are below -.02 |",
-        f"| labels to random's {most}, median set: half or less | {np.median(to):.0f} |",
+        f"{int((ours - best < -0.02).sum())} of {len(results)} sets are below -0.02 |",
+        f"| our labels to reach random's {most}, median set: half or less | {np.median(to):.0f} |",
     ]
     if "clickbait" in results:
         reached = results["clickbait"]["strategies"][OURS]["labels_to_random"]
@@ -195,7 +196,7 @@ def _reach(results: dict[str, Result], area: dict[str, dict[str, float]], peer: 
 
 
 def _cost() -> str:
-    """What benchmarks/choice/cost.py measured; empty where it did not."""
+    """Return what benchmarks/choice/cost.py measured; empty if it did not."""
     file = RESULTS / "cost.json"
     if not file.exists():
         return ""
@@ -206,15 +207,15 @@ def _cost() -> str:
 
 
 def _after_round_2(results: dict[str, Result]) -> float:
-    """Mean kappa of ours from round 2 (the third) on."""
+    """Return the mean kappa of our choice from round 2 (the third) on."""
     return float(np.mean([one["strategies"][OURS]["kappa"][2:] for one in results.values()]))
 
 
 def _ranking(results: dict[str, Result], area: dict[str, dict[str, float]]) -> list[str]:
-    """A strategy a row, the largest mean area first."""
+    """Return one row per strategy, the largest mean area first."""
     ranked = sorted(area, key=lambda name: -float(np.mean(list(area[name].values()))))
     lines = [
-        "| strategy | mean area | of positives bought | seconds a choice | |",
+        "| strategy | mean area | share of positives bought | seconds per choice | |",
         "|---|---|---|---|---|",
     ]
     for name in ranked:

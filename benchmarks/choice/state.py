@@ -1,4 +1,4 @@
-"""What a strategy may look at when it buys, and what it answers with."""
+"""What a strategy may use when it buys labels, and what it returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from selection.types import Bools, Doubles, Floats, Ints
 class State:
     """Before a round: n texts of the pool, b of them bought, k labels.
 
-    vectors: (n, d) unit vectors. probability: (n, k) beliefs of the learner on what was bought,
-    in round 0 the starting beliefs. rows: (b,) bought, in the order of buying. answers: (b,)
-    their labels. rng: the strategy's own. round: from 0. seed: of the whole run.
+    vectors: (n, d) unit vectors. probability: (n, k) beliefs of the learner trained on what was
+    bought; in round 0 the starting beliefs. rows: (b,) bought, in the order of buying. answers:
+    (b,) their labels. rng: the strategy's own generator. round: from 0. seed: of the whole run.
     """
 
     vectors: Floats
@@ -37,5 +37,5 @@ class State:
         return free
 
 
-# (state, how many) -> (how many,) different rows that are not bought yet
+# (state, count) -> (count,) different rows that are not bought yet
 Strategy = Callable[[State, int], Ints]

@@ -4,18 +4,18 @@
 
 The parts:
 
-    efficiency   the strategies that take seconds, from beliefs by similarity to what the labels
-                 mean, no answer wrong
-    everyone     the same with every strategy, on fewer texts: for some of them a choice takes
-                 minutes
-    variants     the same with ours, and with ours with one thing otherwise
-    useless      the starting beliefs shuffled over the texts, so that they tell nothing
-    inverted     the starting beliefs turned round, so that they mislead
+    efficiency   the strategies that take seconds; the starting beliefs are similarities to what
+                 the labels mean, and no answer is wrong
+    everyone     the same with every strategy, on fewer texts, because a choice by some of them
+                 takes minutes
+    variants     the same with our choice, and with our choice with one thing changed
+    useless      the starting beliefs are shuffled over the texts, so that they say nothing
+    inverted     the starting beliefs are inverted, so that they mislead
     noise10      one bought label in ten is wrong
-    noise20      one in five is
+    noise20      one bought label in five is wrong
 
-Every finished run is a line below benchmarks/results/runs and is not run again, so that a suite that was
-cut off goes on where it was. After a change to a strategy, delete its lines.
+Every finished run is a line below benchmarks/results/runs and is not run again, so an interrupted
+suite continues where it was. After a change to a strategy, delete its lines.
 """
 
 import json
@@ -25,8 +25,8 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.choice.datasets import FOLDER, SETS, Data, Named
-from benchmarks.choice.efficiency import Terms, measure
+from benchmarks.choice.datasets import FOLDER, SETS, Data, NamedSet
+from benchmarks.choice.efficiency import Terms, compare_strategies
 from benchmarks.choice.strategies import VARIANTS
 from selection.errors import CruxError, PoolError, SettingError
 
@@ -42,8 +42,11 @@ SOME = f"{FEW}, margin spread, uncertainty herding"
 
 @dataclass(frozen=True)
 class Part:
-    """One measurement. strategies: that it compares. runs: where finished runs are kept; parts on
-    the same terms share them. limit: at most so many texts of a set."""
+    """One measurement.
+
+    strategies: those that it compares. runs: where finished runs are kept; parts with the same
+    terms share them. limit: at most this many texts of a set.
+    """
 
     terms: Terms
     strategies: str
@@ -65,20 +68,21 @@ PARTS = {
 def main(
     part: Annotated[str, typer.Option(help=", ".join(PARTS))] = "efficiency",
     only: Annotated[str, typer.Option("--sets", help="names between commas; all if empty")] = "",
-    seeds: Annotated[int, typer.Option(min=0, help="others than the part's own")] = 0,
-    limit: Annotated[int, typer.Option(min=0, help="texts of a set; 0: the part's own")] = 0,
-    strategies: Annotated[str, typer.Option(help="others than the part's own")] = "",
-    folder: Annotated[Path, typer.Option(help="where the sets lie")] = FOLDER,
+    seeds: Annotated[int, typer.Option(min=0, help="0: the part's own")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="most texts of a set; 0: the part's own")] = 0,
+    strategies: Annotated[str, typer.Option(help="names between commas, not the part's own")] = "",
+    folder: Annotated[Path, typer.Option(help="folder of the sets")] = FOLDER,
 ) -> None:
-    """Measure a part on some or all sets; a set that is absent is left out with a message."""
+    """Measure a part on some or all sets; a missing set is left out with a message."""
     try:
-        measured = _part(part)
-        terms = replace(measured.terms, seeds=seeds or measured.terms.seeds)
+        asked = _part(part)
+        terms = replace(asked.terms, seeds=seeds or asked.terms.seeds)
         for one in _sets(only):
-            data = _loaded(one, folder, limit or measured.limit)
+            data = _loaded(one, folder, limit or asked.limit)
             if data is not None:
-                keep = RESULTS / "runs" / measured.runs / f"{one.name}.jsonl"
-                result = measure(data, terms, strategies or measured.strategies, keep)
+                keep = RESULTS / "runs" / asked.runs / f"{one.name}.jsonl"
+                wanted = strategies or asked.strategies
+                result = compare_strategies(data, terms, wanted, keep)
                 _write(RESULTS / part / f"{one.name}.json", {"title": one.title, **result})
     except CruxError as error:
         raise SystemExit(str(error)) from None
@@ -90,8 +94,8 @@ def _part(name: str) -> Part:
     return PARTS[name]
 
 
-def _sets(wanted: str) -> list[Named]:
-    """The sets of these names, between commas; all where none is named."""
+def _sets(wanted: str) -> list[NamedSet]:
+    """Return the sets of these names between commas; all if there is no name."""
     names = [name.strip() for name in wanted.split(",")] if wanted else list(SETS)
     for name in names:
         if name not in SETS:
@@ -99,7 +103,7 @@ def _sets(wanted: str) -> list[Named]:
     return [SETS[name] for name in names]
 
 
-def _loaded(one: Named, folder: Path, limit: int) -> Data | None:
+def _loaded(one: NamedSet, folder: Path, limit: int) -> Data | None:
     try:
         return one.load(folder, limit)
     except PoolError as absent:

@@ -1,11 +1,11 @@
-"""Do the intervals hold what they promise, and when do the stop rules err? Simulated, truth known.
+"""Do the intervals cover what they promise, and how often are the stop rules wrong? By simulation.
 
-python -m benchmarks.statistics [--only PART] [--simulations N] [--jobs N] [--json OUT]
+    python -m benchmarks.statistics [--only PART] [--simulations N] [--jobs N] [--json OUT]
 
-Every cell is a world (simulate.py) whose true kappas are sums and no estimates, from which verdicts
-and predictions are drawn N times (trials.py, loops.py); what is measured are the real functions on
-what Label Studio would hold: audit, ground, decide. A cell that OUT holds already, from as many
-simulations by the same code, is not measured again.
+Every cell is a world (simulate.py) whose true kappas are known exactly. Verdicts and predictions
+are drawn from it N times (trials.py, loops.py), and the product's own functions (audit, ground,
+decide) get them as Label Studio would hold them. A cell that OUT has already, from as many
+simulations by the same code, is not simulated again.
 """
 
 import argparse
@@ -23,19 +23,19 @@ from pathlib import Path
 from typing import Any
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")  # read as numpy is loaded: --jobs is all the parallelism
+    os.environ.setdefault(name, "1")  # before numpy is loaded: only --jobs runs in parallel
 
 import numpy as np  # noqa: E402
 
 import selection  # noqa: E402
 from benchmarks.statistics import loops, trials  # noqa: E402
+from benchmarks.statistics.trials import Cell, Figures  # noqa: E402
 from selection.forecast import HALF_WIDTHS  # noqa: E402
 
 OUT = Path("benchmarks/results/statistics.json")
 SIZES, PREVALENCES, KAPPAS = (60, 150, 400), (0.5, 0.1, 0.02), (0.6, 0.8, 0.95)
 DELTA = 0.05
 LOOPS = ("parity", "plateau")
-Cell = dict[str, Any]
 
 
 def coverage() -> Iterator[Cell]:
@@ -82,17 +82,17 @@ def cost() -> Iterator[Cell]:
         yield {"n": n, "prevalence": p, "kappa": kappa}
 
 
-# A part and what share of --simulations its cells get: a loop costs as much as six intervals.
+# Each part with its share of --simulations: a loop costs as much as six intervals.
 PARTS = {coverage: 1.0, audit: 1.0, parity: 2 / 3, plateau: 1 / 2, odd: 1 / 2, cost: 1 / 6}
 
 
-def key(part: str, cell: Cell) -> str:
-    """'coverage n=60 prevalence=0.1 …', under which a cell's figures are kept."""
+def name_of(part: str, cell: Cell) -> str:
+    """Return 'coverage n=60 prevalence=0.1 …', under which a cell's figures are kept."""
     return " ".join([part, *(f"{k}={v}" for k, v in cell.items())])
 
 
 def estimator() -> str:
-    """What figures depend on: a hash of the code that is measured and of that which measures."""
+    """Return a hash of all code that the figures depend on: the product's and the benchmark's."""
     folder = Path(selection.__file__).parent
     files = [folder / f"{name}.py" for name in ("kappa", "align", "stop", "audit")]
     files += [Path(__file__).with_name(f"{name}.py") for name in ("simulate", "trials", "loops")]
@@ -100,7 +100,7 @@ def estimator() -> str:
 
 
 def plan(simulations: int) -> list[tuple[str, Cell, int]]:
-    """Every cell with its part and how often it is simulated."""
+    """Return every cell with its part and its number of simulations."""
     return [
         (part.__name__, cell, max(round(share * simulations), 1))
         for part, share in PARTS.items()
@@ -108,17 +108,17 @@ def plan(simulations: int) -> list[tuple[str, Cell, int]]:
     ]
 
 
-def measure(part: str, cell: Cell, simulations: int) -> dict[str, Any]:
-    """The figures of one cell; with its own seed, so that no cell depends on which others ran."""
-    rng = np.random.default_rng(zlib.crc32(key(part, cell).encode()))
-    figures: dict[str, Any] = getattr(loops if part in LOOPS else trials, part)(
+def simulate(part: str, cell: Cell, simulations: int) -> Figures:
+    """Return the figures of one cell, by a seed of its own: it does not matter which others run."""
+    rng = np.random.default_rng(zlib.crc32(name_of(part, cell).encode()))
+    figures: Figures = getattr(loops if part in LOOPS else trials, part)(
         rng, simulations, cell
     )
     return figures
 
 
 def read(path: Path | None) -> dict[str, Any]:
-    """What an earlier run kept."""
+    """Return what an earlier run kept."""
     if path is not None and path.is_file():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return kept
@@ -126,6 +126,7 @@ def read(path: Path | None) -> dict[str, Any]:
 
 
 def write(path: Path | None, results: dict[str, Any]) -> None:
+    """Keep the cells, sorted by name; without a path do nothing."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         results["cells"] = dict(sorted(results["cells"].items()))
@@ -133,9 +134,9 @@ def write(path: Path | None, results: dict[str, Any]) -> None:
 
 
 def prices(cells: dict[str, Any]) -> dict[tuple[float, float], tuple[int | None, ...]]:
-    """The table of selection/forecast.py: audited texts by (prevalence, kappa) and half-width.
+    """Return the table of selection/forecast.py: (prevalence, kappa) -> texts for each half-width.
 
-    Between two simulated sizes half-widths follow a power of the size; rounded up to tens.
+    Between two simulated sizes the half-width follows a power of the size. Rounded up to tens.
     """
     widths: dict[tuple[float, float], dict[int, float]] = {}
     for one in cells.values():
@@ -148,7 +149,7 @@ def prices(cells: dict[str, Any]) -> dict[tuple[float, float], tuple[int | None,
         found = np.log([by_size[n] for n in sizes])
         needed: list[int | None] = []
         for half_width in HALF_WIDTHS:
-            # half-widths fall with the size, and interp wants them ascending
+            # half-widths fall as the size grows, and interp needs ascending ones
             n = float(np.exp(np.interp(-np.log(half_width), -found, np.log(sizes))))
             reached = by_size[sizes[-1]] <= half_width * (1 + 1e-9)
             needed.append(10 * ceil(n / 10 - 1e-6) if reached else None)
@@ -157,31 +158,32 @@ def prices(cells: dict[str, Any]) -> dict[tuple[float, float], tuple[int | None,
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Simulate the cells that are missing, and print and keep their figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.statistics")
     names = [part.__name__ for part in PARTS]
-    parser.add_argument("--only", choices=names, help="one part (all)")
-    parser.add_argument("--simulations", type=int, default=600, help="of a cell (600)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
-    parser.add_argument("--json", type=Path, default=None, help=f"keep figures here, as in {OUT}")
+    parser.add_argument("--only", choices=names, help="one part; all if left out")
+    parser.add_argument("--simulations", type=int, default=600, help="for each cell (600)")
+    parser.add_argument("--jobs", type=int, default=1, help="parallel processes (1)")
+    parser.add_argument("--json", type=Path, default=None, help=f"file of the figures, as {OUT}")
     given = parser.parse_args(arguments)
 
     results, code = read(given.json), estimator()
     todo = [
         one for one in plan(given.simulations)
         if given.only in (None, one[0])
-        and results["cells"].get(key(*one[:2]), {}).get("made") != [one[2], code]
+        and results["cells"].get(name_of(*one[:2]), {}).get("made") != [one[2], code]
     ]  # fmt: skip
     begun = time.monotonic()
     with ProcessPoolExecutor(given.jobs) as pool:
-        running = {pool.submit(measure, *one): one for one in todo}
+        running = {pool.submit(simulate, *one): one for one in todo}
         for i, future in enumerate(as_completed(running), start=1):
             part, cell, simulations = running[future]
             figures = future.result()
-            results["cells"][key(part, cell)] = {
+            results["cells"][name_of(part, cell)] = {
                 "part": part, "cell": cell, "made": [simulations, code], "figures": figures,
             }  # fmt: skip
             write(given.json, results)
             seconds = time.monotonic() - begun
-            print(f"{i}/{len(todo)} {seconds:.0f} s  {key(part, cell)}", file=sys.stderr)
+            print(f"{i}/{len(todo)} {seconds:.0f} s  {name_of(part, cell)}", file=sys.stderr)
             print(f"  {json.dumps(figures)}", flush=True)
     print(f"For selection/forecast.py: {prices(results['cells'])}")

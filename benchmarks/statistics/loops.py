@@ -1,8 +1,8 @@
-"""Simulated loops, round after round -> how often the rules of stop.py end them wrongly, or at all.
+"""Simulated loops -> how often the rules of stop.py end them, and how often wrongly.
 
-Every loop has the pool of 20,000 texts, the audit and the two experts of benchmarks/statistics/simulate.py.
-cell: n: expected size of the audit at the end. prevalence, kappa: of the experts. delta: as in
-decide(). Everything is measured on the audit, as backend/evaluate.py does.
+Every loop has the pool of 20,000 texts and the audit of simulate.py, and two experts. cell: n:
+expected size of the audit at the end. prevalence, kappa: of the experts. delta: as in decide().
+Everything is measured on the audit, as backend/evaluate.py does.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import numpy as np
 
 from backend.evaluate import ground
 from benchmarks.statistics.simulate import audited, knowing
-from benchmarks.statistics.trials import RESAMPLES, Figures, error, rounded, world_of
+from benchmarks.statistics.trials import RESAMPLES, Cell, Figures, rounded, standard_error, world_of
 from selection.align import PLATEAU_CONFIDENCE
 from selection.record import Measurement
 from selection.stop import decide
@@ -27,9 +27,13 @@ UNKNOWN = Measurement(
 
 
 def loop(
-    rng: np.random.Generator, cell: Figures, knows: Doubles, seed: int, gains: bool
+    rng: np.random.Generator, cell: Cell, knows: Doubles, seed: int, gains: bool
 ) -> Iterator[Measurement]:
-    """The rounds of one project, whose version r knows knows[r], as decide() reads them."""
+    """Run the rounds of one project and yield each as decide() reads it.
+
+    knows: (rounds,) share of the labels that each round's version knows. gains: measure the gain,
+    not the gap.
+    """
     world = world_of(cell["prevalence"])
     experts = [knowing(world, sqrt(cell["kappa"]))] * 2
     rounds = len(knows)
@@ -46,8 +50,8 @@ def loop(
         yield replace(UNKNOWN, gap=gap, gain=gain, patience=cell.get("patience", 2))
 
 
-def stops(history: list[Measurement], rule: str, cell: Figures) -> bool:
-    """Whether decide() ends the loop by this rule."""
+def stops(history: list[Measurement], rule: str, cell: Cell) -> bool:
+    """Return whether decide() ends the loop by this rule."""
     decision = decide(
         history,
         delta=cell["delta"],
@@ -58,11 +62,11 @@ def stops(history: list[Measurement], rule: str, cell: Figures) -> bool:
     return decision.rule == rule
 
 
-def parity(rng: np.random.Generator, simulations: int, cell: Figures) -> Figures:
-    """How often a loop ends by parity, of six rounds with the same model.
+def parity(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
+    """Return how often a loop of six rounds with the same model ends by parity.
 
-    cell: also behind: true kappa of the experts less that of the model. delta shows false stops, 0
-    shows power.
+    cell: also behind: the experts' true kappa minus the model's. With delta, stops are false; with
+    0 they show the power of the rule.
     """
     s = sqrt(cell["kappa"])
     knows = np.full(6, s - cell["behind"] / s)
@@ -76,17 +80,17 @@ def parity(rng: np.random.Generator, simulations: int, cell: Figures) -> Figures
         ever, last = ever + any(said), last + said[-1]
     return {
         "loop": rounded(ever / simulations),
-        "loop_error": rounded(error(ever / simulations, simulations)),
+        "loop_error": rounded(standard_error(ever / simulations, simulations)),
         "last_look": rounded(last / simulations),
     }
 
 
-def plateau(rng: np.random.Generator, simulations: int, cell: Figures) -> Figures:
-    """How often a loop ends by plateau too early, and how long after the true plateau.
+def plateau(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
+    """Return how often a loop ends by plateau too early, and how long after the true plateau.
 
-    cell: also rounds, patience, flat, step: the model gains `step` of kappa a round until round
-    `flat`, and nothing afterwards. Too early: at a look where the true gain over the last
-    `patience` rounds is still delta or more.
+    cell: also rounds, patience, flat, step: the model's kappa rises by `step` a round until round
+    `flat`, and stays there. Too early: in a round where the true gain over the last `patience`
+    rounds is still delta or more.
     """
     s, rounds = sqrt(cell["kappa"]), cell["rounds"]
     rising = np.minimum(np.arange(rounds), cell["flat"]) - cell["flat"]
@@ -107,7 +111,7 @@ def plateau(rng: np.random.Generator, simulations: int, cell: Figures) -> Figure
         late.append(r - cell["flat"])
     return {
         "too_early": rounded(early / simulations),
-        "error": rounded(error(early / simulations, simulations)),
+        "error": rounded(standard_error(early / simulations, simulations)),
         "never": rounded(never / simulations),
         "rounds_after": rounded(np.mean(late)) if late else None,
     }

@@ -17,8 +17,8 @@ SIZES = (60, 150, 400)
 KAPPAS = (0.6, 0.8, 0.95)
 
 
-def statistics(file: Path) -> str:
-    """The tables of coverage, audit, odd experts and stop rules; empty without the file."""
+def chapter(file: Path) -> str:
+    """Return the tables of coverage, audit, odd experts and stop rules; empty without the file."""
     if not file.exists():
         return ""
     body = json.loads(file.read_text())
@@ -47,8 +47,8 @@ def _of(cells: list[dict[str, Any]], part: str) -> Iterator[tuple[dict[str, Any]
 
 def _coverage(cells: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "How often a 95 % interval holds the true kappa, in per cent; from the lowest to the "
-        "highest over true kappas of .6, .8 and .95, two experts:",
+        "How often a 95 % interval contains the true kappa, in per cent: the lowest and the "
+        "highest share over true kappas of 0.6, 0.8 and 0.95, with two experts:",
         "",
         "| kappa of | items | " + " | ".join(f"{p:.0%} positive" for p in PREVALENCES) + " |",
         "|---|---|" + "---|" * len(PREVALENCES),
@@ -72,7 +72,7 @@ def _coverage(cells: list[dict[str, Any]]) -> list[str]:
     lines += [
         "",
         f"{within} of {len(every)} cells lie within 93 to 97 %, {low} below, "
-        f"{len(every) - within - low} above (a wider interval than promised).",
+        f"{len(every) - within - low} above (where the interval is wider than promised).",
         "",
     ]
     return lines
@@ -80,10 +80,10 @@ def _coverage(cells: list[dict[str, Any]]) -> list[str]:
 
 def _audit(cells: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "Production kappa from the audit sample, and what the boundary set would say of it:",
+        "Production kappa from the audit sample, and what the boundary set would give instead:",
         "",
-        "| items | positive | true kappa | mean estimate | its interval covers | "
-        "the boundary's mean |",
+        "| items | positive | true kappa | mean estimate | coverage of its interval | "
+        "mean on the boundary set |",
         "|---|---|---|---|---|---|",
     ]
     rows = sorted(_of(cells, "audit"), key=lambda one: (one[0]["n"], -one[0]["prevalence"]))
@@ -98,10 +98,10 @@ def _audit(cells: list[dict[str, Any]]) -> list[str]:
 
 def _odd(cells: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "One expert answers at random: how often that one is named, how often another, and how "
-        "often one is named where all are equally good:",
+        "One expert answers at random: how often that expert is named, how often another one, and "
+        "how often any expert is named if all are equally good:",
         "",
-        "| experts | items | positive | the guesser | another | one of equals |",
+        "| experts | items | positive | the one who guesses | another | any of equals |",
         "|---|---|---|---|---|---|",
     ]
     rows = sorted(_of(cells, "odd"), key=lambda one: (one[0]["experts"], one[0]["n"]))
@@ -114,14 +114,15 @@ def _odd(cells: list[dict[str, Any]]) -> list[str]:
 
 
 def _parity(cells: list[dict[str, Any]]) -> list[str]:
-    """Each cell of the table: experts' kappa .6, .8 and .95."""
+    """Return the table; each of its cells is for experts' kappa 0.6, 0.8 and 0.95."""
     found = {
         (cell["n"], cell["prevalence"], cell["kappa"], cell["behind"] > 0): figures["loop"]
         for cell, figures in _of(cells, "parity")
     }
     lines = [
-        "Loops of six looks that the parity rule ends, where the model is exactly `delta` behind "
-        "(wrongly) and where it is as good as the experts (rightly); experts' kappa .6 / .8 / .95:",
+        "Share of loops of six looks that the parity rule ends: wrongly, if the model is exactly "
+        "`delta` behind the experts, and rightly, if it is as good as they are. Experts' kappa "
+        "0.6 / 0.8 / 0.95:",
         "",
         "| items at the end | positive | wrongly | rightly |",
         "|---|---|---|---|",
@@ -140,7 +141,7 @@ def _parity(cells: list[dict[str, Any]]) -> list[str]:
 
 def _plateau(cells: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "The plateau rule in loops of eight rounds whose true kappa rises by `step` a round and is "
+        "The plateau rule in loops of eight rounds. The true kappa rises by `step` a round and is "
         "flat from the fourth on:",
         "",
         "| items at the end | positive | kappa | step | stops too early | never stops | "
@@ -159,7 +160,7 @@ def _plateau(cells: list[dict[str, Any]]) -> list[str]:
 
 def _cost() -> list[str]:
     lines = [
-        "Audited texts (two experts each) until production kappa is known to within:",
+        "Audited texts (two experts each) needed to know production kappa to within:",
         "",
         "| positive | kappa | " + " | ".join(f"± {width:g}" for width in HALF_WIDTHS) + " |",
         "|---|---|" + "---|" * len(HALF_WIDTHS),

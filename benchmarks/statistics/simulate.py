@@ -1,10 +1,10 @@
-"""A generative truth -> what people and a model would say of texts drawn from it, and its kappas.
+"""A simulated world -> what people and a model say about texts drawn from it, and the true kappas.
 
 A world is a mixture of t types of text. Given the type of a text, raters answer independently, each
-with known chances, so that the expected table of two raters, and with it their true kappa, is a
-sum and no estimate. The chances come from `knowing`: a rater knows the label of a text with
-probability s and otherwise guesses as labels fall in the world. Two such raters have the
-kappa s1 * s2 at any balance of labels and for any number of them.
+with known chances. So the expected table of two raters, and with it their true kappa, is a sum and
+not an estimate. The chances come from `knowing`: a rater knows the label of a text with probability
+s, and otherwise guesses by the prevalence of the labels. Two such raters have the kappa s1 * s2,
+whatever the prevalence and the number of labels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,20 +20,20 @@ from selection.types import NO_VERDICT, Doubles, Ints
 
 @dataclass(frozen=True)
 class World:
-    """Types of text. share: (t,) of each, sums to 1. label: (t,) the true label. k: labels."""
+    """t types of text. share: (t,) of each, sums to 1. label: (t,) true label. k: labels."""
 
     share: Doubles
     label: Ints
     k: int
 
     @property
-    def balance(self) -> Doubles:
-        """(k,) share of each true label."""
+    def prevalence(self) -> Doubles:
+        """Return (k,) the share of each true label."""
         return np.bincount(self.label, self.share, minlength=self.k).astype(np.float64)
 
     def draw(self, rng: np.random.Generator, n: int) -> Ints:
-        """(n,) types of random texts."""
-        # what rng.choice does, less its checks, which take longer than the draw
+        """Return (n,) types of random texts."""
+        # as rng.choice, but without its checks, which take longer than the draw
         upto = self.share.cumsum()
         types: Ints = np.searchsorted(upto / upto[-1], rng.random(n), side="right")
         return types
@@ -41,36 +41,37 @@ class World:
 
 @dataclass(frozen=True)
 class Rater:
-    """chance: (t, k) of each answer given the type of the text."""
+    """Someone who labels texts. chance: (t, k) of each answer, given the type of the text."""
 
     chance: Doubles
 
     def says(self, types: Ints, fate: Doubles) -> Ints:
-        """(n,) answers. fate: (n,) uniform numbers; versions of one model share theirs."""
+        """Return (n,) answers. fate: (n,) uniform numbers; versions of one model share them."""
         upto = self.chance.cumsum(axis=1)[:, :-1]
         answer: Ints = (fate[:, None] >= upto[types]).sum(axis=1)
         return answer
 
 
-def plain(balance: Sequence[float]) -> World:
-    """One type for each label, with these shares."""
-    return World(np.array(balance, dtype=np.float64), np.arange(len(balance)), len(balance))
+def plain(prevalence: Sequence[float]) -> World:
+    """Return a world with one type for each label, with these shares."""
+    k = len(prevalence)
+    return World(np.array(prevalence, dtype=np.float64), np.arange(k), k)
 
 
 def knowing(world: World, knows: float | Sequence[float]) -> Rater:
-    """A rater who knows the label with these probabilities (one, or one a type), else guesses."""
+    """Return a rater who knows the label with this probability (one for all or each type)."""
     s = np.broadcast_to(np.asarray(knows, dtype=np.float64), world.share.shape)[:, None]
-    return Rater(s * np.eye(world.k)[world.label] + (1 - s) * world.balance)
+    return Rater(s * np.eye(world.k)[world.label] + (1 - s) * world.prevalence)
 
 
 def expected(world: World, one: Rater, two: Rater) -> Doubles:
-    """(k, k) the chance of each pair of answers."""
+    """Return (k, k) the chance of each pair of answers."""
     table: Doubles = (world.share[:, None] * one.chance).T @ two.chance
     return table
 
 
 def true_kappa(world: World, one: Rater, two: Rater) -> float:
-    """Cohen's kappa of two raters in the world, without error."""
+    """Return Cohen's kappa of two raters in the world, exactly."""
     table = expected(world, one, two)
     chance = float(table.sum(axis=1) @ table.sum(axis=0))
     return (float(np.trace(table)) - chance) / (1 - chance)
@@ -79,7 +80,7 @@ def true_kappa(world: World, one: Rater, two: Rater) -> float:
 def judged(
     rng: np.random.Generator, types: Ints, experts: Sequence[Rater], each: int | None = None
 ) -> Ints:
-    """(n, e) verdicts. each: so many experts judge an item, drawn at random; None: all of them."""
+    """Return (n, e) verdicts. each: number of experts, drawn at random, per item; None: all."""
     table = np.stack([one.says(types, rng.random(len(types))) for one in experts], axis=1)
     if each is not None and each < len(experts):
         place = rng.random(table.shape).argsort(axis=1).argsort(axis=1)
@@ -98,9 +99,8 @@ def collected(
     *,
     pair: Ints | None = None,
     inclusion: Doubles | None = None,
-    stratum: Ints | None = None,
 ) -> Collected:
-    """Verdicts -> what Label Studio would hold of them. All arrays are (n,), table is (n, e)."""
+    """Return verdicts as Label Studio would hold them. All arrays are (n,), table is (n, e)."""
     items = []
     for i, row in enumerate(table.tolist()):
         card = Card(
@@ -110,7 +110,6 @@ def collected(
             role=role,
             pair=str(i if pair is None else pair[i]),
             inclusion=None if inclusion is None else float(inclusion[i]),
-            stratum="" if stratum is None else str(stratum[i]),
             experts=2,
             version="",
             belief={},
@@ -125,10 +124,10 @@ def collected(
 
 @dataclass(frozen=True)
 class Look:
-    """What is known after a round. a texts are audited by then.
+    """What is known after a round, when a texts have been audited.
 
     predictions: (rounds so far, a) labels by each version, the one in force last. types: (a,).
-    collected: verdicts and cards of the audited.
+    collected: verdicts and cards of the audited texts.
     """
 
     predictions: Ints
@@ -146,17 +145,17 @@ def audited(
     renewed: float = 0.1,
     each: int | None = None,
 ) -> Iterator[Look]:
-    """Rounds of one loop over a fresh pool: each version predicts it, and the audit grows.
+    """Run the rounds of one loop over a new pool: each version predicts it, and the audit grows.
 
     sizes: expected size of the whole audit after each round, as selection.audit takes it.
-    renewed: share of the texts on which a version makes up its mind anew; on the others it says
-    what the one before said, but where its chances changed.
+    renewed: share of the texts on which a version answers independently of the one before it; on
+    the others its answer differs only where its chances do.
     """
     types = world.draw(rng, POOL)
-    # fresh chances, as the hash of other ids or another seed: with one set of them for all loops,
-    # even mixed, its few small numbers are always as many, and the audit seems biased by them
+    # new chances for every loop, as the hash of other ids or another seed would give: if all loops
+    # shared one set, its few small numbers would be equally many in each and bias the audit
     fate, chance = rng.random(POOL), rng.random(POOL)
-    inclusion, stratum = np.full(POOL, np.nan), np.full(POOL, -1, dtype=np.int64)
+    inclusion = np.full(POOL, np.nan)
     table = np.full((POOL, len(experts)), NO_VERDICT, dtype=np.int64)
     said: list[Ints] = []
     for version, size in zip(versions, sizes, strict=True):
@@ -164,11 +163,8 @@ def audited(
         said.append(version.says(types, fate))
         drawn = audit(said[-1], chance, inclusion, k=world.k, size=int(size), reserve=RESERVE)
         rows = drawn.row
-        new = rows[stratum[rows] < 0]
+        new = rows[np.isnan(inclusion[rows])]
         table[new] = judged(rng, types[new], experts, each)
-        stratum[new] = said[-1][new]
         inclusion[rows] = drawn.inclusion
-        found = collected(
-            table[rows], world.k, "audit", inclusion=inclusion[rows], stratum=stratum[rows]
-        )
+        found = collected(table[rows], world.k, "audit", inclusion=inclusion[rows])
         yield Look(np.stack(said)[:, rows], types[rows], found)

@@ -1,8 +1,8 @@
-"""One simulated project after another -> how often intervals hold the truth, and their price.
+"""Simulated projects -> how often intervals contain the truth, and how many texts they cost.
 
-Each trial takes a generator, how often to simulate, and the cell's parameters, and returns plain
-figures. n: items (expected, where audited). prevalence: share of positives. kappa: of the experts
-with each other. A model knows .9 of what an expert knows unless said otherwise.
+Each trial takes a generator, the number of simulations and the parameters of a cell, and returns
+plain figures. n: items (their expected number in an audit). prevalence: share of positives. kappa:
+of the experts with each other. A model knows 0.9 of what an expert knows, unless said otherwise.
 """
 
 from math import sqrt
@@ -24,20 +24,25 @@ from benchmarks.statistics.simulate import (
 from selection.types import Estimate, Ints
 
 RESAMPLES = 1000
-FIVE = (0.6, 0.2, 0.1, 0.07, 0.03)  # a balance of five labels
-Figures = dict[str, Any]
+FIVE = (0.6, 0.2, 0.1, 0.07, 0.03)  # shares of five labels
+Cell = dict[str, Any]  # what is simulated
+Figures = dict[str, Any]  # what was found
 
 
 class Tally:
-    """Estimates of one true value."""
+    """Collects estimates of one true value."""
 
     def __init__(self, truth: float) -> None:
         self.truth = truth
         self.found: list[Estimate] = []
 
     def figures(self) -> Figures:
-        """coverage: of the intervals there are, with its standard error. above, below: share of
-        intervals that lie wholly above or below the truth. undefined: share without a kappa."""
+        """Return what the estimates are worth.
+
+        coverage: share of the intervals that contain the truth; error: its standard error. above,
+        below: share of intervals that lie wholly above or below the truth. undefined: share of
+        estimates without a kappa.
+        """
         values = np.array([one.value for one in self.found if one.value is not None])
         known = [one for one in self.found if one.low is not None and one.high is not None]
         bounds = np.array([(one.low, one.high) for one in known], dtype=np.float64).reshape(-1, 2)
@@ -49,7 +54,7 @@ class Tally:
             "mean": rounded(values.mean()) if len(values) else None,
             "mean_error": rounded(values.std() / sqrt(len(values))) if len(values) else None,
             "coverage": None if covered is None else rounded(covered),
-            "error": None if covered is None else rounded(error(covered, len(known))),
+            "error": None if covered is None else rounded(standard_error(covered, len(known))),
             "above": rounded(above.mean()) if len(known) else None,
             "below": rounded(below.mean()) if len(known) else None,
             "width": rounded(np.ptp(bounds, axis=1).mean()) if len(known) else None,
@@ -59,25 +64,25 @@ class Tally:
 
 
 def rounded(value: Any) -> float:
-    """Four digits."""
+    """Return it with four digits."""
     return round(float(value), 4)
 
 
-def error(share: float, of: int) -> float:
-    """Monte-Carlo standard error of a share."""
+def standard_error(share: float, of: int) -> float:
+    """Return the Monte Carlo standard error of a share."""
     return sqrt(max(share * (1 - share), 1 / of) / of) if of else float("nan")
 
 
 def world_of(prevalence: float | str) -> World:
-    """Two labels, or the five of FIVE."""
+    """Return a world of two labels, or of the five of FIVE."""
     return plain(FIVE if isinstance(prevalence, str) else (1 - prevalence, prevalence))
 
 
-def coverage(rng: np.random.Generator, simulations: int, cell: Figures) -> Figures:
-    """Intervals of all kappas on a plain sample, on pairs at the boundary, or on an audit.
+def coverage(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
+    """Return the coverage of all kappas' intervals on a plain sample, on pairs, or on an audit.
 
-    cell: n, prevalence, kappa, design ('plain', 'pairs', 'audit'), experts, each (how many experts
-    judge an item).
+    cell: n, prevalence, kappa, design ('plain', 'pairs', 'audit'), experts, each (number of
+    experts per item).
     """
     world = world_of(cell["prevalence"])
     s = sqrt(cell["kappa"])
@@ -106,7 +111,7 @@ def _estimate(items: Ground, name: str, predicted: Ints) -> Estimate:
 
 def _drawn(
     rng: np.random.Generator,
-    cell: Figures,
+    cell: Cell,
     world: World,
     experts: list[Rater],
     model: Rater,
@@ -128,11 +133,11 @@ def _drawn(
     return model.says(types, rng.random(n)), ground(found, "boundary", seed, RESAMPLES)
 
 
-def audit(rng: np.random.Generator, simulations: int, cell: Figures) -> Figures:
-    """Bias of the audit, and of the boundary set taken for production.
+def audit(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
+    """Return the bias of the audit, and of the boundary set if it is taken for production.
 
     A tenth of the texts of either label is hard: there the model knows a third of what it knows
-    elsewhere. The boundary set is made of such texts, half of them positive.
+    elsewhere. The boundary set consists of such texts, half of them positive.
     """
     n: int = cell["n"]
     p = cell["prevalence"]
@@ -160,11 +165,11 @@ def audit(rng: np.random.Generator, simulations: int, cell: Figures) -> Figures:
     }
 
 
-def cost(rng: np.random.Generator, simulations: int, cell: Figures) -> Figures:
-    """Mean half-width of production kappa's interval after an audit of expected size n.
+def cost(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
+    """Return the mean half-width of production kappa's interval after an audit of expected size n.
 
-    cell: n, prevalence, kappa: of the model with the experts, who agree with .8 or, where the
-    model is better than .7, with .95.
+    cell: n, prevalence, kappa: of the model with the experts. The experts' own kappa is 0.8, or
+    0.95 if the model's is above 0.7.
     """
     world = world_of(cell["prevalence"])
     s = sqrt(0.95 if cell["kappa"] > 0.7 else 0.8)
@@ -179,8 +184,8 @@ def cost(rng: np.random.Generator, simulations: int, cell: Figures) -> Figures:
     return {"half_width": rounded(found["width"] / 2), "coverage": found["coverage"]}
 
 
-def odd(rng: np.random.Generator, simulations: int, cell: Figures) -> Figures:
-    """How often an expert who answers at random is named, and how often one of equals is.
+def odd(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
+    """Return how often an expert who answers at random is named, and how often one of equals.
 
     cell: n, prevalence, kappa, experts.
     """

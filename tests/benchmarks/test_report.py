@@ -5,13 +5,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.choice import report as choice
 from benchmarks.choice.picture import panels
-from benchmarks.choice.report import areas, best_single, choice, load
+from benchmarks.choice.report import areas, best_single, load
 from benchmarks.report import claim, document
-from benchmarks.statistics.report import statistics
+from benchmarks.statistics import report as statistics
 
 
-def test_the_results_are_those_that_the_kept_figures_give() -> None:
+def test_the_document_has_the_figures_of_the_kept_results() -> None:
     assert Path("docs/results.md").read_text() == document()
     assert Path("docs/images/efficiency.svg").read_text() == panels(load("efficiency"), "crux")
     assert claim() in " ".join(Path("README.md").read_text().split())
@@ -40,7 +41,7 @@ def test_a_strategy_that_did_not_run_everywhere_is_not_compared() -> None:
 
 
 def kept(folder: Path, part: str, name: str, **changed: Any) -> None:
-    """A set's kept result with some of its figures changed."""
+    """Copy a set's kept result into the folder, with some of its figures changed."""
     body = json.loads(Path(f"benchmarks/results/{part}/{name}.json").read_text())
     (folder / part).mkdir(exist_ok=True)
     (folder / part / f"{name}.json").write_text(json.dumps({**body, **changed}))
@@ -55,8 +56,8 @@ def test_the_chapter_names_seeds_sources_and_what_a_choice_costs(
         ("useless", "clickbait", 1), ("noise10", "edos5", 2),
     ):  # fmt: skip
         kept(tmp_path, part, name, seeds=seeds)
-    rows = {line.split(" | ")[0]: line for line in choice().splitlines()}
-    assert " strategies, 4 or 5 seeds, six rounds" in choice()
+    rows = {line.split(" | ")[0]: line for line in choice.chapter().splitlines()}
+    assert " strategies, 4 or 5 seeds, six rounds" in choice.chapter()
     assert rows["| EDOS: five classes"] == (
         "| EDOS: five classes | Kirk et al. 2023 (rewire-online/edos) | CC0-1.0 |"
     )
@@ -67,17 +68,17 @@ def test_the_chapter_names_seeds_sources_and_what_a_choice_costs(
     assert rows[cost].endswith(" s |") and ";" not in rows[cost]
     body = {"rows": 20_000, "width": 384, "count": 64, "seconds": 0.107}
     (tmp_path / "cost.json").write_text(json.dumps(body))
-    assert " s; 64 of 20,000 rows of 384 numbers 0.11 s |" in choice()
+    assert " s; 64 of 20,000 rows of 384 numbers 0.11 s |" in choice.chapter()
 
 
-def test_the_share_of_positives_is_told_for_two_labels_and_for_more(
+def test_the_share_of_positives_is_given_for_two_labels_and_for_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.choice.report.RESULTS", tmp_path)
     kept(tmp_path, "efficiency", "clickbait", prevalence=0.0477)
     kept(tmp_path, "efficiency", "edos5", prevalence={"a": 0.02, "b": 0.22, "none": 0.76})
-    assert "| Clickbait, 5 % | 4.8% |" in choice()
-    assert "| EDOS: five classes | 24.0% |" in choice()
+    assert "| Clickbait, 5 % | 4.8% |" in choice.chapter()
+    assert "| EDOS: five classes | 24.0% |" in choice.chapter()
 
 
 def test_the_picture_draws_every_strategy_and_names_it() -> None:
@@ -96,20 +97,20 @@ def test_the_picture_draws_every_strategy_and_names_it() -> None:
     assert ends[1] < ends[0]
 
 
-def test_no_statistics_no_chapter(tmp_path: Path) -> None:
-    assert statistics(tmp_path / "none.json") == ""
+def test_without_statistics_there_is_no_chapter(tmp_path: Path) -> None:
+    assert statistics.chapter(tmp_path / "none.json") == ""
 
 
-def test_a_set_that_was_not_measured_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_results_no_set_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.choice.report.RESULTS", Path("nowhere"))
     assert load("efficiency") == {}
 
 
-def test_a_variant_is_compared_with_ours_seed_by_seed(
+def test_a_variant_is_compared_with_our_choice_seed_by_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Differences .1 and .3 on one set, -.1 and -.1 on the other: mean .05; the standard errors
-    are .1 and 0, so that of the mean is .05."""
+    """Differences 0.1 and 0.3 on one set, -0.1 and -0.1 on the other: mean 0.05. The standard
+    errors are 0.1 and 0, so that of the mean is 0.05."""
     monkeypatch.setattr("benchmarks.choice.report.RESULTS", tmp_path)
     kept(tmp_path, "efficiency", "clickbait")
     for name, ours, otherwise in (("a", [0.5, 0.5], [0.6, 0.8]), ("b", [0.2, 0.4], [0.1, 0.3])):
@@ -117,6 +118,6 @@ def test_a_variant_is_compared_with_ours_seed_by_seed(
         body = {"strategies": strategies, "seeds": 2}
         (tmp_path / "variants").mkdir(exist_ok=True)
         (tmp_path / "variants" / f"{name}.json").write_text(json.dumps(body))
-    rows = choice().splitlines()
-    assert "| as it is | 0.4000 | |" in rows
+    rows = choice.chapter().splitlines()
+    assert "| nothing | 0.4000 | |" in rows
     assert "| wider | 0.4500 | +0.0500 ± 0.0500 |" in rows

@@ -30,13 +30,13 @@ def test_a_file_is_read_with_the_positive_value_as_label_1(tmp_path: Path, name:
     assert (data.names, data.describe) == (("other", "b"), ("others", "about b"))
 
 
-def test_without_a_positive_value_all_labels_count() -> None:
+def test_without_a_positive_value_all_values_are_labels() -> None:
     data = make([("one", "b"), ("two", "a"), ("three", "c")], "x")
     assert data.names == data.describe == ("a", "b", "c")
     assert {t: data.names[i] for t, i in zip(data.texts, data.labels, strict=True)}["one"] == "b"
 
 
-def test_texts_that_occur_twice_are_there_once_with_their_first_label() -> None:
+def test_a_text_that_occurs_twice_is_kept_once_with_its_first_label() -> None:
     data = make([("one", "a"), ("one ", "b"), ("two", "b"), ("", "a")], "x")
     assert sorted(zip(data.texts, data.labels.tolist(), strict=True)) == [("one", 0), ("two", 1)]
 
@@ -70,13 +70,13 @@ def test_the_order_of_the_file_changes_nothing() -> None:
     assert np.array_equal(a.labels, b.labels)
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_column_or_label_is_named(tmp_path: Path) -> None:
     file = table(tmp_path, ["one,a", "two,b"])
     with pytest.raises(PoolError, match="There is no file"):
         read(tmp_path / "other.csv", "text", "kind")
     with pytest.raises(PoolError, match="has no column 'label'; its columns: text, kind"):
         read(file, "text", "label")
-    with pytest.raises(PoolError, match="no text labelled 'z'; its labels: a, b"):
+    with pytest.raises(PoolError, match="has no text labelled 'z'; its labels: a, b"):
         read(file, "text", "kind", positive="z")
     with pytest.raises(PoolError, match="1 descriptions for 2 labels"):
         read(file, "text", "kind", describe=("only one",))
@@ -84,7 +84,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         make([("one", "a")], "x")
 
 
-def test_a_named_set_is_read_from_the_folder_that_is_told(tmp_path: Path) -> None:
+def test_a_set_is_read_from_the_given_folder(tmp_path: Path) -> None:
     lines = ["text,label", "one,1", "two,0", '"three, too",0']
     (tmp_path / "davidson_hate.csv.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
     data = SETS["davidson"].load(tmp_path)
@@ -97,13 +97,14 @@ def test_a_named_set_is_read_from_the_folder_that_is_told(tmp_path: Path) -> Non
     assert len(SETS["davidson"].load(tmp_path, limit=2)) == 2
 
 
-def test_a_named_set_that_is_absent_says_how_to_tell_where_it_lies(tmp_path: Path) -> None:
+def test_a_missing_set_says_how_to_name_its_folder_and_where_it_comes_from(tmp_path: Path) -> None:
     file = tmp_path / "edos_sexism.csv.gz"
-    with pytest.raises(PoolError, match=f"no file {file}: --folder tells .* from Kirk et al. 2023"):
+    told = f"no file {file}. Name .* --folder; .* from Kirk et al. 2023"
+    with pytest.raises(PoolError, match=told):
         SETS["edos"].load(tmp_path)
 
 
-def test_every_named_set_has_a_source_and_a_licence() -> None:
+def test_every_set_has_a_source_and_a_licence() -> None:
     for name, one in SETS.items():
         assert name == one.name
         assert one.source and one.licence

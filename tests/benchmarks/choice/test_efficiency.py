@@ -7,10 +7,10 @@ from scipy.stats import ttest_rel
 from sklearn.metrics import cohen_kappa_score
 
 from benchmarks.choice.datasets import Data, make
-from benchmarks.choice.efficiency import EVERYTHING, Terms, measure, summary, table
+from benchmarks.choice.efficiency import EVERYTHING, Terms, compare_strategies, summary, table
 from benchmarks.choice.learner import learn
-from benchmarks.choice.race import Run, course
-from benchmarks.choice.strategies import named
+from benchmarks.choice.race import Run, make_course
+from benchmarks.choice.strategies import by_name
 from selection.errors import SettingError
 
 
@@ -53,7 +53,7 @@ def test_the_area_is_the_mean_of_the_curve_with_its_error_over_seeds() -> None:
 
 def test_labels_to_random_lie_on_the_line_between_two_rounds() -> None:
     found = summary(data(), TERMS, RUNS)["strategies"]
-    # random ends at .6; ours has .5 after 64 labels and .6667 after 128
+    # random ends at 0.6; ours has 0.5 after 64 labels and 0.6667 after 128
     assert found["crux"]["labels_to_random"] == pytest.approx(64 + 64 * 0.1 / 0.16667, abs=0.1)
     assert found["random"]["labels_to_random"] == 192
     assert found["lost"]["labels_to_random"] is None
@@ -75,7 +75,7 @@ def test_one_seed_has_no_interval() -> None:
     assert (result["difference"]["low"], result["strategies"]["crux"]["area_se"]) == (None, None)
 
 
-def test_the_table_puts_the_best_first_and_says_who_never_got_there() -> None:
+def test_the_table_puts_the_best_first_and_says_which_strategy_never_reached_random() -> None:
     lines = table(summary(data(), TERMS, RUNS)).splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["crux", "margin", "random", "lost"]
     assert "never" in lines[4]
@@ -83,7 +83,7 @@ def test_the_table_puts_the_best_first_and_says_who_never_got_there() -> None:
 
 
 class Embedder:
-    """Vectors that follow the label, for texts that are made up."""
+    """Vectors that follow the label of invented texts."""
 
     def __call__(self, texts: tuple[str, ...]) -> np.ndarray:
         rng = np.random.default_rng(0)
@@ -92,13 +92,13 @@ class Embedder:
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_a_measurement_that_was_cut_off_runs_only_what_is_missing(
+def test_an_interrupted_measurement_runs_only_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.choice.efficiency.vectors_of", Embedder())
     keep = tmp_path / "runs" / "x.jsonl"
     terms = Terms(seeds=2, rounds=2, per_round=10)
-    whole = measure(data(), terms, "crux,random", keep)
+    whole = compare_strategies(data(), terms, "crux,random", keep)
     lines = keep.read_text().splitlines()
     assert [(json.loads(x)["strategy"], json.loads(x)["seed"]) for x in lines] == [
         ("crux", 0), ("random", 0), (EVERYTHING, 0),
@@ -106,27 +106,28 @@ def test_a_measurement_that_was_cut_off_runs_only_what_is_missing(
     ]  # fmt: skip
     keep.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])  # killed while it wrote
     for _ in range(2):
-        again = measure(data(), terms, "crux,random", keep)
-        assert len(keep.read_text().splitlines()) == 7  # the cut-off line, and what was missing
+        again = compare_strategies(data(), terms, "crux,random", keep)
+        assert len(keep.read_text().splitlines()) == 7  # the damaged line, and what was missing
         for name in ("crux", "random"):
             assert again["strategies"][name]["kappa"] == whole["strategies"][name]["kappa"]
         assert again["everything"] == whole["everything"]
 
 
-def test_everything_is_the_learner_taught_every_label_of_the_pool(
+def test_everything_is_the_learner_trained_on_every_label_of_the_pool(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("benchmarks.choice.efficiency.vectors_of", Embedder())
     few = data()
-    ground = course(Embedder()(few.texts), few.labels, Embedder()(few.describe), seed=0)
-    pool, test = ground.pool, ground.test
-    said = learn(ground.vectors[pool], few.labels[pool], ground.vectors[test], 2).argmax(axis=1)
-    wanted = cohen_kappa_score(few.labels[test], said)
-    assert measure(few, Terms(1, 1, 10), "crux")["everything"] == pytest.approx(wanted, abs=1e-4)
+    course = make_course(Embedder()(few.texts), few.labels, Embedder()(few.describe), seed=0)
+    pool, test = course.pool, course.test
+    beliefs = learn(course.vectors[pool], few.labels[pool], course.vectors[test], 2)
+    wanted = cohen_kappa_score(few.labels[test], beliefs.argmax(axis=1))
+    found = compare_strategies(few, Terms(1, 1, 10), "crux")["everything"]
+    assert found == pytest.approx(wanted, abs=1e-4)
 
 
-def test_a_strategy_that_nobody_has_is_named() -> None:
-    assert list(named(" crux, margin spread,random ")) == ["crux", "margin spread", "random"]
+def test_an_unknown_strategy_is_named() -> None:
+    assert list(by_name(" crux, margin spread,random ")) == ["crux", "margin spread", "random"]
     pytest.importorskip("small_text", reason="the peers are not installed: make peers")
     with pytest.raises(SettingError, match="no strategy 'magic'"):
-        named("crux,magic")
+        by_name("crux,magic")

@@ -26,7 +26,7 @@ def a_state(
     answered: tuple[int, ...] = (0, 1),
     seed: int = 5,
 ) -> State:
-    """Unit vectors around ten directions; the answers go by direction, so they can be learnt."""
+    """Unit vectors around ten directions; the answers depend on the direction."""
     rng = np.random.default_rng(seed)
     directions = rng.normal(size=(10, 12))
     member = rng.integers(10, size=n)
@@ -46,7 +46,7 @@ def _assert_buys(state: State, chosen: Ints, count: int) -> None:
 
 
 def _distances(state: State, to: Ints) -> Doubles:
-    """(n, len(to)) Euclidean, in double precision, by the definition."""
+    """Return (n, len(to)) Euclidean distances by definition, in double precision."""
     vectors = state.vectors.astype(np.float64)
     distances: Doubles = np.sqrt(((vectors[:, None] - vectors[None, to]) ** 2).sum(axis=2))
     return distances
@@ -113,7 +113,7 @@ def test_a_library_that_is_not_installed_is_named_with_what_to_do(
         peers()
 
 
-# --- what single ones buy, by an outside oracle ---
+# --- what single peers buy, against an independent oracle ---
 
 
 def _smallest(scores: Doubles, open_: Bools, count: int) -> set[int]:
@@ -209,7 +209,7 @@ def test_seals_breaks_ties_among_the_neighbours_of_what_is_bought() -> None:
 
 
 def test_anchor_subsampling_buys_among_the_neighbours_of_anchors() -> None:
-    state = a_state(n=3000, bought=3)  # so few that each bought row is an anchor
+    state = a_state(n=3000, bought=3)  # so few bought rows that each is an anchor
     nearest = np.argsort(np.where(state.open[:, None], _distances(state, state.rows), 9), axis=0)
     assert set(PEERS["small-text anchor subsampling"](state, COUNT).tolist()) <= set(
         nearest[:60].ravel().tolist()
@@ -217,7 +217,7 @@ def test_anchor_subsampling_buys_among_the_neighbours_of_anchors() -> None:
 
 
 def test_typiclust_leaves_out_groups_of_which_something_is_bought() -> None:
-    """Ten far-off groups, a row of seven bought: the other three are typical of the rest."""
+    """Ten distant groups, one row bought in each of seven: the other three groups are left."""
     rng = np.random.default_rng(0)
     member = np.repeat(np.arange(10), 30)
     vectors = (np.eye(10)[member] + 0.02 * rng.normal(size=(300, 10))).astype(np.float32)

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from backend.train import Recipe
-from benchmarks.choice import pool_reading as probe
+from benchmarks.choice import pool_reading
 from benchmarks.headline.data import HARSH, Ground, lesson, majority, one_vote, split
 from benchmarks.headline.experiment import Piece, Setting, pieces, remeasure, run, write
 from benchmarks.headline.loop import Loop, Terms
@@ -298,10 +298,10 @@ def test_beliefs_with_and_without_a_probe_are_judged_on_texts_that_were_not_boug
     tmp_path: Path, loop: Callable[..., Loop]
 ) -> None:
     here = loop(tmp_path / "loop")
-    with pytest.raises(SettingError, match="Arm c has 0 rounds, and the version after round 0"):
-        probe.compare(here, 0)
+    with pytest.raises(SettingError, match="Arm c has 0 rounds, so there is no version after round 0"):
+        pool_reading.compare(here, 0)
     first = here.run()[0]
-    every, some, alone = probe.compare(here, 0)
+    every, some, alone = pool_reading.compare(here, 0)
     pool = ground().pool
     rest = [one for one in pool if one.id not in first["ids"]]
     said = here.school.score(here.version(0).served, [one.text for one in rest], "")

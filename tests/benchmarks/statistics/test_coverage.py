@@ -1,4 +1,4 @@
-"""The benchmark's truth against scikit-learn on huge samples, and quick versions of its trials."""
+"""The true kappas against scikit-learn on huge samples, and the trials with few simulations."""
 
 import json
 from math import sqrt
@@ -21,7 +21,7 @@ from benchmarks.statistics.simulate import (
     plain,
     true_kappa,
 )
-from selection import forecast as cost
+from selection import forecast
 from selection.collect import majority, sample_of, verdicts_of
 from selection.types import NO_VERDICT
 
@@ -35,17 +35,17 @@ def fresh(seed: int = 0) -> np.random.Generator:
 # The truth
 
 
-@pytest.mark.parametrize("balance", [(0.5, 0.5), (0.98, 0.02), (0.6, 0.2, 0.1, 0.07, 0.03)])
+@pytest.mark.parametrize("prevalence", [(0.5, 0.5), (0.98, 0.02), (0.6, 0.2, 0.1, 0.07, 0.03)])
 def test_raters_who_know_or_guess_have_the_product_of_their_knowledge_as_kappa(
-    balance: tuple[float, ...],
+    prevalence: tuple[float, ...],
 ) -> None:
-    world = plain(balance)
+    world = plain(prevalence)
     one, two = knowing(world, 0.9), knowing(world, 0.7)
     assert true_kappa(world, one, two) == pytest.approx(0.9 * 0.7)
     rng, types = fresh(), world.draw(fresh(1), HUGE)
     said = [rater.says(types, rng.random(HUGE)) for rater in (one, two)]
     assert cohen_kappa_score(*said) == pytest.approx(0.63, abs=0.01)
-    assert np.bincount(said[0]) / HUGE == pytest.approx(np.array(balance), abs=0.003)
+    assert np.bincount(said[0]) / HUGE == pytest.approx(np.array(prevalence), abs=0.003)
 
 
 def test_the_truth_of_a_mixture_is_that_of_a_huge_sample() -> None:
@@ -67,7 +67,7 @@ def test_versions_of_a_model_differ_only_where_they_learned() -> None:
     assert 0.02 < changed.mean() < 0.08
 
 
-def test_what_is_collected_is_what_was_drawn() -> None:
+def test_the_collected_verdicts_are_those_that_were_drawn() -> None:
     world = plain((0.9, 0.1))
     expert, versions = knowing(world, 0.9), [knowing(world, s) for s in (0.5, 0.7, 0.9)]
     looks = list(audited(fresh(6), world, [expert] * 5, versions, [50, 100, 150], each=2))
@@ -83,7 +83,7 @@ def test_what_is_collected_is_what_was_drawn() -> None:
     assert positive == pytest.approx(0.1, abs=0.06)
 
 
-# Quick versions of the trials: bounds are three standard errors from what the full run found
+# Trials with few simulations: bounds are three standard errors from what the full run found
 
 
 def coverage(simulations: int = 250, **cell: object) -> trials.Figures:
@@ -99,7 +99,7 @@ def test_experts_intervals_cover_the_truth_at_a_tenth_positive() -> None:
 
 
 def test_all_intervals_of_an_audit_cover_the_truth_at_a_fiftieth_positive() -> None:
-    """The bootstrap inside strata that stood here before covered 51 % of the model's kappas."""
+    """An earlier bootstrap inside strata covered 51 % of the model's kappas."""
     found = coverage(150, n=150, prevalence=0.02, design="audit")
     assert found["model"]["coverage"] >= 0.90
     assert found["experts"]["coverage"] >= 0.92
@@ -136,7 +136,7 @@ def test_an_expert_who_answers_at_random_is_named_and_nobody_else(experts: int) 
 
 
 def test_a_tie_between_experts_is_nobodys_label_and_costs_no_kappa() -> None:
-    """Half of the items are ties of two experts; training leaves them out, kappa does not."""
+    """Half of the items are ties of two experts: training leaves them out, kappa does not."""
     world = plain((0.5, 0.5))
     types = world.draw(fresh(10), 2000)
     table = judged(fresh(11), types, [knowing(world, 1.0), knowing(world, 0.0)])
@@ -166,12 +166,12 @@ def kept() -> dict[str, trials.Figures]:
 
 
 def test_the_results_hold_every_cell_of_the_benchmark() -> None:
-    planned = {statistics.key(part, cell): times for part, cell, times in statistics.plan(600)}
+    planned = {statistics.name_of(part, cell): times for part, cell, times in statistics.plan(600)}
     assert {name: cell["made"][0] for name, cell in kept().items()} == planned
 
 
-def test_the_forecast_knows_what_was_simulated() -> None:
-    assert statistics.prices(kept()) == cost.TEXTS
+def test_the_forecast_has_the_simulated_prices() -> None:
+    assert statistics.prices(kept()) == forecast.TEXTS
 
 
 def figures(part: str) -> list[tuple[trials.Figures, trials.Figures]]:
@@ -179,7 +179,7 @@ def figures(part: str) -> list[tuple[trials.Figures, trials.Figures]]:
 
 
 def test_parity_was_claimed_falsely_in_at_most_five_of_a_hundred_loops() -> None:
-    """As far as 400 simulations tell: no cell is above 5 % by more than its standard error."""
+    """With 400 simulations: no cell is above 5 % by more than its standard error."""
     false = [found for cell, found in figures("parity") if cell["behind"] > 0]
     assert len(false) == 27
     assert max(found["loop"] - found["loop_error"] for found in false) <= 0.05
@@ -192,8 +192,10 @@ def test_the_plateau_was_seen_too_early_in_at_most_five_of_a_hundred_loops() -> 
 
 
 def test_no_interval_of_the_three_kappas_undercovers() -> None:
-    """93 %, or above where few events make exactness impossible; 600 simulations tell it to within
-    one point. Named exception: two of five experts on each item."""
+    """Each covers 93 % or more, which 600 simulations know to within one point.
+
+    The exception: two of five experts on each item.
+    """
     found = [
         (cell, name, one["coverage"])
         for cell, by_name in figures("coverage")
@@ -206,7 +208,7 @@ def test_no_interval_of_the_three_kappas_undercovers() -> None:
     assert len(found) == 192
 
 
-def test_a_run_that_is_repeated_measures_nothing_again(
+def test_a_repeated_run_simulates_nothing_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def one() -> list[statistics.Cell]:
@@ -233,7 +235,7 @@ def test_half_widths_between_two_sizes_are_interpolated() -> None:
         }
         for n in (25, 100, 400, 1600)
     }
-    # 2 / sqrt(n) is .05 at 1600, .1 at 400, .15 at 178, .2 at 100
+    # 2 / sqrt(n) is 0.05 at 1600, 0.1 at 400, 0.15 at 178, 0.2 at 100
     assert statistics.prices(cells) == {(0.1, 0.6): (1600, 400, 180, 100)}
     del cells["1600"]
     assert statistics.prices(cells) == {(0.1, 0.6): (None, 400, 180, 100)}

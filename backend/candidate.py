@@ -1,6 +1,6 @@
-"""A lesson -> a version that was trained on it and fits the balance of the pool's labels.
+"""Examples -> a version that was trained on them and fits the balance of the pool's labels.
 
-Its name is made of all that it is made of, so what is there already is not trained again.
+Its name is a digest of everything that goes into it, so what is there already is not trained again.
 """
 
 import logging
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from backend.config import Settings
-from backend.engine.offline import resolve
 from backend.engine.served import Served
-from backend.examples import Lesson, too_little
-from backend.predict import Reader
+from backend.examples import Examples, too_little
+from backend.predict import Predictor
 from backend.threshold import expected, match
-from backend.train import Recipe, Trained
-from backend.versions.registry import Manifest, Registry, named
+from backend.train import OnStep, Recipe, Trained
+from backend.versions.manifest import version_name
+from backend.versions.registry import Manifest, Registry
 from selection.collect import Collected
 from selection.errors import RoundError, VersionError
 from selection.record import TrainingState
@@ -35,62 +35,62 @@ class Candidates:
         self,
         settings: Settings,
         registry: Registry,
-        reader: Reader,
+        predictor: Predictor,
         train: Callable[..., Trained],
     ) -> None:
         self.settings = settings
         self.registry = registry
-        self.reader = reader
+        self.predictor = predictor
         self._train = train
 
     def make(
-        self, project: Project, collected: Collected, lesson: Lesson, round: int
+        self, project: Project, collected: Collected, examples: Examples, round: int
     ) -> Manifest | None:
-        """A trained version; None where a finished round holds one label only.
+        """Return a trained version; None where a complete round holds one label only.
 
         That happens where a label is rare. The round is measured all the same, or the next one,
-        which may find the other label, could never be bought. Raises RoundError before that.
+        which may find the other label, could never be bought. Raises RoundError if the round is
+        not complete.
         """
-        if lesson.enough:
-            return self._version(project, collected.labels, lesson, round)
+        if examples.enough:
+            return self._version(project, collected.labels, examples, round)
         if collected.complete(round):
             return None
-        raise RoundError(f"{too_little(collected, lesson)} Label more tasks, then train again.")
+        raise RoundError(f"{too_little(collected, examples)} Label more tasks, then train again.")
 
     def _version(
-        self, project: Project, labels: tuple[str, ...], lesson: Lesson, round: int
+        self, project: Project, labels: tuple[str, ...], examples: Examples, round: int
     ) -> Manifest:
         recipe = self._recipe()
-        examples = tuple(
+        taught = tuple(
             (item.card.id, labels[target])
-            for item, target in zip(lesson.items, lesson.targets.tolist(), strict=True)
+            for item, target in zip(examples.items, examples.targets.tolist(), strict=True)
         )
-        prior = tuple(round_to(share) for share in lesson.prior.tolist())
-        texts = [item.text for item in lesson.items]
+        prior = tuple(round_to(share) for share in examples.prior.tolist())
+        texts = [item.text for item in examples.items]
         sample = self.registry.sample(project.id)
-        version = named(
+        version = version_name(
             f"round{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
-            prior, round_to(lesson.drawn), sorted(zip(texts, examples, strict=True)), sample,
+            prior, round_to(examples.drawn), sorted(zip(texts, taught, strict=True)), sample,
         )  # fmt: skip
         manifest = Manifest(
             version, "trained", round, self.settings.llm, project.policy, labels,
-            pool_prior=prior, drawn=round_to(lesson.drawn), recipe=recipe.as_json(),
-            examples=examples, ties=lesson.ties,
+            pool_prior=prior, drawn=round_to(examples.drawn), recipe=recipe.as_json(),
+            examples=taught, ties=examples.ties,
         )  # fmt: skip
 
         def fill(out: Path) -> Manifest:
-            log.info("project %s: training %s on %s labels", project.id, version, len(examples))
+            log.info("project %s: training %s on %s labels", project.id, version, len(taught))
             result = self._train(
-                resolve(self.settings.llm, self.settings.home / "models"),
+                self.predictor.scorer,
                 project.policy,
                 labels,
                 texts,
-                lesson.targets,
+                examples.targets,
                 np.array(prior),
                 recipe,
                 out,
-                threads=self.settings.threads or None,
-                progress=self._progress(project.id, version),
+                on_step=self._on_step(project.id, version),
             )
             made = replace(manifest, offsets=result.offsets, seconds=result.seconds)
             return self._matched(project.id, made, out, sample) if sample else made
@@ -99,7 +99,7 @@ class Candidates:
         return self.registry.build(project.id, version, fill)
 
     def _discard(self, project: int, version: str) -> None:
-        """Remove the folder if it is damaged: what it held is made again."""
+        """Remove the version's folder if it is damaged, so that it is made again."""
         folder = self.registry.path(project, version)
         if not folder.exists():
             return
@@ -112,10 +112,14 @@ class Candidates:
     def _matched(
         self, project: int, made: Manifest, out: Path, sample: Sequence[str]
     ) -> Manifest:
-        """With offsets that fit the pool's balance on random texts of it (backend/threshold.py)."""
+        """Return it with offsets that fit the pool's balance (backend/threshold.py).
+
+        sample: random texts of the pool.
+        """
+        # by the name of the folder in which it is built, which is made anew each time
         bare = Served(f"{project}/{out.name}", made.policy, made.labels, out)
-        said = self.reader.read(project, bare, sample, made.version)
-        log_probability = np.log(np.maximum(said.astype(np.float64), 1e-30))
+        probability = self.predictor.read(project, bare, sample, made.version)
+        log_probability = np.log(np.maximum(probability.astype(np.float64), 1e-30))
         share = expected(log_probability, np.array(made.pool_prior), made.drawn)
         return replace(made, offsets=match(log_probability, share))
 
@@ -129,8 +133,8 @@ class Candidates:
         recipe = Recipe(seed=self.settings.seed, max_tokens=self.settings.max_tokens)
         return replace(recipe, **changed)
 
-    def _progress(self, project: int, version: str) -> Callable[[int, int, float], None]:
-        def say(done: int, total: int, loss: float) -> None:
+    def _on_step(self, project: int, version: str) -> OnStep:
+        def on_step(done: int, total: int, loss: float) -> None:
             message = f"{version}: loss {loss:.3f}"
             self.registry.set_training(
                 project, TrainingState("training", message, done, total)
@@ -139,9 +143,9 @@ class Candidates:
                 log.info("project %s: %s step %s of %s, loss %.3f", project, version, done, total,
                          loss)  # fmt: skip
 
-        return say
+        return on_step
 
 
 def round_to(share: float) -> float:
-    """A share as it enters a version's name: noise in the last digits makes no new version."""
+    """Round a share for a version's name: noise in the last digits makes no new version."""
     return float(f"{share:.6g}")

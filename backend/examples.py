@@ -1,4 +1,4 @@
-"""Verdicts of a project's training tasks -> what there is to learn.
+"""Verdicts of a project's training tasks -> the examples that a version is trained on.
 
 Several experts' verdicts on a task become one label by majority; ties are dropped and counted.
 """
@@ -13,10 +13,13 @@ from selection.types import NO_VERDICT, Doubles, Ints
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a round teaches. texts, targets: of m training tasks. prior: (k,) labels' shares in
-    the pool, estimated from the first round's random sample. drawn: texts that this sample is
-    worth, 0 where there is none. ties: tasks left out as tied."""
+class Examples:
+    """m training tasks with one label each.
+
+    targets: (m,) positions in the labels. prior: (k,) the labels' shares in the pool, estimated
+    from the first round's random sample. drawn: how many texts this sample is worth, 0 where there
+    is none. ties: tasks left out since their experts tie.
+    """
 
     items: list[Item]
     targets: Ints
@@ -26,29 +29,30 @@ class Lesson:
 
     @property
     def enough(self) -> bool:
-        """Whether there are two labels at least: one alone teaches nothing."""
+        """Whether there are at least two labels: one alone teaches nothing."""
         return len(set(self.targets.tolist())) > 1
 
 
-def learn(collected: Collected) -> Lesson:
-    """Training tasks -> one label each by majority, and the pool's balance of labels."""
+def training_examples(collected: Collected) -> Examples:
+    """Return the training tasks with their labels by majority, and the pool's balance of labels."""
     items = [item for item in collected.role("train") if item.verdicts]
     label, ties = majority(verdicts_of(items, len(collected.labels)))
     kept = np.flatnonzero(label != NO_VERDICT)
     chosen = [items[i] for i in kept]
     targets = label[kept]
     prior, drawn = pool_prior(chosen, targets, len(collected.labels))
-    return Lesson(chosen, targets, prior, drawn, ties)
+    return Examples(chosen, targets, prior, drawn, ties)
 
 
 def pool_prior(items: Sequence[Item], targets: Ints, k: int) -> tuple[Doubles, float]:
-    """(k,) share of each label in the pool, from the tasks that were drawn with known chances, and
-    how many equally likely draws these are worth (Kish 1965).
+    """Return (k,) the share of each label in the pool, and how many random draws it stands on.
 
-    Those are the first round's (selection/stratify.py), so no item that measures a model is
-    touched. Weighted by 1 / inclusion, with one item's weight spread over all labels, so that a
-    label which was not seen is rare and not impossible. Where no task was drawn at random, the
-    balance of the training labels themselves, worth nothing.
+    It is estimated from the tasks that were drawn with known chances, the first round's
+    (selection/stratify.py), so no item that measures a model is touched. They are weighted by
+    1 / inclusion, and one item's weight is spread over all labels, so that a label that was not
+    seen is rare and not impossible. The draws are counted as equally likely ones (Kish 1965).
+    Where no task was drawn at random, the balance of the training labels themselves is returned,
+    which stands on 0 draws.
     """
     drawn = [i for i, item in enumerate(items) if item.card.inclusion is not None]
     if not drawn:
@@ -58,8 +62,8 @@ def pool_prior(items: Sequence[Item], targets: Ints, k: int) -> tuple[Doubles, f
     return share / share.sum(), float(weight.sum() ** 2 / (weight**2).sum())
 
 
-def too_little(collected: Collected, lesson: Lesson) -> str:
-    """What the training tasks lack."""
-    names = {collected.labels[target] for target in lesson.targets.tolist()}
-    said = f"all {len(lesson.items)} are {names.pop()!r}" if names else "there are none"
-    return f"training needs verdicts of two labels at least, and {said}."
+def too_little(collected: Collected, examples: Examples) -> str:
+    """Return what the training tasks lack, as a sentence."""
+    names = {collected.labels[target] for target in examples.targets.tolist()}
+    found = f"all {len(examples.items)} are {names.pop()!r}" if names else "there are none"
+    return f"training needs verdicts of two labels at least, and {found}."

@@ -1,12 +1,12 @@
-"""What a model says of random texts of the pool -> offsets with which its answers fit the pool.
+"""A model's answers to random texts of the pool -> offsets that make its answers fit the pool.
 
-Training labels are bought where it matters, so their balance is not the pool's; and a model of a
-few dozen labels is never sure of a rare one, so that its best guess is the common label for every
-text, with kappa 0 however well it ranks. Both are mended by one choice of offsets: each label is
-predicted for as many texts of a random sample as there should be by its share in the pool. No
-label of the sample is needed, and no text of it measures a model.
+Training labels are bought where they matter, so their balance is not the pool's; and a model that
+was taught a few dozen labels is never sure of a rare one, so that its best guess is the common
+label for every text, with kappa 0 however well it ranks. One choice of offsets corrects both: each
+label is predicted for as many texts of a random sample as its share in the pool demands. No label
+of the sample is needed, and no text of it measures a model.
 
-The share is a guess from a few dozen texts, and a trained model's own answer is another one:
+The share is a guess from a few dozen texts, and a trained model's own answers are another one:
 `expected` weighs them (docs/decisions.md has what either alone costs).
 """
 
@@ -15,29 +15,29 @@ import numpy as np
 from selection.types import Doubles, Ints
 
 SWEEPS = 50
-OWN = 40.0  # drawn texts that the model's own answer counts for
+OWN = 40.0  # how many drawn texts the model's own answers count for
 
 
 def expected(log_probability: Doubles, prior: Doubles, drawn: float, own: float = OWN) -> Doubles:
-    """(k,) share that each label is taken to have in the pool; positive, sums to 1.
+    """Return (k,) the share that each label is taken to have in the pool; positive, sums to 1.
 
     log_probability: (n, k) of random texts, by the model without offsets. prior: (k,) shares by
     experts' verdicts on texts drawn at random. drawn: how many these were; where their chances
     differed, how many they are worth (Kish 1965: square of the sum of weights by sum of squares).
-    own: drawn texts that the model's own answer counts for.
+    own: how many drawn texts the model's own answers count for.
     """
     n, k = log_probability.shape
-    # one text over all labels, so that no share is 0
-    said = (np.bincount(log_probability.argmax(axis=1), minlength=k) + 1.0 / k) / (n + 1.0)
-    share: Doubles = (drawn * prior + own * said) / (drawn + own)
+    # one text is spread over all labels, so that no share is 0
+    answered = (np.bincount(log_probability.argmax(axis=1), minlength=k) + 1.0 / k) / (n + 1.0)
+    share: Doubles = (drawn * prior + own * answered) / (drawn + own)
     return share
 
 
 def match(log_probability: Doubles, share: Doubles) -> tuple[float, ...]:
-    """(k,) offsets under which label l is the most probable one for about share[l] of n texts.
+    """Return (k,) offsets with which label l is the most probable for about share[l] of n texts.
 
     log_probability: (n, k). share: (k,) positive, sums to 1. Each label's offset is set in turn
-    to the quantile that gives its share, the others held; with two labels that is exact.
+    to the quantile that gives its share while the others are held; for two labels that is exact.
     """
     n, k = log_probability.shape
     if len(share) != k or not np.isclose(float(np.sum(share)), 1.0, atol=1e-3):
@@ -46,12 +46,12 @@ def match(log_probability: Doubles, share: Doubles) -> tuple[float, ...]:
     wanted = wanted_counts(n, share)
     for _ in range(SWEEPS):
         before = offsets.copy()
-        for name in range(k):
+        for label in range(k):
             shifted = log_probability + offsets
-            shifted[:, name] = -np.inf
+            shifted[:, label] = -np.inf
             # how much this label lacks to win each text
-            lack = np.sort(shifted.max(axis=1) - log_probability[:, name])
-            offsets[name] = _between(lack, int(wanted[name]))
+            lack = np.sort(shifted.max(axis=1) - log_probability[:, label])
+            offsets[label] = _between(lack, int(wanted[label]))
         offsets -= offsets.mean()
         if np.abs(offsets - before).max() < 1e-6:
             break
@@ -59,7 +59,7 @@ def match(log_probability: Doubles, share: Doubles) -> tuple[float, ...]:
 
 
 def wanted_counts(n: int, share: Doubles) -> Ints:
-    """(k,) whole numbers of texts that sum to n, nearest to the shares."""
+    """Return (k,) the whole numbers of texts that sum to n and are nearest to the shares."""
     exact = np.asarray(share, dtype=np.float64) * n
     counts = np.floor(exact).astype(np.int64)
     short = n - int(counts.sum())
@@ -68,7 +68,7 @@ def wanted_counts(n: int, share: Doubles) -> Ints:
 
 
 def _between(lack: Doubles, wins: int) -> float:
-    """An offset with which exactly `wins` texts are won, halfway to the next one."""
+    """Return an offset that wins exactly `wins` texts, halfway to the next one."""
     if wins <= 0:
         return float(lack[0]) - 1.0
     if wins >= len(lack):

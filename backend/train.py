@@ -1,8 +1,8 @@
 """Examples -> LoRA adapter directory: a pure function of its inputs.
 
 LoRA (Hu et al. 2021) on the cross-entropy over the k answer tokens, always from the base model.
-Curated examples are balanced otherwise than the pool they stand for, so the logits are corrected
-for the shift of the prior (Saerens, Latinne and Decaestecker 2002) when they are used.
+The labels of curated examples are balanced differently from those of the pool, so the logits are
+corrected for the shift of the prior (Saerens, Latinne and Decaestecker 2002) when they are used.
 """
 
 import math
@@ -13,33 +13,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from peft import LoraConfig, PeftModel, get_peft_model_state_dict
-from safetensors.torch import save_file
+from peft import LoraConfig
 
-from backend.engine import llm, prompt
-from backend.engine.cpu.lora import lean
+from backend.engine import padding
+from backend.engine.adapters import Adapters
 from backend.engine.llm import Asked, Llm
-from backend.versions.manifest import ADAPTER
+from backend.engine.protocol import Trainable
 from selection.errors import ModelError
+from selection.types import Doubles, Ints
 
-Progress = Callable[[int, int, float], None]
-Ints = NDArray[np.int64]
-Doubles = NDArray[np.float64]
+OnStep = Callable[[int, int, float], None]
 
 _PASS_TOKENS = 1024  # bounds the memory of one backward pass; a batch may take several
-_FLOOR = 1e-4  # of a label's share in the pool, whose logarithm is taken
+_FLOOR = 1e-4  # the least share of a label in the pool, since its logarithm is taken
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How an adapter is trained. The defaults were measured (docs/decisions.md).
 
-    rank, alpha: of LoRA, on all linear layers.
-    epochs: passes over the examples, fewer if max_steps (batches) are reached first.
-    class_balance: a label weighs the inverse of its frequency, at most this many times the
-    weight of the commonest; 1 switches it off (1 and 10 did equally well on 7 of 56). smoothing:
-    of the labels, 0 to 1.
+    rank, alpha: of LoRA, on all linear layers. epochs: passes over the examples, fewer if
+    max_steps (batches) are reached first. class_balance: a label weighs the inverse of its
+    frequency, at most this many times the weight of the commonest; 1 switches it off (1 and 10
+    did equally well on 7 of 56). smoothing: of the labels, 0 to 1.
     """
 
     rank: int = 16
@@ -57,7 +53,7 @@ class Recipe:
     seed: int = 0
 
     def as_json(self) -> dict[str, int | float]:
-        """The recipe as it enters the name of a model version."""
+        """Return the recipe as it enters the name of a model version."""
         return asdict(self)
 
 
@@ -81,7 +77,7 @@ class _Examples:
 
 
 def train(
-    model: str,
+    engine: Trainable,
     policy: str,
     labels: Sequence[str],
     texts: Sequence[str],
@@ -90,39 +86,41 @@ def train(
     recipe: Recipe,
     out: Path,
     *,
-    threads: int | None = None,
-    device: str | None = None,
-    dtype: str = "auto",
-    progress: Progress | None = None,
+    on_step: OnStep | None = None,
 ) -> Trained:
     """Train an adapter on n texts and write it to the empty directory `out`.
 
-    targets: (n,) positions in `labels`. pool_prior: (k,) shares of the labels where the model
-    will be used. progress: called with steps done, steps in all, and the loss of the step.
-    The same inputs give the same bytes on the same machine with the same threads.
+    engine: whose base model is trained; it answers afterwards as before. targets: (n,) positions
+    in `labels`. pool_prior: (k,) shares of the labels where the model will be used. on_step:
+    called with the steps done, the steps in all, and the loss of the step.
 
-    Raises ModelError if fewer than two labels have examples, or if the loss is not finite.
+    The same inputs give the same bytes on the same machine with the same threads, whatever the
+    engine has read before.
+
+    Raises ModelError if fewer than two labels have examples, if the loss is not finite, or if the
+    model cannot be had.
     """
     counts = _counts(labels, texts, targets)
-    began = time.monotonic()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    base = llm.load(model, device, dtype)
     weight = class_weights(counts, recipe.class_balance)
-    ids = prompt.encode(base.tokenizer, texts, recipe.max_tokens)
-    examples = _Examples(ids, np.asarray(targets, dtype=np.int64), weight)
-    asked = base.ask(policy, labels, recipe.max_tokens)  # before the adapter: see llm.py
-    with torch.random.fork_rng():  # peft draws its first weights from the global generator
-        torch.manual_seed(recipe.seed)
-        adapted = PeftModel(base.causal, lean(_lora(recipe)))
-    steps, loss = _fit(base, asked, examples, recipe, progress)
-    _save(adapted, out)
+
+    def run(base: Llm, adapters: Adapters) -> tuple[int, float]:
+        ids = base.encode(texts, recipe.max_tokens)
+        examples = _Examples(ids, np.asarray(targets, dtype=np.int64), weight)
+        with adapters.use(None):  # the base model reads the policy: see llm.py
+            asked = base.ask(policy, labels, recipe.max_tokens)
+        with adapters.fresh(_lora(recipe), recipe.seed) as adapter:
+            steps, loss = _fit(base, asked, examples, adapter.parameters, recipe, on_step)
+            adapter.save(out)
+        return steps, loss
+
+    began = time.monotonic()
+    steps, loss = engine.train(run)
     offsets = prior_offsets(pool_prior, counts * weight)
     return Trained(offsets, steps, time.monotonic() - began, loss)
 
 
 def class_weights(counts: Ints, bound: float) -> Doubles:
-    """(k,) weight of an example of each label, 1 for the commonest and `bound` at most.
+    """Return (k,) the weight of an example of each label, 1 for the commonest, at most `bound`.
 
     counts: (k,) examples per label.
     """
@@ -131,10 +129,10 @@ def class_weights(counts: Ints, bound: float) -> Doubles:
 
 
 def prior_offsets(pool_prior: Doubles, seen: Doubles) -> tuple[float, ...]:
-    """(k,) log of the pool's balance over the balance that the loss saw.
+    """Return (k,) the log of the pool's balance over the balance that the loss saw.
 
     seen: (k,) weighted examples per label. A label without any example keeps its logit: training
-    has said nothing about it, and its ratio would be infinite.
+    showed nothing of it, and its ratio would be infinite.
     """
     prior = np.maximum(np.asarray(pool_prior, dtype=np.float64), _FLOOR)
     shares = np.log(prior / prior.sum()) - np.log(np.maximum(seen, _FLOOR) / seen.sum())
@@ -166,22 +164,15 @@ def _lora(recipe: Recipe) -> LoraConfig:
     )
 
 
-def _save(adapted: PeftModel, out: Path) -> None:
-    """Write the adapter, without the base model's path: it is not part of what was learned."""
-    tensors = get_peft_model_state_dict(adapted)
-    save_file({name: t.contiguous() for name, t in tensors.items()}, out / ADAPTER)
-    config = adapted.peft_config["default"]
-    if isinstance(config, LoraConfig) and config.target_modules is not None:
-        config.target_modules = sorted(config.target_modules)  # a set: its order would be chance
-    config.inference_mode = True
-    config.save_pretrained(str(out))
-
-
 def _fit(
-    base: Llm, asked: Asked, examples: _Examples, recipe: Recipe, progress: Progress | None
+    base: Llm,
+    asked: Asked,
+    examples: _Examples,
+    learned: list[torch.nn.Parameter],
+    recipe: Recipe,
+    on_step: OnStep | None,
 ) -> tuple[int, float]:
-    """Run the steps of AdamW; their number and the mean loss of the last epoch."""
-    learned = [p for p in base.causal.parameters() if p.requires_grad]
+    """Run the steps of AdamW. Return their number and the mean loss of the last epoch."""
     optimizer = torch.optim.AdamW(
         learned, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
@@ -196,21 +187,21 @@ def _fit(
         if not math.isfinite(losses[-1] + norm):
             raise ModelError(
                 f"The loss is no longer a number at step {step + 1} of {total}. Train with a "
-                f"learning rate below {recipe.learning_rate:g}, or with dtype float32."
+                f"learning rate below {recipe.learning_rate:g}, or with CRUX_DTYPE=float32."
             )
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if progress is not None:
-            progress(step + 1, total, losses[-1])
+        if on_step is not None:
+            on_step(step + 1, total, losses[-1])
     return total, float(np.mean(losses[-per_epoch:]))
 
 
 def _backward(
     base: Llm, asked: Asked, examples: _Examples, rows: list[int], smoothing: float
 ) -> float:
-    """Add the gradient of one batch, in passes of bounded memory; the batch's mean loss."""
+    """Add the gradient of one batch, in passes of bounded memory. Return the batch's mean loss."""
     ids = [examples.ids[i] for i in rows]
-    widest = llm.width(max(map(len, ids)) + len(asked.prompt.suffix))
+    widest = padding.width(max(map(len, ids)) + len(asked.prompt.suffix))
     size = max(1, _PASS_TOKENS // widest)
     weight = torch.tensor(examples.weight, dtype=torch.float32, device=base.device)
     targets = torch.tensor(examples.targets[rows], device=base.device)
@@ -228,11 +219,11 @@ def _backward(
 
 
 def _batches(ids: list[list[int]], recipe: Recipe) -> Iterator[list[int]]:
-    """Endless epochs of batches of similar length, in an order drawn from the seed."""
+    """Yield batches of similar length, epoch after epoch, in an order drawn from the seed."""
     rng = np.random.default_rng(recipe.seed)
     length = np.array([len(row) for row in ids])
     while True:
-        # The jitter puts other texts together in each epoch, at little cost of padding.
+        # The jitter puts different texts together in each epoch, at little cost in padding.
         order = np.argsort(length * rng.uniform(0.8, 1.25, len(length)), kind="stable")
         starts = rng.permutation(np.arange(0, len(order), recipe.batch_size))
         for start in starts:
@@ -240,7 +231,7 @@ def _batches(ids: list[list[int]], recipe: Recipe) -> Iterator[list[int]]:
 
 
 def _schedule(step: int, total: int, warmup: float) -> float:
-    """The share of the learning rate: a linear rise, then a cosine down to a tenth."""
+    """Return the share of the learning rate: a linear rise, then a cosine down to a tenth."""
     rise = max(1, round(total * warmup))
     if step < rise:
         return (step + 1) / rise

@@ -14,10 +14,8 @@ import numpy as np
 from selection.backend_client import Scores
 from selection.errors import BackendError, ProjectError, StudioDown, StudioLacks
 from selection.record import ProjectState, Record, TrainingState, Version
-from selection.studio import project as projects
-from selection.studio.project import Person, Project, Webhook
-from selection.studio.schema import Schema
-from selection.studio.task import Json, Task, read_task, result
+from selection.studio.api import MlBackend, Person, Project, Schema, Task, Webhook
+from selection.studio.task import Json, read_task, result
 
 SCHEMA = Schema(labels=("yes", "no"), from_name="verdict", to_name="text", text_field="text")
 
@@ -30,7 +28,7 @@ class FakeStudio:
     bodies: task id -> its JSON as the API tells it. down_after: so many calls are answered and
     every later one raises StudioDown, until `up()`. cut: tasks of an import that arrive although
     the import as a whole fails. before_import: called once, before the next import, as if
-    another admin were at work at the same moment.
+    another admin were at work at the same moment. read: how many tasks each call of `tasks` gave.
     """
 
     def __init__(self, schema: Schema = SCHEMA) -> None:
@@ -41,6 +39,7 @@ class FakeStudio:
         self.cut = 0
         self.before_import: Callable[[], object] | None = None
         self.calls: list[str] = []
+        self.read: list[int] = []
         self.policy = "Is the text good?"
         self.model_version = ""
         self.settings: dict[str, Any] = {}
@@ -103,14 +102,14 @@ class FakeStudio:
 
     def connect_backend(
         self, project_id: int, url: str, title: str, basic_auth: tuple[str, str] | None = None
-    ) -> projects.Backend:
+    ) -> MlBackend:
         self._call("connect_backend")
         if url not in self.connected and not self.connect_error:  # as it does: one without headers
             number = max(self.hooks, default=0) + 1
             self.hooks[number] = Webhook(number, f"{url}/webhook", project_id, True, (), {})
         self.connected[url] = basic_auth
         state = "Error" if self.connect_error else "Connected"
-        return projects.Backend(1, url, title, state, "v1", self.connect_error)
+        return MlBackend(1, url, title, state, "v1", self.connect_error)
 
     def up(self) -> None:
         """Answer again."""
@@ -120,12 +119,16 @@ class FakeStudio:
         self,
         project_id: int,
         schema: Schema | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        *,
+        after: int = 0,
     ) -> list[Task]:
         self._call("tasks")
-        if progress:
-            progress(len(self.bodies), len(self.bodies))
-        return [read_task(body, schema or self.schema, {}) for body in self.bodies.values()]
+        bodies = [body for number, body in sorted(self.bodies.items()) if number > after]
+        self.read.append(len(bodies))
+        if on_progress:
+            on_progress(len(bodies), len(bodies))
+        return [read_task(body, schema or self.schema, {}) for body in bodies]
 
     def import_tasks(self, project_id: int, tasks: Sequence[Json]) -> list[int]:
         meanwhile, self.before_import = self.before_import, None
@@ -269,7 +272,10 @@ class FakeScorer:
         self.waiting = 0
 
     def score(
-        self, served: Any, texts: Sequence[str], progress: Callable[[int, int], None] | None = None
+        self,
+        served: Any,
+        texts: Sequence[str],
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> Any:
         known: dict[str, int] = {}
         if served.adapter is not None:
@@ -284,14 +290,14 @@ class FakeScorer:
             if served.adapter is None:
                 votes[0 if len(text) % 2 else 1] += 1.0
             rows.append(np.array(votes) / sum(votes))
-        if progress:
-            progress(len(texts), len(texts))
+        if on_progress:
+            on_progress(len(texts), len(texts))
         return np.array(rows, dtype=np.float32).reshape(len(texts), len(served.labels))
 
 
 def fake_train(
-    model: str, policy: str, labels: Sequence[str], texts: Sequence[str], targets: Any,
-    prior: Any, recipe: Any, out: Path, *, threads: Any = None, progress: Any = None,
+    engine: Any, policy: str, labels: Sequence[str], texts: Sequence[str], targets: Any,
+    prior: Any, recipe: Any, out: Path, *, on_step: Any = None,
 ) -> Any:  # fmt: skip
     """Writes down which label each word stood with last; what FakeScorer reads."""
     from backend.train import Trained
@@ -302,6 +308,6 @@ def fake_train(
         for word in text.split()
     }
     (out / "adapter_model.safetensors").write_text(json.dumps(words))
-    if progress:
-        progress(1, 1, 0.5)
+    if on_step:
+        on_step(1, 1, 0.5)
     return Trained((0.0,) * len(labels), 1, 2.0, 0.5)

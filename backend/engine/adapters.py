@@ -1,4 +1,4 @@
-"""LoRA adapters in one loaded model: a few are kept, one or none is in use.
+"""LoRA adapters in one loaded model: a few are kept, one or none is in use, one may be trained.
 
 Raises VersionError for an adapter that is missing, damaged or made for another model.
 """
@@ -6,9 +6,11 @@ Raises VersionError for an adapter that is missing, damaged or made for another 
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import torch
 from peft import (
     LoraConfig,
     PeftConfig,
@@ -17,15 +19,34 @@ from peft import (
     set_peft_model_state_dict,
 )
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from backend.engine.cpu.lora import lean
+from backend.engine.cpu.lora import with_fast_layers
 from backend.versions.manifest import ADAPTER, ADAPTER_CONFIG
 from selection.errors import VersionError
 
 _KEPT = 3
+_FRESH = "fresh"
+
+
+@dataclass(frozen=True)
+class FreshAdapter:
+    """An adapter that is being trained. parameters: all that it learns."""
+
+    model: PeftModel
+    parameters: list[torch.nn.Parameter]
+
+    def save(self, out: Path) -> None:
+        """Write it without the path of the base model, which is not part of what was learned."""
+        tensors = get_peft_model_state_dict(self.model, adapter_name=_FRESH)
+        save_file({name: t.contiguous() for name, t in tensors.items()}, out / ADAPTER)
+        config = self.model.peft_config[_FRESH]
+        if isinstance(config, LoraConfig) and config.target_modules is not None:
+            config.target_modules = sorted(config.target_modules)  # a set has no fixed order
+        config.inference_mode = True
+        config.save_pretrained(str(out))
 
 
 class Adapters:
@@ -33,7 +54,7 @@ class Adapters:
 
     def __init__(self, causal: PreTrainedModel) -> None:
         self._causal = causal
-        self._model: PeftModel | None = None
+        self._model: PeftModel | None = None  # None without any adapter
         self._names: OrderedDict[Path, str] = OrderedDict()
 
     @contextmanager
@@ -48,38 +69,74 @@ class Adapters:
             with self._model.disable_adapter():
                 yield
 
+    @contextmanager
+    def fresh(self, config: LoraConfig, seed: int) -> Iterator[FreshAdapter]:
+        """Within it the model answers with a new adapter, the only thing that gradients reach.
+
+        Its first weights are drawn from the seed alone. Afterwards it is gone.
+        """
+        try:
+            with torch.random.fork_rng():  # peft draws from the global generator
+                torch.manual_seed(seed)
+                model = self._add(_FRESH, with_fast_layers(config))
+            model.set_adapter(_FRESH)
+            yield FreshAdapter(model, [p for p in model.parameters() if p.requires_grad])
+        finally:
+            self._remove(_FRESH)
+
     def _switch(self, adapter: Path) -> None:
-        model = self._model
-        if model is None or adapter not in self._names:
-            model = self._load(adapter)
+        if adapter not in self._names:
+            self._load(adapter)
         self._names.move_to_end(adapter)
-        model.set_adapter(self._names[adapter])
-        model.requires_grad_(False)  # set_adapter switches it on
+        self._activate(self._names[adapter])
         while len(self._names) > _KEPT:
             _, name = self._names.popitem(last=False)
-            model.delete_adapter(name)
+            self._remove(name)
 
-    def _load(self, adapter: Path) -> PeftModel:
+    def _load(self, adapter: Path) -> None:
         config, tensors = _read(adapter)
         name = "v" + sha256(str(adapter).encode()).hexdigest()[:16]
         try:
-            if self._model is None:
-                self._model = PeftModel(self._causal, config, adapter_name=name)
-            else:
-                self._model.add_adapter(name, config)
+            with torch.inference_mode(False):  # a tensor made within it could never be trained
+                model = self._add(name, config)
         except (ValueError, TypeError, RuntimeError) as error:
             raise _damaged(adapter, str(error)) from error
-        made = get_peft_model_state_dict(self._model, adapter_name=name)
+        made = get_peft_model_state_dict(model, adapter_name=name)
         if {k: v.shape for k, v in made.items()} != {k: v.shape for k, v in tensors.items()}:
-            self._model.delete_adapter(name)
+            self._remove(name)
             raise _damaged(adapter, "it was made for another base model")
-        set_peft_model_state_dict(self._model, tensors, adapter_name=name)
+        set_peft_model_state_dict(model, tensors, adapter_name=name)
         self._names[adapter] = name
+
+    def _add(self, name: str, config: PeftConfig) -> PeftModel:
+        if self._model is None:
+            self._model = PeftModel(self._causal, config, adapter_name=name)
+        else:
+            self._model.add_adapter(name, config)
         return self._model
+
+    def _activate(self, name: str) -> None:
+        if self._model is not None:
+            self._model.set_adapter(name)
+            self._model.requires_grad_(False)  # set_adapter switches it on
+
+    def _remove(self, name: str) -> None:
+        """Take it out, if it is there; with the last one peft's layers go, too."""
+        model = self._model
+        if model is None or name not in model.peft_config:
+            return
+        others = [other for other in model.peft_config if other != name]
+        if not others:
+            model.unload()  # type: ignore[operator]
+            self._model = None
+            return
+        if name in model.active_adapters:
+            self._activate(others[0])  # peft warns if it has to choose another one itself
+        model.delete_adapter(name)
 
 
 def _read(adapter: Path) -> tuple[PeftConfig, dict[str, Tensor]]:
-    """An adapter's config and tensors, checked before anything is put into the model."""
+    """Return an adapter's config and tensors, checked before anything is put into the model."""
     for file in (ADAPTER_CONFIG, ADAPTER):
         if not (adapter / file).is_file():
             raise VersionError(
@@ -92,7 +149,7 @@ def _read(adapter: Path) -> tuple[PeftConfig, dict[str, Tensor]]:
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise _damaged(adapter, str(error)) from error
     config.inference_mode = True
-    return lean(config) if isinstance(config, LoraConfig) else config, tensors
+    return with_fast_layers(config) if isinstance(config, LoraConfig) else config, tensors
 
 
 def _damaged(adapter: Path, reason: str) -> VersionError:

@@ -1,9 +1,8 @@
-"""The model in this process: one thread owns it, and reads what all other threads ask in batches.
+"""The model in this process: one thread reads with it what all other threads ask, in batches.
 
-Eight annotators who open a task at once are one batch, not eight; a bulk of thousands is many, and
-whoever asks for less comes first, but not for ever: a request's deadline is its arrival plus
-PATIENCE for every token that it asks for, and the earliest deadline is served. A batch is of one
-version, so that no answer mixes two.
+Eight annotators who open a task at once are one batch, not eight; a bulk of thousands is many
+(batching.py). A batch is of one version, so that no answer mixes two. A training has the model to
+itself.
 """
 
 import gc
@@ -15,39 +14,37 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from queue import SimpleQueue
 
 import numpy as np
 import torch
 
-from backend.engine import llm, prompt
+from backend.config import Settings
+from backend.engine import llm
 from backend.engine.adapters import Adapters
+from backend.engine.batching import Part, Request, take_batch
 from backend.engine.llm import Asked, Llm
-from backend.engine.protocol import Said
+from backend.engine.offline import resolve
+from backend.engine.protocol import Observe, OnBatch, T
 from backend.engine.served import Served
 from selection.errors import CruxError, ModelError
 from selection.types import Doubles
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 1e-3  # seconds a token, about what a small model on two cores takes to read it
-GATHER = 0.05  # seconds, at most, in which those who ask one thing after another meet again
+GATHER = 0.05  # seconds, at most, to wait for threads that ask one text after another
 BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}  # of one forward pass: bounds memory and waiting
-NICE = 5  # how far the model stands back behind the threads that answer
+NICE = 5  # how much lower the model's priority is than that of the threads that answer
+_LOWEST = 19  # priority on Linux
 _POLICIES = 8  # whose key-value caches are kept
 _CHUNK = 1024  # texts tokenised at a time
-
-Observe = Callable[[int, int, float], None]
 
 
 class Local:
     """An engine for many versions of one base model, asked from many threads.
 
-    model: a directory or Hugging Face id. threads: of torch, None leaves them alone. device,
-    dtype: as in llm.load. max_tokens: read of a text. batch_tokens: of one forward pass, None for
-    the device's. observe: called after each pass with its texts, tokens and seconds. The model is
-    loaded at the first question.
+    model: a directory or Hugging Face id; it is loaded when it is first needed. threads: of torch,
+    None leaves their number alone. device, dtype: as in llm.load. max_tokens: read of a text.
+    batch_tokens: of one forward pass, None for the device's. observe: called after each pass.
     """
 
     def __init__(
@@ -71,31 +68,35 @@ class Local:
         self._loading = threading.Lock()
         self._loaded: tuple[Llm, Adapters] | None = None
         self._policies: OrderedDict[tuple[str, tuple[str, ...]], Asked] = OrderedDict()
+        self._in_use = threading.Lock()  # the model and its adapters, by a batch or a training
         self._changed = threading.Condition()
-        self._waiting: list[_Request] = []
+        self._waiting: list[Request] = []
         self._thread: threading.Thread | None = None
         self._expected = 1  # requests, once those who are answered now have asked again
 
     @property
     def waiting(self) -> int:
-        """Texts that wait to be read."""
+        """See Engine."""
         with self._changed:
             return sum(len(request.left) for request in self._waiting)
 
-    def answer(self, served: Served, texts: Sequence[str], said: Said) -> None:
+    def answer(self, served: Served, texts: Sequence[str], on_batch: OnBatch) -> None:
         """See Engine."""
         for start in range(0, len(texts), _CHUNK):
-            ids = self._encode(texts[start : start + _CHUNK])
-            request = _Request(served, ids)
+            base, _ = self._ready()
+            request = Request(served, base.encode(texts[start : start + _CHUNK], self._max_tokens))
             self._ask(request)
             while request.unread:
                 positions, logits = request.next()
-                said([start + position for position in positions], logits)
+                on_batch([start + position for position in positions], logits)
 
-    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
-        base, _ = self._ready()
-        with base.tokenizing:
-            return prompt.encode(base.tokenizer, texts, self._max_tokens)
+    def train(self, run: Callable[[Llm, Adapters], T]) -> T:
+        """See Engine. It runs in the calling thread, between two batches."""
+        base, adapters = self._ready()
+        with self._in_use:
+            if self._threads is not None:
+                torch.set_num_threads(self._threads)  # each thread of Python has its own number
+            return run(base, adapters)
 
     def _ready(self) -> tuple[Llm, Adapters]:
         with self._loading:
@@ -104,13 +105,13 @@ class Local:
                     torch.set_num_threads(self._threads)
                 base = llm.load(self._model, self._device, self._dtype)
                 self._loaded = (base, Adapters(base.causal))
-                # What is loaded stays. To look through it for garbage takes .3 s now and then, in
-                # which not even /health is answered.
+                # What is loaded stays. Looking through it for garbage would take 0.3 s now and
+                # then, in which not even /health is answered.
                 gc.collect()
                 gc.freeze()
             return self._loaded
 
-    def _ask(self, request: "_Request") -> None:
+    def _ask(self, request: Request) -> None:
         with self._changed:
             self._waiting.append(request)
             self._start()
@@ -127,41 +128,38 @@ class Local:
             if self._waiting:
                 self._start()
 
-    # the thread that owns the model
+    # the thread that reads
 
     def _serve(self) -> None:
         _step_back()
         try:
             while True:
-                parts = self._next()
-                with self._answered(parts):
-                    self._read(parts)
+                self._gather()
+                with self._in_use:
+                    parts = self._take()
+                    with self._answered(parts):
+                        self._read(parts)
         finally:
             self._start_again()
 
-    def _next(self) -> list["_Part"]:
-        """Wait for requests; what of them makes the next batch."""
+    def _gather(self) -> None:
+        """Wait for requests, and a moment for those that will be there at once."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting)
             self._changed.wait_for(lambda: len(self._waiting) >= self._expected, GATHER)
-            waiting = sorted(self._waiting, key=lambda request: request.deadline)
-            served, room = waiting[0].served, self._room
-            parts: list[_Part] = []
-            for request in waiting:
-                if request.served == served:
-                    part = request.take(room, always=not parts)
-                    room -= part.tokens
-                    if part.positions:
-                        parts.append(part)
+
+    def _take(self) -> list[Part]:
+        with self._changed:
+            parts = take_batch(self._waiting, self._room)
             self._waiting = [request for request in self._waiting if request.left]
             return parts
 
     @contextmanager
-    def _answered(self, parts: Sequence["_Part"]) -> Iterator[None]:
-        """Nobody waits for ever: what goes wrong with a batch is told to all who are in it.
+    def _answered(self, parts: Sequence[Part]) -> Iterator[None]:
+        """Tell what goes wrong with a batch to all who are in it: nobody waits for ever.
 
-        An error of ours is theirs alone. Any other ends this thread, with its trace in the log,
-        and another one goes on.
+        A CruxError is for them alone. Any other error also ends this thread, with its trace in the
+        log, and another thread goes on.
         """
         told: CruxError | None = ModelError(
             "The model failed on these texts; the backend's log has the details."
@@ -184,8 +182,8 @@ class Local:
         base, _ = self._ready()
         return self._batch_tokens or BATCH_TOKENS.get(base.device.type, BATCH_TOKENS["cuda"])
 
-    def _read(self, parts: Sequence["_Part"]) -> None:
-        """One forward pass, in pieces where the memory of the device is too small for it."""
+    def _read(self, parts: Sequence[Part]) -> None:
+        """One forward pass; several where the memory of the device is too small for it."""
         base, adapters = self._ready()
         served = parts[0].request.served
         rows = [part.request.ids[position] for part in parts for position in part.positions]
@@ -220,7 +218,7 @@ class Local:
         return np.concatenate(parts)
 
     def _policy(self, served: Served) -> Asked:
-        """The policy as the base model has read it."""
+        """Return the policy as the base model has read it."""
         base, adapters = self._ready()
         key = (served.policy, served.labels)
         if key not in self._policies:
@@ -235,56 +233,25 @@ class Local:
 def _step_back() -> None:
     """Let the other threads of this process run first: /health must not wait for a batch.
 
-    On Linux each thread has a priority of its own, and torch's threads inherit it from this one.
+    On Linux each thread has a priority of its own, which the threads that it starts inherit, those
+    of torch and the successor of this one. So the process's own is what counts, its main thread's.
     """
     if sys.platform == "linux":
+        lower = min(_LOWEST, os.getpriority(os.PRIO_PROCESS, os.getpid()) + NICE)
         me = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + NICE)
+        # a higher priority than its own is more than a thread may take
+        os.setpriority(os.PRIO_PROCESS, me, max(lower, os.getpriority(os.PRIO_PROCESS, me)))
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Positions of one request's texts that one batch reads. tokens: of them."""
+def make_local(settings: Settings, observe: Observe | None = None) -> Local:
+    """Return the engine of the model that the settings name.
 
-    request: "_Request"
-    positions: list[int]
-    tokens: int
-
-
-@dataclass(eq=False)
-class _Request:
-    """Texts (token ids) that one thread waits for. left: positions not yet in a batch."""
-
-    served: Served
-    ids: list[list[int]]
-    left: list[int] = field(init=False)
-    unread: int = field(init=False)
-    deadline: float = field(init=False)
-    answers: SimpleQueue[tuple[list[int], Doubles] | CruxError] = field(init=False)
-
-    def __post_init__(self) -> None:
-        # the longest come first, so that too little memory shows at once
-        self.left = sorted(range(len(self.ids)), key=lambda i: len(self.ids[i]))
-        self.unread = len(self.ids)
-        self.deadline = time.monotonic() + PATIENCE * sum(map(len, self.ids))
-        self.answers = SimpleQueue()
-
-    def take(self, room: int, always: bool) -> _Part:
-        """The longest texts left that fit into `room` tokens; one at least if `always`."""
-        taken: list[int] = []
-        tokens = 0
-        while self.left:
-            more = len(self.ids[self.left[-1]]) + 1
-            if tokens + more > room and (taken or not always):
-                break
-            taken.append(self.left.pop())
-            tokens += more
-        return _Part(self, taken, tokens)
-
-    def next(self) -> tuple[list[int], Doubles]:
-        """Wait for a batch: positions and (b, k) logits. Raises what reading them raised."""
-        answer = self.answers.get()
-        if isinstance(answer, CruxError):
-            raise answer
-        self.unread -= len(answer[0])
-        return answer
+    Raises ModelError if it is the offline one and its package is missing.
+    """
+    return Local(
+        resolve(settings.llm, settings.home / "models"),
+        threads=settings.threads or None,
+        dtype=settings.dtype,
+        max_tokens=settings.max_tokens,
+        observe=observe,
+    )

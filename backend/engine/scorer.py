@@ -1,8 +1,8 @@
 """An engine's logits -> P(label | text): calibrated, shifted, remembered.
 
 A prompted model (no adapter) is calibrated on texts that say nothing about any policy, after
-contextual calibration (Zhao et al. 2021): what it answers there is its bias, and is taken off.
-The same text is never read twice by the same version: not while it is remembered, and not while
+contextual calibration (Zhao et al. 2021): what it answers there is its bias, and is subtracted.
+The same version never reads the same text twice: not while its answer is remembered, and not while
 another thread has it read.
 """
 
@@ -10,15 +10,20 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backend.config import Settings
-from backend.engine.protocol import Engine
+from backend.engine.protocol import Engine, Observe, T
 from backend.engine.served import Served
 from selection.types import Doubles, Floats
 
-Progress = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from backend.engine.adapters import Adapters
+    from backend.engine.llm import Llm
+
+OnProgress = Callable[[int, int], None]
 
 NEUTRAL = (
     "",
@@ -37,14 +42,12 @@ NEUTRAL = (
 ANSWERS = 100_000  # that are remembered
 BIASES = 64  # of policies
 
-_Key = tuple[Served, bytes]
-
 
 class Scorer:
     """Answers for many versions of one base model, asked from many threads.
 
     answers: how many are remembered. hit: called with the number of texts of each request that
-    were not read for it, since the answer was known or on its way.
+    were not read for it, since the answer was known or another request was reading it.
     """
 
     def __init__(
@@ -54,8 +57,8 @@ class Scorer:
         self._most = answers
         self._hit = hit
         self._changed = threading.Condition()
-        self._answers: OrderedDict[_Key, Floats] = OrderedDict()
-        self._reading: set[_Key] = set()
+        self._answers: OrderedDict[bytes, Floats] = OrderedDict()  # by _key
+        self._reading: set[bytes] = set()
         self._calibrating = threading.Lock()
         self._biases: OrderedDict[tuple[str, tuple[str, ...]], Doubles] = OrderedDict()
 
@@ -64,54 +67,59 @@ class Scorer:
         """Texts that the engine has still to read."""
         return self._engine.waiting
 
-    def score(
-        self, served: Served, texts: Sequence[str], progress: Progress | None = None
-    ) -> Floats:
-        """(n, k) P(label | text), rows in the order of `texts`, each sums to 1.
+    def train(self, run: "Callable[[Llm, Adapters], T]") -> T:
+        """See Engine."""
+        return self._engine.train(run)
 
-        progress: called after each batch with the different texts done, and in all.
+    def score(
+        self, served: Served, texts: Sequence[str], on_progress: OnProgress | None = None
+    ) -> Floats:
+        """Return (n, k) P(label | text), rows in the order of `texts`, each of which sums to 1.
+
+        on_progress: called after each batch with the number of different texts done, and in all.
 
         Raises VersionError if the version's adapter is missing or damaged, ModelError if the
         base model cannot be loaded or the policy does not fit into it.
         """
-        digests = [_digest(text) for text in texts]
-        texts_of = dict(zip(digests, texts, strict=True))
+        keys = [_key(served.version, text) for text in texts]
+        text_of = dict(zip(keys, texts, strict=True))
         known: dict[bytes, Floats] = {}
         read = 0
-        while len(known) < len(texts_of):
-            mine, others = self._share(served, texts_of, known)
+        while len(known) < len(text_of):
+            mine, others = self._share(text_of, known)
             try:
                 if mine:
                     read += len(mine)
-                    unread = {digest: texts_of[digest] for digest in mine}
-                    self._read(served, unread, known, progress, len(texts_of))
+                    unread = {key: text_of[key] for key in mine}
+                    self._read(served, unread, known, on_progress, len(text_of))
             finally:
-                self._give_up(served, mine)  # of what was not read others may try
-            self._wait(served, others)
+                self._give_up(mine)  # others may try what was not read
+            self._wait(others)
         if self._hit is not None:
             self._hit(len(texts) - read)
-        if not digests:
+        if not keys:
             return np.zeros((0, len(served.labels)), dtype=np.float32)
-        return np.stack([known[digest] for digest in digests])
+        return np.stack([known[key] for key in keys])
 
     def _share(
-        self, served: Served, digests: Iterable[bytes], known: dict[bytes, Floats]
+        self, keys: Iterable[bytes], known: dict[bytes, Floats]
     ) -> tuple[list[bytes], list[bytes]]:
-        """What is remembered goes to `known`; of the rest, what is ours to read and what is not."""
+        """Add what is remembered to `known`. Of the rest return what this thread must read, and
+        what others are reading."""
         mine, others = [], []
         with self._changed:
-            for digest in digests:
-                if digest in known:
+            for key in keys:
+                if key in known:
                     continue
-                row = self._answers.get((served, digest))
+                row = self._answers.get(key)
                 if row is not None:
-                    self._answers.move_to_end((served, digest))
-                    known[digest] = row
-                elif (served, digest) in self._reading:
-                    others.append(digest)
+                    self._answers.move_to_end(key)
+                    known[key] = row
+                elif key in self._reading:
+                    others.append(key)
                 else:
-                    self._reading.add((served, digest))
-                    mine.append(digest)
+                    self._reading.add(key)
+                    mine.append(key)
         return mine, others
 
     def _read(
@@ -119,94 +127,86 @@ class Scorer:
         served: Served,
         texts: dict[bytes, str],
         known: dict[bytes, Floats],
-        progress: Progress | None,
+        on_progress: OnProgress | None,
         total: int,
     ) -> None:
-        digests = list(texts)
+        keys = list(texts)
         shift = np.array(served.offsets or (0.0,))
         if served.adapter is None:
             shift = shift - self._bias(served)
 
-        def said(positions: Sequence[int], logits: Doubles) -> None:
+        def on_batch(positions: Sequence[int], logits: Doubles) -> None:
             shifted = logits + shift
             powers = np.exp(shifted - shifted.max(axis=1, keepdims=True))
             rows = np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
-            read = {digests[i]: row for i, row in zip(positions, rows, strict=True)}
+            read = {keys[i]: row for i, row in zip(positions, rows, strict=True)}
             known.update(read)
-            self._remember(served, read)
-            if progress is not None:
-                progress(len(known), total)
+            self._remember(read)
+            if on_progress is not None:
+                on_progress(len(known), total)
 
-        self._engine.answer(served, list(texts.values()), said)
+        self._engine.answer(served, list(texts.values()), on_batch)
 
     def _bias(self, served: Served) -> Doubles:
-        """(k,) what the base model answers to texts that say nothing, as log-probabilities."""
+        """Return (k,) log-probabilities that the base model gives to texts that say nothing."""
         key = (served.policy, served.labels)
         with self._calibrating:
             if key not in self._biases:
                 found = np.zeros((len(NEUTRAL), len(served.labels)))
 
-                def said(positions: Sequence[int], logits: Doubles) -> None:
+                def on_batch(positions: Sequence[int], logits: Doubles) -> None:
                     top = logits.max(axis=1, keepdims=True)
                     total = np.log(np.exp(logits - top).sum(axis=1, keepdims=True)) + top
                     found[list(positions)] = logits - total
 
-                self._engine.answer(served.base, NEUTRAL, said)
+                self._engine.answer(served.base, NEUTRAL, on_batch)
                 self._biases[key] = np.median(found, axis=0)
             self._biases.move_to_end(key)
             while len(self._biases) > BIASES:
                 self._biases.popitem(last=False)
             return self._biases[key]
 
-    def _remember(self, served: Served, read: dict[bytes, Floats]) -> None:
+    def _remember(self, read: dict[bytes, Floats]) -> None:
         with self._changed:
-            for digest, row in read.items():
-                self._answers[served, digest] = row
-                self._reading.discard((served, digest))
+            for key, row in read.items():
+                self._answers[key] = row
+                self._reading.discard(key)
             while len(self._answers) > self._most:
                 self._answers.popitem(last=False)
             self._changed.notify_all()
 
-    def _give_up(self, served: Served, digests: Sequence[bytes]) -> None:
+    def _give_up(self, keys: Sequence[bytes]) -> None:
         with self._changed:
-            self._reading.difference_update((served, digest) for digest in digests)
+            self._reading.difference_update(keys)
             self._changed.notify_all()
 
-    def _wait(self, served: Served, digests: Sequence[bytes]) -> None:
-        """Until others have read these texts, or have failed to."""
-        keys = [(served, digest) for digest in digests]
+    def _wait(self, keys: Sequence[bytes]) -> None:
+        """Wait until others have read these texts, or have failed to."""
         with self._changed:
-            self._changed.wait_for(lambda: not any(key in self._reading for key in keys))
+            self._changed.wait_for(lambda: self._reading.isdisjoint(keys))
 
 
 def make_scorer(
     settings: Settings,
-    observe: Callable[[int, int, float], None] | None = None,
+    observe: Observe | None = None,
     hit: Callable[[int], None] | None = None,
     answers: int = ANSWERS,
 ) -> Scorer:
-    """The scorer with the engine that the settings name; a model loads at its first use.
+    """Return the scorer with the engine that the settings name; a model loads at its first use.
 
-    observe: called by the engine after each batch with its texts, tokens and seconds. answers,
-    hit: as in Scorer.
+    observe: called by the engine after each batch. answers, hit: as in Scorer.
     """
-    # neither engine is imported before it is needed: /health is answered before torch is there
+    # Neither engine is imported before it is needed: /health is answered before torch is there.
     if settings.llm_url:
         from backend.engine.remote.engine import connect
 
         return Scorer(connect(settings, observe), answers, hit)
-    from backend.engine.local import Local
-    from backend.engine.offline import resolve
+    from backend.engine.local import make_local
 
-    local = Local(
-        resolve(settings.llm, settings.home / "models"),
-        threads=settings.threads or None,
-        dtype=settings.dtype,
-        max_tokens=settings.max_tokens,
-        observe=observe,
-    )
-    return Scorer(local, answers, hit)
+    return Scorer(make_local(settings, observe), answers, hit)
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _key(version: str, text: str) -> bytes:
+    """Return 16 bytes that stand for a version's answer to a text."""
+    asked = f"{version}\0{text}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(asked, digest_size=16).digest()

@@ -1,15 +1,18 @@
-"""A model version as an engine wants it: what is asked, of which weights, with which offsets."""
+"""A model version as an engine needs it: what is asked, with which weights and offsets."""
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from backend.versions.manifest import Manifest
+from backend.versions.registry import Registry
 
 
 @dataclass(frozen=True)
 class Served:
     """A model version. adapter: its directory, None for the prompted base model.
 
-    version: a name that no other version has, in any project. offsets: (k,) added to the logits of
-    the labels, () for none.
+    version: a name that no other version has, in any project: what it answered is remembered by
+    it. offsets: (k,) added to the logits of the labels, () for none.
     """
 
     version: str
@@ -26,3 +29,14 @@ class Served:
     def base(self) -> "Served":
         """The same question to the base model."""
         return Served(f"{self.version} (base)", self.policy, self.labels, None)
+
+
+def served(registry: Registry, project: int, manifest: Manifest) -> Served:
+    """Return a project's version. Raises VersionError if its adapter is missing or damaged."""
+    return Served(
+        version=f"{project}/{manifest.version}",
+        policy=manifest.policy,
+        labels=manifest.labels,
+        adapter=registry.adapter(project, manifest),
+        offsets=manifest.offsets,
+    )

@@ -3,11 +3,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from backend.config import Settings
+from backend.engine.adapters import Adapters
+from backend.engine.llm import Llm
 from backend.engine.local import Local
-from backend.engine.scorer import Scorer
+from backend.engine.scorer import Scorer, make_scorer
 from backend.engine.served import Served
-from backend.train import Recipe, class_weights, prior_offsets, train
+from backend.train import Recipe, Trained, class_weights, prior_offsets, train
 from selection.errors import ModelError
 from tests.backend.engine.tiny_model import tiny_model
 
@@ -28,56 +32,105 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return tiny_model(tmp_path_factory.mktemp("model"))
 
 
+@pytest.fixture
+def engine(model: str) -> Local:
+    return Local(model, threads=1, device="cpu")
+
+
+def trained(engine: Local | Scorer, out: Path, recipe: Recipe = FAST) -> Trained:
+    return train(engine, POLICY, LABELS, TEXTS, TARGETS, PRIOR, recipe, out)
+
+
+def written(out: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in out.iterdir()}
+
+
 def folder(tmp_path: Path, name: str) -> Path:
     (tmp_path / name).mkdir()
     return tmp_path / name
 
 
-def test_a_trained_adapter_answers_as_its_examples_do(model: str, tmp_path: Path) -> None:
-    done: list[tuple[int, int, float]] = []
-    trained = train(
-        *(model, POLICY, LABELS, TEXTS, TARGETS, PRIOR, FAST, tmp_path),
-        threads=1,
-        progress=lambda *step: done.append(step),
+def test_a_trained_adapter_answers_as_its_examples_do(engine: Local, tmp_path: Path) -> None:
+    steps: list[tuple[int, int, float]] = []
+    found = train(
+        *(engine, POLICY, LABELS, TEXTS, TARGETS, PRIOR, FAST, tmp_path),
+        on_step=lambda *step: steps.append(step),
     )
-    assert trained.steps == 24
-    assert [step for step, _, _ in done] == list(range(1, 25))
-    assert trained.loss == pytest.approx(np.mean([loss for _, _, loss in done[-4:]]))
-    assert trained.loss < 0.3 < done[0][2]
+    assert found.steps == 24
+    assert [(done, total) for done, total, _ in steps] == [(n, 24) for n in range(1, 25)]
+    assert found.loss == pytest.approx(np.mean([loss for _, _, loss in steps[-4:]]))
+    assert found.loss < 0.3 < steps[0][2]
     served = Served("v", POLICY, LABELS, tmp_path)
-    answers = Scorer(Local(model, threads=1)).score(served, TEXTS).argmax(axis=1)
+    answers = Scorer(engine).score(served, TEXTS).argmax(axis=1)
     assert answers.tolist() == TARGETS.tolist()
 
 
 def test_the_same_inputs_give_the_same_bytes_and_another_seed_others(
     model: str, tmp_path: Path
 ) -> None:
-    written = []
+    bytes_of = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         out = folder(tmp_path, name)
-        recipe = Recipe(epochs=1, seed=seed)
-        train(model, POLICY, LABELS, TEXTS, TARGETS, PRIOR, recipe, out, threads=1)
-        written.append({file.name: file.read_bytes() for file in out.iterdir()})
-    assert set(written[0]) == {"adapter_config.json", "adapter_model.safetensors"}
-    assert written[0] == written[1]
+        trained(Local(model, threads=1, device="cpu"), out, Recipe(epochs=1, seed=seed))
+        bytes_of[name] = written(out)
+    assert set(bytes_of["a"]) == {"adapter_config.json", "adapter_model.safetensors"}
+    assert bytes_of["a"] == bytes_of["b"]
     weights = "adapter_model.safetensors"
-    assert written[0][weights] != written[2][weights]
-    assert model.encode() not in written[0]["adapter_config.json"]
+    assert bytes_of["a"][weights] != bytes_of["c"][weights]
+    assert model.encode() not in bytes_of["a"]["adapter_config.json"]
 
 
-def test_training_leaves_the_global_generator_alone(model: str, tmp_path: Path) -> None:
-    import torch
+def test_what_an_engine_has_read_and_trained_before_changes_no_byte(
+    model: str, engine: Local, tmp_path: Path
+) -> None:
+    first, second, again = (folder(tmp_path, name) for name in ("first", "second", "again"))
+    fresh = Local(model, threads=1, device="cpu")
+    trained(fresh, first)
+    scorer = Scorer(engine, answers=0)
+    scorer.score(Served("base", POLICY, LABELS, None), TEXTS)
+    scorer.score(Served("first", POLICY, LABELS, first), TEXTS)
+    trained(engine, second, Recipe(epochs=1, seed=3, rank=4))
+    scorer.score(Served("second", POLICY, LABELS, second), TEXTS)
+    trained(engine, again)
+    assert written(again) == written(first)
 
+
+def test_served_answers_are_the_same_before_and_after_a_training(
+    engine: Local, tmp_path: Path
+) -> None:
+    one, two = folder(tmp_path, "one"), folder(tmp_path, "two")
+    trained(engine, one)
+    scorer = Scorer(engine, answers=0)
+    versions = [Served("base", POLICY, LABELS, None), Served("one", POLICY, LABELS, one)]
+    before = [scorer.score(version, TEXTS).tolist() for version in versions]
+    trained(engine, two, Recipe(epochs=1, seed=3))
+    assert [scorer.score(version, TEXTS).tolist() for version in versions] == before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_training_computes_in_the_numbers_of_the_settings(
+    model: str, tmp_path: Path, dtype: str
+) -> None:
+    scorer = make_scorer(Settings(home=tmp_path, llm=model, threads=1, dtype=dtype))
+    used: list[torch.dtype] = []
+
+    def dtype_of(base: Llm, adapters: Adapters) -> None:
+        used.append(base.causal.dtype)
+
+    scorer.train(dtype_of)
+    found = trained(scorer, folder(tmp_path, "out"))
+    assert used == [getattr(torch, dtype)]
+    assert found.loss < 0.3
+
+
+def test_training_leaves_the_global_generator_alone(engine: Local, tmp_path: Path) -> None:
     before = torch.get_rng_state()
-    recipe = Recipe(max_steps=1)
-    train(model, POLICY, LABELS, TEXTS, TARGETS, PRIOR, recipe, tmp_path, threads=1)
+    trained(engine, tmp_path, Recipe(max_steps=1))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_steps_are_bounded(model: str, tmp_path: Path) -> None:
-    recipe = Recipe(epochs=50, batch_size=4, max_steps=5)
-    out = train(model, POLICY, LABELS, TEXTS, TARGETS, PRIOR, recipe, tmp_path, threads=1)
-    assert out.steps == 5
+def test_the_steps_are_bounded(engine: Local, tmp_path: Path) -> None:
+    assert trained(engine, tmp_path, Recipe(epochs=50, batch_size=4, max_steps=5)).steps == 5
 
 
 def test_weights_are_inverse_to_frequency_and_bounded() -> None:
@@ -101,19 +154,26 @@ def test_the_offset_of_a_label_without_examples_is_finite() -> None:
 
 @pytest.mark.parametrize("targets", [[], [1, 1, 1]])
 def test_examples_of_fewer_than_two_labels_are_refused(
-    model: str, tmp_path: Path, targets: list[int]
+    engine: Local, tmp_path: Path, targets: list[int]
 ) -> None:
     texts = TEXTS[: len(targets)]
     with pytest.raises(ModelError, match="at least two labels.*of 'fine'"):
-        train(model, POLICY, LABELS, texts, np.array(targets, int), PRIOR, FAST, tmp_path)
+        train(engine, POLICY, LABELS, texts, np.array(targets, int), PRIOR, FAST, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_training_that_diverges_says_what_to_change(model: str, tmp_path: Path) -> None:
+def test_a_training_that_diverges_says_what_to_change_and_leaves_nothing(
+    engine: Local, tmp_path: Path
+) -> None:
+    base = Served("base", POLICY, LABELS, None)
+    before = Scorer(engine).score(base, TEXTS).tolist()
     wild = Recipe(learning_rate=1e30, epochs=4, clip=1e30)
-    with pytest.raises(ModelError, match=r"no longer a number.*learning rate below 1e\+30"):
-        train(model, POLICY, LABELS, TEXTS, TARGETS, PRIOR, wild, tmp_path, threads=1)
+    with pytest.raises(
+        ModelError, match=r"no longer a number.*learning rate below 1e\+30.*CRUX_DTYPE=float32"
+    ):
+        trained(engine, tmp_path, wild)
     assert list(tmp_path.iterdir()) == []
+    assert Scorer(engine).score(base, TEXTS).tolist() == before
 
 
 def test_a_recipe_is_written_out_whole() -> None:

@@ -1,10 +1,10 @@
-"""Attention of many texts to one prefix that they share, and each to itself.
+"""Attention of many texts to one prefix that they share, and of each to itself.
 
 softmax over (prefix, own text) is put together from its two parts by their log-sum-exps, exactly
 (as in FlashAttention's split keys, Dao et al. 2022, and Hydragen, Juravsky et al. 2024). So the
 prefix's keys and values are read once for all texts of a batch and never copied, and a long policy
-costs little more than a short one. Registered with transformers under the name NAME; for CPUs,
-where its kernel tells the log-sum-exps.
+costs little more than a short one. Registered with transformers as NAME. For CPUs: torch's kernel
+for them returns the log-sum-exps, by an operator that is private and may be missing.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,15 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from backend.engine.cpu.packing import Block, Stream
+from backend.engine.padding import Past
 
 NAME = "crux_shared_prefix"
-Past = tuple[tuple[Tensor, Tensor], ...]
+OPERATOR = "_scaled_dot_product_flash_attention_for_cpu"
 
-_forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+def available() -> bool:
+    """Whether this torch has the operator, forwards and backwards."""
+    return all(hasattr(torch.ops.aten, name) for name in (OPERATOR, f"{OPERATOR}_backward"))
 
 
 def attend(
@@ -40,7 +43,7 @@ def attend(
     """(1, t, heads, d) from query (1, heads, t, d), key and value (1, groups, t, d).
 
     stream: the t tokens. shared_prefix: per layer, keys and values (1, groups, p, d). Without the
-    two this is transformers' own "sdpa"; with them the mask does not count.
+    two this is transformers' own "sdpa"; with them the mask is ignored.
     """
     if shared_prefix is None or stream is None:
         return sdpa_attention_forward(
@@ -55,7 +58,7 @@ class _Attend(torch.autograd.Function):
     """Both parts and their sum. The prefix is a constant: it gets no gradient.
 
     Shapes as in `attend`. The kernel shares keys among heads by itself, and both it and the model
-    keep a token's heads side by side in memory: most of what follows is views.
+    keep a token's heads side by side in memory, so most of what follows is views.
     """
 
     @staticmethod
@@ -68,7 +71,7 @@ class _Attend(torch.autograd.Function):
             for block in stream.blocks
         ]
         own, own_lse = (_flat([part[i] for part in parts], stream) for i in (0, 1))
-        # the heads that share a key ask a long prefix together: the kernel takes larger pieces
+        # the heads that share a key ask the prefix together, so that the kernel gets larger pieces
         together = q.reshape(1, pk.shape[1], -1, q.shape[3])
         before, before_lse = (
             x.reshape(q.shape[: x.ndim]).transpose(1, 2)
@@ -87,7 +90,7 @@ class _Attend(torch.autograd.Function):
         q, k, v, pk, pv, out, lse = ctx.saved_tensors
         stream: Stream = ctx.stream
         grad, out, lse = (x.transpose(1, 2) for x in (grad.contiguous(), out, lse))
-        # With the whole's output and log-sum-exp each part's own backward is the whole's.
+        # Given the output and log-sum-exp of the whole, each part's backward is its share of it.
         parts = [
             _backward(
                 _rows(grad, block) * block.real[:, None, :, None],
@@ -112,6 +115,14 @@ def _flat(rows: Sequence[Tensor], stream: Stream) -> Tensor:
     """(m, heads, w, ...) of all blocks -> (1, t, heads, ...)."""
     tokens = torch.cat([x.transpose(1, 2).flatten(0, 1) for x in rows])
     return tokens.index_select(0, stream.back)[None]
+
+
+def _forward(*args: Any, **more: Any) -> Any:
+    return getattr(torch.ops.aten, OPERATOR)(*args, **more)
+
+
+def _backward(*args: Any, **more: Any) -> Any:
+    return getattr(torch.ops.aten, f"{OPERATOR}_backward")(*args, **more)
 
 
 AttentionInterface.register(NAME, attend)

@@ -14,14 +14,17 @@ from torch import Tensor
 from backend.engine.cpu.onednn import linear
 
 
-def lean(config: LoraConfig) -> LoraConfig:
-    """The config with this layer in place of peft's for linear layers; saved files are the same."""
-    config._register_custom_module({torch.nn.Linear: Lean})
+def with_fast_layers(config: LoraConfig) -> LoraConfig:
+    """Have the config use this layer instead of peft's for linear ones; saved files are the same."""
+    config._register_custom_module({torch.nn.Linear: FastLoraLinear})
     return config
 
 
-class Lean(lora.Linear):
-    """A linear layer with an adapter. What is unusual about an adapter is left to peft."""
+class FastLoraLinear(lora.Linear):
+    """A linear layer with an adapter. What is unusual about an adapter is left to peft.
+
+    "Linear" is part of the name since peft finds layers that have adapters already by it.
+    """
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """(..., out) from (..., in)."""
@@ -35,7 +38,7 @@ class Lean(lora.Linear):
         return _Sum.apply(x, weight, a, b, self.scaling[name])  # type: ignore[no-any-return, no-untyped-call]
 
     def _alone(self) -> str | None:
-        """The one active adapter of the plain kind; None if there is none, or several."""
+        """Return the one active adapter of the plain kind; None if there is none, or several."""
         names = self.active_adapters
         if self.disable_adapters or self.merged or len(names) != 1 or names[0] not in self.lora_A:
             return None

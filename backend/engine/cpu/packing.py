@@ -1,8 +1,8 @@
 """Texts of different length -> one stream of tokens, so that none of it is padding.
 
 A batch of texts padded to the longest computes much that nobody reads. Here the texts of a batch
-follow each other in one long row, in which all of a model but its attention works on each token
-alone. For the attention (attend.py) texts of similar length stand in blocks, a row each.
+follow each other in one long row; all of a model but its attention works on each token alone. For
+the attention (attention.py) texts of similar length stand in blocks, a row each.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_ALIKE = 0.5  # of a block's width: what is shorter stands in another block
+_ALIKE = 0.5  # share of a block's width: shorter texts stand in another block
 
 
 @dataclass(frozen=True)
 class Block:
-    """m texts of similar length. places: (m, w) of their tokens in the stream, a row a text; a
-    text that is shorter repeats its last. real: (m, w) False where it does."""
+    """m texts of similar length, a row each.
+
+    places: (m, w) of their tokens in the stream; a shorter text repeats its last token. real:
+    (m, w), False where it does.
+    """
 
     places: Tensor
     real: Tensor
@@ -27,27 +30,27 @@ class Block:
 class Stream:
     """n texts, t tokens in all.
 
-    ids, positions: (1, t). ends: (n,) place of each text's last token. back: (t,) where each token
+    ids, positions: (1, t). last: (n,) place of each text's last token. back: (t,) where each token
     stands in the rows of all blocks, one after the other.
     """
 
     ids: Tensor
     positions: Tensor
-    ends: Tensor
+    last: Tensor
     blocks: tuple[Block, ...]
     back: Tensor
 
 
 def join(rows: Sequence[Sequence[int]], first: int) -> Stream:
-    """One stream of n texts (lists of token ids, none empty), in their order.
+    """Return one stream of n texts (lists of token ids, none empty), in their order.
 
     first: position of each text's first token, which is the length of the prefix before it.
     """
     lengths = torch.tensor([len(row) for row in rows], dtype=torch.long)
     if not len(rows) or int(lengths.min()) == 0:
         raise ValueError("every text must have a token, the end of the prompt at least")
-    ends = lengths.cumsum(0) - 1
-    starts = ends - lengths + 1
+    last = lengths.cumsum(0) - 1
+    starts = last - lengths + 1
     total = int(lengths.sum())
     ids = torch.tensor([token for row in rows for token in row], dtype=torch.long)
     positions = first + torch.arange(total) - starts.repeat_interleave(lengths)
@@ -56,11 +59,11 @@ def join(rows: Sequence[Sequence[int]], first: int) -> Stream:
     at = torch.cat([block.real.flatten() for block in blocks]).nonzero().flatten()
     back = torch.empty(total, dtype=torch.long)
     back[standing] = at
-    return Stream(ids[None], positions[None], ends, blocks, back)
+    return Stream(ids[None], positions[None], last, blocks, back)
 
 
 def _alike(lengths: Tensor) -> Iterator[Tensor]:
-    """Positions of texts, in blocks of similar length, the longest first."""
+    """Yield positions of texts of similar length, a block each, the longest first."""
     order = lengths.argsort(descending=True, stable=True)
     start = 0
     for stop in range(1, len(order) + 1):

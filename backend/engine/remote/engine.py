@@ -1,8 +1,8 @@
 """An OpenAI-compatible server as the engine: texts -> logits of the answer tokens, by HTTP.
 
 The prompt is the local engine's, made here with the tokenizer of CRUX_LLM and sent as token ids.
-So the server must serve CRUX_LLM: it is asked once to turn some ids back into text. Training stays
-here.
+So the server must serve CRUX_LLM: it is asked once to turn some ids back into text. Such a server
+cannot train, so the model is loaded here, too, at the first training.
 """
 
 import threading
@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -17,7 +19,7 @@ from backend.config import Settings
 from backend.engine import prompt as prompts
 from backend.engine.offline import resolve
 from backend.engine.prompt import Prompt
-from backend.engine.protocol import Said
+from backend.engine.protocol import Observe, OnBatch, T, Trainable
 from backend.engine.remote.adapters import RemoteAdapters
 from backend.engine.remote.completions import UnknownModel, logprobs
 from backend.engine.remote.http import LlmServer
@@ -25,20 +27,22 @@ from backend.engine.served import Served
 from selection.errors import ModelError
 from selection.types import Doubles
 
-Observe = Callable[[int, int, float], None]
+if TYPE_CHECKING:
+    from backend.engine.adapters import Adapters
+    from backend.engine.llm import Llm
 
 DEADLINE = 90.0  # seconds for an answer; Label Studio waits 100 for a prediction
-_TEXTS = 4  # in one request: what fails or waits is little
-_CHUNK = 1024  # tokenised at a time
-_PROBE = "The quick brown fox jumps over 13 lazy dogs."
+_TEXTS = 4  # in one request: few, so that little is asked again or waits when one fails
+_CHUNK = 1024  # texts tokenised at a time
+_PANGRAM = "The quick brown fox jumps over 13 lazy dogs."
 
 
 class Remote:
     """An engine for many versions of one base model, asked from many threads.
 
     model: name of the base model, as the server may know it. tokenizer: a directory or Hugging
-    Face id. requests: in flight at most. observe: called after each request with its texts, their
-    tokens and seconds.
+    Face id. trainer: makes what owns a copy of the model to train. requests: in flight at most.
+    observe: called after each request.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Remote:
         *,
         model: str,
         tokenizer: str,
+        trainer: Callable[[], Trainable],
         requests: int = 16,
         max_tokens: int = 256,
         observe: Observe | None = None,
@@ -56,6 +61,8 @@ class Remote:
         self._adapters = adapters
         self._model = model
         self._tokenizer = tokenizer
+        self._make_trainer = trainer
+        self._trainer: Trainable | None = None
         self._requests = requests
         self._max_tokens = max_tokens
         self._observe = observe
@@ -68,34 +75,42 @@ class Remote:
 
     @property
     def waiting(self) -> int:
-        """See Engine. Those in flight are among them."""
+        """See Engine. Those in flight count."""
         return self._waiting
 
-    def answer(self, served: Served, texts: Sequence[str], said: Said) -> None:
+    def answer(self, served: Served, texts: Sequence[str], on_batch: OnBatch) -> None:
         """See Engine."""
         if not texts:
             return
         left = len(texts)
         self._count(left)
 
-        def told(positions: Sequence[int], logits: Doubles) -> None:
+        def counted(positions: Sequence[int], logits: Doubles) -> None:
             nonlocal left
             left -= len(positions)
             self._count(-len(positions))
-            said(positions, logits)
+            on_batch(positions, logits)
 
         try:
-            self._answer(served, texts, told)
+            self._answer(served, texts, counted)
         finally:
             self._count(-left)
+
+    def train(self, run: "Callable[[Llm, Adapters], T]") -> T:
+        """See Engine. Nothing that is to be read waits: the server reads it meanwhile."""
+        with self._lock:
+            if self._trainer is None:
+                self._trainer = self._make_trainer()
+            trainer = self._trainer
+        return trainer.train(run)
 
     def _count(self, texts: int) -> None:
         with self._counting:
             self._waiting += texts
 
-    def _answer(self, served: Served, texts: Sequence[str], said: Said) -> None:
+    def _answer(self, served: Served, texts: Sequence[str], on_batch: OnBatch) -> None:
         tokenizer, base = self._meet()
-        with self._lock:  # a tokenizer's settings are not for two threads
+        with self._lock:  # a tokenizer keeps the settings of a call
             prompt = prompts.build(tokenizer, served.policy, served.labels)
             answers = tuple(str(tokenizer.decode([token])) for token in prompt.answers)
         with self._adapters.use(served, base) as name:
@@ -103,7 +118,7 @@ class Remote:
                 with self._lock:
                     ids = prompts.encode(tokenizer, texts[start : start + _CHUNK], self._max_tokens)
                 question = _Question(served, name, prompt, answers)
-                self._read(question, ids, start, said)
+                self._read(question, ids, start, on_batch)
 
     def close(self) -> None:
         """End the connections; what is in flight is answered first."""
@@ -112,10 +127,10 @@ class Remote:
         self._server.close()
 
     def _read(
-        self, question: "_Question", ids: Sequence[Sequence[int]], first: int, said: Said
+        self, question: "_Question", ids: Sequence[Sequence[int]], first: int, on_batch: OnBatch
     ) -> None:
-        """No more of one caller wait in the pool than it takes at once: a bulk lets others by."""
-        # alike lengths together: the texts of a request are done at about the same time
+        """Hand the pool no more of one caller than it takes at once: a bulk lets others by."""
+        # similar lengths together, so that the texts of a request are done at about the same time
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
         batches = iter([order[i : i + _TEXTS] for i in range(0, len(order), _TEXTS)])
         flying: dict[Future[Doubles], list[int]] = {}
@@ -129,7 +144,7 @@ class Remote:
                 if not flying:
                     return
                 for job in wait(flying, return_when=FIRST_COMPLETED).done:
-                    said([first + i for i in flying.pop(job)], job.result())
+                    on_batch([first + i for i in flying.pop(job)], job.result())
         finally:
             for job in flying:
                 job.cancel()
@@ -139,16 +154,16 @@ class Remote:
         rows = [[*prompt.prefix, *row, *prompt.suffix] for row in ids]
         began = time.monotonic()
 
-        def asked() -> Doubles:
-            return logprobs(*(self._server, question.name, rows, prompt.answers, question.answers))
-
+        ask = partial(
+            logprobs, self._server, question.name, rows, prompt.answers, question.answers
+        )
         try:
-            logits = asked()
+            logits = ask()
         except UnknownModel:
             if question.served.adapter is None:
                 raise
             self._adapters.load(question.name, question.served.adapter)  # a restart forgot it
-            logits = asked()
+            logits = ask()
         if self._observe is not None:
             self._observe(len(ids), sum(map(len, ids)), time.monotonic() - began)
         return logits
@@ -161,9 +176,10 @@ class Remote:
             return self._pool
 
     def _meet(self) -> tuple[PreTrainedTokenizerBase, str]:
-        """The tokenizer, and the base model's name on the server.
+        """Return the tokenizer, and the base model's name on the server.
 
-        Callers do not wait for each other here: of a server that is away each hears in its time.
+        Callers do not wait for each other here: each hears by its own deadline of a server that
+        is away.
         """
         with self._lock:
             if self._tokens is None:
@@ -172,8 +188,8 @@ class Remote:
         if name is None:
             name = self._name()
             with self._lock:
-                probe = prompts.plain(tokenizer, _PROBE)
-            self._compare(probe, name)
+                tokens = prompts.plain(tokenizer, _PANGRAM)
+            self._compare(tokens, name)
             self._base = name
         return tokenizer, name
 
@@ -204,11 +220,11 @@ class Remote:
             f"(/v1/models answered {reply.status_code}). Correct CRUX_LLM or CRUX_LLM_URL."
         )
 
-    def _compare(self, probe: Sequence[int], name: str) -> None:
-        """Our ids must be the server's: to another model they would be another text."""
-        body = {"model": name, "tokens": list(probe)}
+    def _compare(self, tokens: Sequence[int], name: str) -> None:
+        """Raise ModelError if to the server these ids of ours are another text."""
+        body = {"model": name, "tokens": list(tokens)}
         reply = self._server.send("POST", "/detokenize", body, final=lambda reply: True)
-        if reply.status_code == 200 and _PROBE not in reply.text:
+        if reply.status_code == 200 and _PANGRAM not in reply.text:
             raise ModelError(
                 f"The server at {self._server.shown} serves {name!r}, which has another "
                 f"vocabulary than CRUX_LLM ({self._model!r}). Set CRUX_LLM to the model that it "
@@ -227,7 +243,7 @@ class _Question:
 
 
 def connect(settings: Settings, observe: Observe | None = None) -> Remote:
-    """The engine of CRUX_LLM_URL; the server is asked at the first text.
+    """Return the engine of CRUX_LLM_URL; the server is asked at the first text.
 
     Raises SettingError for an address or key that cannot be used, ModelError if CRUX_LLM cannot
     be had: its tokenizer is needed here.
@@ -238,7 +254,14 @@ def connect(settings: Settings, observe: Observe | None = None) -> Remote:
         RemoteAdapters(server, settings.home / "projects", settings.llm_adapters),
         model=settings.llm,
         tokenizer=resolve(settings.llm, settings.home / "models"),
+        trainer=partial(_load_here, settings),
         requests=settings.llm_requests,
         max_tokens=settings.max_tokens,
         observe=observe,
     )
+
+
+def _load_here(settings: Settings) -> Trainable:
+    from backend.engine.local import make_local  # torch, which only a training needs
+
+    return make_local(settings)

@@ -1,4 +1,4 @@
-"""Asks an engine, and makes the one that asks a server."""
+"""How the tests ask an engine, and make the one that asks a server."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,28 +33,31 @@ def remote(
 ) -> Remote:
     server = LlmServer(url, SecretStr(key), deadline)
     adapters = RemoteAdapters(server, home, seen_as)
-    return Remote(server, adapters, model=name, tokenizer=tokenizer, requests=requests)
+    return Remote(
+        server, adapters, model=name, tokenizer=tokenizer, requests=requests,
+        trainer=lambda: Local(tokenizer, threads=1, device="cpu"),
+    )  # fmt: skip
 
 
 def logits(engine: Remote | Local, served: Served, texts: Sequence[str]) -> Doubles:
-    """(n, k), each row less its mean: a server's are up to a constant."""
+    """Return (n, k), each row less its mean: a server's are known up to a constant."""
     found = np.full((len(texts), len(served.labels)), np.nan)
 
-    def said(positions: Sequence[int], rows: Doubles) -> None:
+    def on_batch(positions: Sequence[int], rows: Doubles) -> None:
         found[list(positions)] = rows
 
-    engine.answer(served, texts, said)
+    engine.answer(served, texts, on_batch)
     return found - found.mean(axis=1, keepdims=True)
 
 
 def write_adapter(folder: Path) -> Path:
-    """What is asked of a version's folder before a server is."""
+    """Write what Crux looks for in a version's folder before it asks a server."""
     folder.mkdir(parents=True)
     (folder / "adapter_config.json").write_text("{}")
     return folder
 
 
 def write_tiny_tokenizer(folder: Path) -> str:
-    """A tokenizer without a model; where it is."""
+    """Write a tokenizer without a model. Return its directory."""
     tiny_tokenizer().save_pretrained(folder)
     return str(folder)

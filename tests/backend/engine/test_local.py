@@ -1,5 +1,7 @@
-"""How requests of many threads become batches. The model is real, of random weights."""
+"""One model for many threads, and for trainings. It is real, of random weights."""
 
+import os
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.engine import llm, local
+from backend.engine import local
+from backend.engine.adapters import Adapters
 from backend.engine.llm import Llm
 from backend.engine.local import Local
 from backend.engine.served import Served
@@ -28,10 +31,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 def ask(engine: Local, texts: Sequence[str], served: Served = SERVED) -> Doubles:
     found = np.full((len(texts), len(served.labels)), np.nan)
 
-    def said(positions: Sequence[int], logits: Doubles) -> None:
+    def on_batch(positions: Sequence[int], logits: Doubles) -> None:
         found[list(positions)] = logits
 
-    engine.answer(served, texts, said)
+    engine.answer(served, texts, on_batch)
     return found
 
 
@@ -129,26 +132,19 @@ def test_who_asks_for_little_is_served_before_the_rest_of_a_bulk(
     assert order == ["small", "bulk"]
 
 
-def test_a_bulk_that_waited_long_comes_before_newer_small_ones() -> None:
-    old = local._Request(SERVED, [[1] * 10] * 100)
-    old.deadline -= 2.0  # it has waited two seconds for its 1,000 tokens
-    new = local._Request(SERVED, [[1] * 10])
-    assert old.deadline < new.deadline
-
-
 def test_an_unexpected_error_is_told_to_who_asked_and_the_next_question_is_answered(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Local(model, threads=1, device="cpu")
     right = ask(engine, ["good"])
-    said: list[object] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: said.append(args.exc_type))
+    died: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: died.append(args.exc_type))
     with monkeypatch.context() as broken:
         broken.setattr(Llm, "answer", lambda *_: 1 / 0)
         with pytest.raises(ModelError, match="failed on these texts"):
             ask(engine, ["good"])
     assert ask(engine, ["good"]) == pytest.approx(right, abs=1e-6)
-    assert said == [ZeroDivisionError]
+    assert died == [ZeroDivisionError]
 
 
 def test_a_version_without_its_files_fails_alone(model: str, tmp_path: Path) -> None:
@@ -157,17 +153,6 @@ def test_a_version_without_its_files_fails_alone(model: str, tmp_path: Path) -> 
     with pytest.raises(VersionError, match=r"no adapter_config\.json"):
         ask(engine, ["good"], gone)
     assert np.isfinite(ask(engine, ["good"])).all()
-
-
-def test_a_stream_and_padded_rows_give_the_same_logits(model: str) -> None:
-    base = llm.load(model, "cpu")
-    assert base.streams
-    asked = base.ask("Is it mean?", ("harsh", "fine"), 64)
-    texts = [[7, 8, 9], [10], [11] * 50, [12, 13] * 9]
-    padded = replace(base, streams=False)
-    assert base.answer(asked, texts).detach().numpy() == pytest.approx(
-        padded.answer(asked, texts).detach().numpy(), abs=1e-5
-    )
 
 
 def test_those_who_ask_one_text_after_another_stay_one_batch(
@@ -189,3 +174,75 @@ def test_those_who_ask_one_text_after_another_stay_one_batch(
         thread.join(30)
     # the first is read alone, then waited for, and is one text before the others at the end
     assert [texts for texts, _ in held.batches] == [1, 5, 5, 4]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process has one priority")
+def test_the_model_reads_at_the_same_priority_however_often_its_thread_has_died(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(model, monkeypatch)
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    priorities: list[int] = []
+
+    def fail(*asked: object) -> object:
+        priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        held.reading.set()
+        assert held.go.wait(30)
+        return 1 / 0
+
+    def question(version: str) -> None:
+        with pytest.raises(ModelError, match="failed on these texts"):
+            ask(held.engine, ["good"], replace(SERVED, version=version))
+
+    monkeypatch.setattr(Llm, "answer", fail)
+    first = in_threads(partial(question, "first"))
+    assert held.reading.wait(30)
+    others = in_threads(partial(question, "second"), partial(question, "third"))
+    until_waiting(held.engine, 2)
+    held.go.set()  # each thread that dies starts the next one, which inherits its priority
+    for thread in [*first, *others]:
+        thread.join(30)
+    own = os.getpriority(os.PRIO_PROCESS, os.getpid())
+    assert priorities == [min(19, own + local.NICE)] * 3
+
+
+# trainings
+
+
+def test_what_is_asked_during_a_training_waits_and_is_answered_afterwards(model: str) -> None:
+    engine = Local(model, threads=1, device="cpu")
+    right = ask(engine, ["good", "bad"])
+    trains, go, order = threading.Event(), threading.Event(), []
+
+    def run(base: Llm, adapters: Adapters) -> str:
+        trains.set()
+        assert go.wait(30)
+        order.append("trained")
+        return "what it returns"
+
+    def question() -> None:
+        order.append(ask(engine, ["good", "bad"]).tolist())
+
+    returned: list[str] = []
+    training = in_threads(lambda: returned.append(engine.train(run)))
+    assert trains.wait(30)
+    asking = in_threads(question)
+    until_waiting(engine, 2)
+    asking[0].join(0.2)
+    assert asking[0].is_alive()
+    go.set()
+    for thread in (*training, *asking):
+        thread.join(30)
+    assert order == ["trained", right.tolist()]
+    assert returned == ["what it returns"]
+
+
+def test_a_training_that_fails_gives_the_model_back(model: str) -> None:
+    engine = Local(model, threads=1, device="cpu")
+
+    def fail(base: Llm, adapters: Adapters) -> None:
+        raise ModelError("no longer a number")
+
+    with pytest.raises(ModelError, match="no longer a number"):
+        engine.train(fail)
+    assert np.isfinite(ask(engine, ["good"])).all()

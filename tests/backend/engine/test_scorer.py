@@ -1,5 +1,6 @@
 import threading
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from backend.engine.adapters import Adapters
+from backend.engine.llm import Llm
 from backend.engine.local import Local
 from backend.engine.prompt import build
-from backend.engine.protocol import Said
+from backend.engine.protocol import OnBatch, T
 from backend.engine.scorer import NEUTRAL, Scorer
 from backend.engine.served import Served
 from backend.train import Recipe, train
@@ -47,14 +50,15 @@ def adapters(model: str, tmp_path_factory: pytest.TempPathFactory) -> list[Path]
     made = [tmp_path_factory.mktemp("adapter") for _ in range(4)]
     texts, targets = ["bad", "good", "awful", "nice"], np.array([0, 1, 0, 1])
     prior = np.array([0.5, 0.5])
+    engine = Local(model, threads=1, device="cpu")
     for seed, out in enumerate(made):
         recipe = Recipe(epochs=2, learning_rate=3e-3, seed=seed)
-        train(model, POLICY, LABELS, texts, targets, prior, recipe, out, threads=1, device="cpu")
+        train(engine, POLICY, LABELS, texts, targets, prior, recipe, out)
     return made
 
 
 def tuned(adapter: Path, offsets: tuple[float, ...] = ()) -> Served:
-    return Served(adapter.name, POLICY, LABELS, adapter, offsets)
+    return Served(f"{adapter.name} {offsets}", POLICY, LABELS, adapter, offsets)
 
 
 def log_odds(model: str, texts: list[str]) -> np.ndarray:
@@ -96,7 +100,7 @@ def test_an_answer_does_not_depend_on_the_texts_beside_it(model: str, prompted: 
     together = Scorer(Local(model, threads=1, device="cpu")).score(prompted, TEXTS)
     alone = Scorer(Local(model, threads=1, device="cpu", batch_tokens=1))
     done: list[tuple[int, int]] = []
-    apart = alone.score(prompted, TEXTS, progress=lambda now, all_: done.append((now, all_)))
+    apart = alone.score(prompted, TEXTS, on_progress=lambda now, all_: done.append((now, all_)))
     assert apart == pytest.approx(together, abs=1e-5)
     assert done == [(i, len(TEXTS)) for i in range(1, len(TEXTS) + 1)]
 
@@ -148,7 +152,7 @@ def test_a_small_request_gets_between_the_batches_of_a_bulk_one(
     started, order = threading.Event(), []
 
     def bulk() -> None:
-        scorer.score(prompted, texts, progress=lambda done, _: started.set())
+        scorer.score(prompted, texts, on_progress=lambda done, _: started.set())
         order.append("bulk")
 
     thread = threading.Thread(target=bulk)
@@ -181,7 +185,8 @@ def test_a_damaged_version_is_refused_and_the_others_still_answer(
     other.mkdir()
     wide = tiny_model(tmp_path / "wide", hidden=64)
     texts, prior = ["bad", "good"], np.array([0.5, 0.5])
-    train(wide, POLICY, LABELS, texts, np.array([0, 1]), prior, Recipe(epochs=1), other, threads=1)
+    engine = Local(wide, threads=1, device="cpu")
+    train(engine, POLICY, LABELS, texts, np.array([0, 1]), prior, Recipe(epochs=1), other)
     with pytest.raises(VersionError, match="made for another base model"):
         scorer.score(tuned(other), ["bad"])
     kept = Scorer(Local(model, threads=1, device="cpu")).score(tuned(adapters[0]), TEXTS)
@@ -212,9 +217,12 @@ class Counting:
     def waiting(self) -> int:
         return len(self.read)
 
-    def answer(self, served: Served, texts: Sequence[str], said: Said) -> None:
+    def train(self, run: Callable[[Llm, Adapters], T]) -> T:
+        raise NotImplementedError
+
+    def answer(self, served: Served, texts: Sequence[str], on_batch: OnBatch) -> None:
         if served.adapter is None:  # calibration
-            said(range(len(texts)), np.zeros((len(texts), 2)))
+            on_batch(range(len(texts)), np.zeros((len(texts), 2)))
             return
         self.read += texts
         self.asked.set()
@@ -222,7 +230,7 @@ class Counting:
         if self.fails:
             self.fails -= 1
             raise ModelError("no")
-        said(range(len(texts)), np.tile([1.0, 0.0], (len(texts), 1)))
+        on_batch(range(len(texts)), np.tile([1.0, 0.0], (len(texts), 1)))
 
 
 def test_a_text_on_its_way_for_another_thread_is_not_read_twice() -> None:
@@ -289,3 +297,36 @@ def test_a_scorer_that_remembers_nothing_reads_every_time() -> None:
     rows = [scorer.score(served, ["a", "a", "b"]) for _ in range(2)]
     assert engine.read == ["a", "b", "a", "b"]
     assert rows[0].tolist() == rows[1].tolist()
+
+
+def test_an_answer_that_is_remembered_keeps_no_copy_of_the_policy() -> None:
+    engine = Counting()
+    engine.go.set()
+    scorer = Scorer(engine)
+    many = 500
+
+    def ask(number: int) -> None:  # as each request does, which reads the policy from disk
+        policy = "x" * 4_000 + str(number)
+        scorer.score(Served("7/round1-a", policy[:4_000], LABELS, Path("v1")), [f"text {number}"])
+
+    ask(many)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(many):
+            ask(number)
+        kept = (tracemalloc.get_traced_memory()[0] - before) / many
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000  # bytes an answer; the text itself is in engine.read
+    ask(0)
+    assert len(engine.read) == many + 1
+
+
+def test_two_versions_that_are_asked_the_same_text_are_both_read() -> None:
+    engine = Counting()
+    engine.go.set()
+    scorer = Scorer(engine)
+    for version in ("7/a", "7/b", "7/a"):
+        scorer.score(Served(version, POLICY, LABELS, Path("v1")), ["a"])
+    assert engine.read == ["a", "a"]

@@ -35,7 +35,7 @@ def tiny_tokenizer(chat: bool = True) -> PreTrainedTokenizerFast:
 
 
 def tiny_model(directory: Path, seed: int = 0, hidden: int = 32) -> str:
-    """Write the model and its tokenizer; where it is, as `load` wants it."""
+    """Write the model and its tokenizer. Return the directory."""
     tokenizer = tiny_tokenizer()
     config = LlamaConfig(
         vocab_size=len(tokenizer),

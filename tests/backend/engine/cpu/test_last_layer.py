@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel
 
-from backend.engine.cpu import last_layer as ends
+from backend.engine.cpu.last_layer import trim_last_mlp
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def model() -> LlamaModel:
             vocab_size=50, hidden_size=32, intermediate_size=64, num_hidden_layers=3,
             num_attention_heads=4, num_key_value_heads=2,
         )  # fmt: skip
-        return LlamaModel(config).double()  # so that what differs is no rounding
+        return LlamaModel(config).double()  # so that no difference is rounding
 
 
 IDS = torch.arange(20).reshape(1, 20)
@@ -32,9 +32,9 @@ def test_the_tokens_that_are_read_are_as_before_and_gradients_too(model: LlamaMo
     watch = model.layers[-1].mlp.gate_proj.register_forward_hook(
         lambda layer, inputs, out: rows.append(out.shape[1])
     )
-    on = ends.of(model)
-    assert on is not None
-    with on.only(READ):
+    last_mlp = trim_last_mlp(model)
+    assert last_mlp is not None
+    with last_mlp.only(READ):
         some = read(model(IDS).last_hidden_state)
     again = read(model(IDS).last_hidden_state)
     watch.remove()
@@ -50,5 +50,5 @@ def test_a_model_of_another_build_is_left_alone() -> None:
             super().__init__()
             self.layers = nn.ModuleList([nn.Linear(2, 2)])
 
-    assert ends.of(Other()) is None
-    assert ends.of(nn.Linear(2, 2)) is None
+    assert trim_last_mlp(Other()) is None
+    assert trim_last_mlp(nn.Linear(2, 2)) is None

@@ -5,7 +5,7 @@ import torch
 from peft import LoraConfig, PeftModel
 from torch import Tensor
 
-from backend.engine.cpu.lora import Lean, lean
+from backend.engine.cpu.lora import FastLoraLinear, with_fast_layers
 
 
 def adapted(own: bool, **more: object) -> PeftModel:
@@ -13,7 +13,7 @@ def adapted(own: bool, **more: object) -> PeftModel:
     base = torch.nn.Sequential(torch.nn.Linear(12, 20, bias=False), torch.nn.Linear(20, 6))
     config = LoraConfig(r=4, lora_alpha=8, target_modules=["0", "1"], init_lora_weights=False,
                         **more)  # type: ignore[arg-type]  # fmt: skip
-    return PeftModel(base, lean(config) if own else config).double()
+    return PeftModel(base, with_fast_layers(config) if own else config).double()
 
 
 def answers(model: PeftModel) -> list[Tensor]:
@@ -31,7 +31,7 @@ def answers(model: PeftModel) -> list[Tensor]:
 )
 def test_values_and_gradients_are_those_of_peft(more: dict[str, object]) -> None:
     model = adapted(True, **more)
-    assert isinstance(model.base_model.model[0], Lean)
+    assert isinstance(model.base_model.model[0], FastLoraLinear)
     torch.testing.assert_close(answers(model), answers(adapted(False, **more)))
 
 
@@ -46,7 +46,8 @@ def test_without_its_adapter_it_is_the_layer_that_it_stands_for() -> None:
 
 def test_of_two_adapters_the_active_one_counts() -> None:
     model = adapted(True)
-    model.add_adapter("other", lean(LoraConfig(r=2, target_modules=["0"], init_lora_weights=False)))
+    config = LoraConfig(r=2, target_modules=["0"], init_lora_weights=False)
+    model.add_adapter("other", with_fast_layers(config))
     model.double()
     x = torch.randn(2, 12, dtype=torch.double)
     first = model(x)

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from backend.engine.cpu import onednn as product
-from backend.engine.cpu.onednn import Linear, by_onednn, hasten
+from backend.engine.cpu import onednn
+from backend.engine.cpu.onednn import OneDnnLinear, by_onednn, use_onednn
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -18,41 +18,41 @@ def test_onednns_product_is_torchs(rows: int, turned: bool) -> None:
     x = drawn(rows, weight.shape[1])
     exact = (x.double() @ weight.double().T).float()
     torch.testing.assert_close(by_onednn(x, weight), exact, rtol=1e-5, atol=1e-4)
-    torch.testing.assert_close(product.linear(x, weight), exact, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(onednn.linear(x, weight), exact, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_a_bias_is_added_and_every_dimension_but_the_last_kept(
     fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(product, "faster", lambda: fast)
+    monkeypatch.setattr(onednn, "faster", lambda: fast)
     x, weight, bias = drawn(2, 3, 32), drawn(8, 32, seed=1), drawn(8, seed=2)
-    found = product.linear(x, weight, bias)
+    found = onednn.linear(x, weight, bias)
     torch.testing.assert_close(found, nn.functional.linear(x, weight, bias))
     assert found.shape == (2, 3, 8)
 
 
 def test_other_numbers_than_float32_are_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(product, "faster", lambda: True)
-    monkeypatch.setattr(product, "by_onednn", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(onednn, "faster", lambda: True)
+    monkeypatch.setattr(onednn, "by_onednn", lambda *_: pytest.fail("asked"))
     x, weight = drawn(3, 32).double(), drawn(8, 32).double()
-    assert torch.equal(product.linear(x, weight), nn.functional.linear(x, weight))
+    assert torch.equal(onednn.linear(x, weight), nn.functional.linear(x, weight))
 
 
 def test_layers_keep_their_weights_and_gradients_flow_as_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(product, "faster", lambda: True)
+    monkeypatch.setattr(onednn, "faster", lambda: True)
     model = nn.Sequential(nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 4, bias=False))
     x = drawn(5, 32).requires_grad_()
     before = model(x)
     (slope,) = torch.autograd.grad(before.square().sum(), x)
     named = {name: id(weight) for name, weight in model.named_parameters()}
-    assert hasten(model) == 2
-    assert [type(layer) for layer in model] == [Linear, nn.ReLU, Linear]
+    assert use_onednn(model) == 2
+    assert [type(layer) for layer in model] == [OneDnnLinear, nn.ReLU, OneDnnLinear]
     assert {name: id(weight) for name, weight in model.named_parameters()} == named
     after = model(x)
     torch.testing.assert_close(torch.autograd.grad(after.square().sum(), x)[0], slope)
     with torch.no_grad():
         torch.testing.assert_close(model(x), before)
-    assert hasten(model) == 0
+    assert use_onednn(model) == 0

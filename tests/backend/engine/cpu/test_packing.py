@@ -15,7 +15,7 @@ def test_every_token_stands_once_in_order_at_its_own_position(
     stream = join(rows, first)
     assert stream.ids.tolist() == [[token for row in rows for token in row]]
     assert stream.positions.tolist() == [[first + i for row in rows for i in range(len(row))]]
-    assert stream.ids[0, stream.ends].tolist() == [row[-1] for row in rows]
+    assert stream.ids[0, stream.last].tolist() == [row[-1] for row in rows]
 
 
 @given(ROWS)

@@ -5,7 +5,7 @@ from transformers.models.gemma.modeling_gemma import GemmaRMSNorm
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
-from backend.engine.cpu.rmsnorm import fuse
+from backend.engine.cpu.rmsnorm import use_torch_rmsnorm
 
 
 class Layer(nn.Module):
@@ -34,13 +34,13 @@ def test_a_fused_norm_gives_the_same_values_and_gradients(
     x = torch.randn(5, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
     theirs = layer(x)
     (slope,) = torch.autograd.grad(theirs.square().sum(), x)
-    assert fuse(layer) == 1
+    assert use_torch_rmsnorm(layer) == 1
     fused = layer.inner["norm"]
     assert type(fused) is nn.RMSNorm
     assert fused.weight is norm.weight
     torch.testing.assert_close(layer(x), theirs)
     torch.testing.assert_close(torch.autograd.grad(layer(x).square().sum(), x)[0], slope)
-    assert fuse(layer) == 0
+    assert use_torch_rmsnorm(layer) == 0
 
 
 def test_a_norm_that_computes_something_else_stays() -> None:
@@ -51,5 +51,5 @@ def test_a_norm_that_computes_something_else_stays() -> None:
 
     for norm in (GemmaRMSNorm(8), Doubled(8), nn.LayerNorm(8), LlamaRMSNorm(8).bfloat16()):
         layer = Layer(norm)
-        assert fuse(layer) == 0
+        assert use_torch_rmsnorm(layer) == 0
         assert layer.inner["norm"] is norm

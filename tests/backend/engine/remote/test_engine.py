@@ -1,4 +1,4 @@
-"""Against llama.cpp's real server; the calls that only vLLM has are in test_remote_adapters.py."""
+"""Against llama.cpp's real server; the calls that only vLLM has are in test_adapters.py."""
 
 import logging
 import threading
@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.engine import llm
 from backend.engine.local import Local
 from backend.engine.scorer import Scorer
 from backend.engine.served import Served
+from backend.train import Recipe, train
 from benchmarks.serving.llama_server import LlamaServer, write_float32
 from demo.processes import free_port
 from demo.ratings import load
@@ -28,6 +30,7 @@ from tests.backend.engine.ask import (
     write_tiny_tokenizer,
 )
 from tests.backend.engine.remote.llama_counter import CUT_OFF, Proxy
+from tests.backend.engine.tiny_model import tiny_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
@@ -139,6 +142,30 @@ def test_no_texts_ask_nobody(model: str) -> None:
     assert logits(remote("http://127.0.0.1:1", model), SERVED, []).shape == (0, 2)
 
 
+def test_a_training_happens_here_on_a_model_that_is_loaded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = tiny_model(tmp_path / "model")
+    loaded: list[str] = []
+    load = llm.load
+    monkeypatch.setattr(llm, "load", lambda *of: loaded.append(of[0]) or load(*of))
+    engine = remote("http://127.0.0.1:1", tiny)  # where nobody answers
+    assert loaded == []
+    local = Local(tiny, threads=1, device="cpu")
+    for name, by in (("here", local), ("remote", engine), ("again", engine)):
+        (tmp_path / name).mkdir()
+        train(
+            Scorer(by), "Is it mean?", LABELS, ["bad", "good"], np.array([0, 1]),
+            np.array([0.5, 0.5]), Recipe(epochs=1), tmp_path / name,
+        )  # fmt: skip
+    assert loaded == [tiny, tiny]
+    weights = [
+        (tmp_path / name / "adapter_model.safetensors").read_bytes()
+        for name in ("here", "remote", "again")
+    ]
+    assert weights[0] == weights[1] == weights[2]
+
+
 # what fails
 
 
@@ -149,7 +176,7 @@ def test_a_server_that_is_killed_and_started_again_costs_nothing_but_time(
     found = np.full((len(SHORT), 2), np.nan)
     starting: list[threading.Thread] = []
 
-    def said(positions: Sequence[int], rows: Doubles) -> None:
+    def on_batch(positions: Sequence[int], rows: Doubles) -> None:
         found[list(positions)] = rows
         if not starting:
             llama.kill()
@@ -157,7 +184,7 @@ def test_a_server_that_is_killed_and_started_again_costs_nothing_but_time(
             starting[0].start()
 
     with caplog.at_level(logging.WARNING, logger="backend.engine.remote.http"):
-        engine.answer(SERVED, SHORT, said)
+        engine.answer(SERVED, SHORT, on_batch)
     starting[0].join()
     right = logits(local, SERVED, SHORT)
     assert found - found.mean(axis=1, keepdims=True) == pytest.approx(right, abs=1e-3)

@@ -19,6 +19,7 @@ import torch
 from backend.engine import llm, prompt
 from backend.engine.adapters import Adapters
 from backend.engine.llm import Asked, Llm
+from backend.engine.local import Local
 from backend.engine.remote.adapters import KEPT
 from backend.engine.served import Served
 from backend.train import Recipe, train
@@ -51,12 +52,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory, model: str) -> Trained:
     """Two versions of eight labels each, the second one's the other way round."""
     home = tmp_path_factory.mktemp("home")
     texts = [rated.text for rated in load("products")[100:108]]
+    engine = Local(model, device="cpu")
     for version, first in (("round0-a", 0), ("round1-b", 1)):
         (home / version).mkdir()
         targets = (np.arange(len(texts)) + first) % 2
         recipe = Recipe(epochs=6, batch_size=4)
         prior = np.array([0.5, 0.5])
-        train(model, policy("products"), LABELS, texts, targets, prior, recipe, home / version)
+        train(engine, policy("products"), LABELS, texts, targets, prior, recipe, home / version)
     return Trained(home, ("round0-a", "round1-b"))
 
 

@@ -22,7 +22,7 @@ from sklearn.metrics import cohen_kappa_score
 from demo.people import AtWork, Person
 from demo.ratings import Rated, load
 from demo.services import EXPERTS, Services, State
-from selection.backend_client import Backend
+from selection.backend_client import BackendClient
 from selection.command.terminal import Steps, rounds_table
 from selection.config import Settings
 from selection.config import load as load_settings
@@ -89,7 +89,7 @@ def run(services: Services, kind: str = "tweets") -> None:
     _crux("report", config, "--to", str(report))
     settings = load_settings(config)
     status = Rounds(
-        settings, studio, Backend(state.backend_url, state.secret), lambda *_: None
+        settings, studio, BackendClient(state.backend_url, state.secret), lambda *_: None
     ).status()
     true = _truth(settings, held_back, status.rounds[-1].record.version)
     result = {
@@ -159,7 +159,7 @@ def _truth(
     settings: Settings, held_back: list[Rated], version: str
 ) -> dict[str, Any]:
     """Kappa with the last third of raters: of the first and the last model, and of the experts."""
-    backend = Backend(settings.backend_url, settings.webhook_secret.get_secret_value())
+    backend = BackendClient(settings.backend_url, settings.webhook_secret.get_secret_value())
     versions = backend.project(settings.project).versions
     first = next(one.version for one in versions if one.kind == "prompted")
     reference = [r.majority(2) for r in held_back]

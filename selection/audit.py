@@ -1,12 +1,12 @@
 """Pool -> a random sample with known chances, from which production kappa is estimated.
 
 Poisson sampling with permanent random numbers (Ohlsson 1995). Every text has one fixed number u
-in [0, 1), a hash of its id. In every round each predicted label has a rate; a row is audited as
-soon as u is below the rate of its label. So the chance that a row is in the sample is the largest
-rate that it was ever under, known for every row, and the samples of all rounds are one sample.
-Rates stay below `reserve`, and what has u below `reserve` is never chosen for training, so the
-choice at the boundary takes nothing away from the audit: the estimate is unbiased for the pool.
-The price is that the sample's size varies a little around what was asked.
+in [0, 1), a hash of its id. In every round each predicted label has a rate, and a row is audited
+as soon as u is below the rate of its label. So the chance that a row is in the sample is the
+largest rate that it ever had, which is known for every row, and the samples of all rounds are one
+sample. Rates stay below `reserve`, and rows with u below `reserve` are never chosen for training,
+so the choice at the boundary takes nothing away from the audit: the estimate is unbiased for the
+pool. The price is that the sample's size varies a little around the size asked for.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from selection.types import Audit, Doubles, Ints, Strings
 
 
 def permanent(ids: Strings, seed: int) -> Doubles:
-    """(n,) the permanent random number of each row, uniform in [0, 1)."""
+    """Return (n,) the permanent random number of each row, uniform in [0, 1)."""
     salt = seed.to_bytes(8, "big")
     digests = (
         hashlib.blake2b(str(i).encode("utf-8", "surrogatepass"), digest_size=8, salt=salt).digest()
@@ -30,9 +30,9 @@ def permanent(ids: Strings, seed: int) -> Doubles:
 def audit(
     predicted: Ints, chance: Doubles, inclusion: Doubles, *, k: int, size: int, reserve: float
 ) -> Audit:
-    """The whole sample after this round: rows audited before, with their new chances, and new ones.
+    """Return the sample of all rounds so far: new rows, and earlier ones with their new chances.
 
-    predicted: (n,) labels now. chance: (n,) permanent numbers. inclusion: (n,) chance under which
+    predicted: (n,) labels now. chance: (n,) permanent numbers. inclusion: (n,) chance with which
     a row was audited before, NaN for rows that were not. size: expected size of the whole sample
     so far (this round's share added to those before). Each label gets an equal part of it, as far
     as the reserve of its rows goes; no row is without a chance, or the estimate would be biased.
@@ -45,14 +45,14 @@ def audit(
     now = rate[predicted]  # (n,)
     before = np.where(np.isnan(inclusion), 0.0, inclusion)
     row = np.flatnonzero((chance < now) | (before > 0))
-    return Audit(row, np.maximum(now, before)[row], predicted[row])
+    return Audit(row, np.maximum(now, before)[row])
 
 
 def _shares(able: Doubles, size: float) -> Doubles:
-    """(k,) `size` split as equally as each label's `able` allows; parts of a row count too."""
+    """Split `size` into (k,) parts, fractions too, as equal as each label's `able` allows."""
     share = np.zeros(len(able))
     left = float(size)
-    for done, name in enumerate(np.argsort(able)):  # the smallest first: what it leaves is shared
+    for done, name in enumerate(np.argsort(able)):  # smallest first: what it leaves is shared
         share[name] = min(float(able[name]), left / (len(able) - done))
         left -= share[name]
     return share

@@ -1,21 +1,21 @@
 """The backend as the choice sees it: probabilities, versions and rounds over HTTP."""
 
-import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import numpy as np
+import tenacity
 
 from selection.errors import BackendError
 from selection.http import SECRET_HEADER, retry_after
-from selection.record import ProjectState
+from selection.record import Json, ProjectState
 from selection.types import Doubles
 
-BUSY = 600.0  # seconds for which a backend may say that it has no room
-SOONEST, LATEST = 0.5, 30.0  # seconds after which it is asked again, whatever it says
+PAUSES = (0.5, 2.0, 8.0)  # seconds before a lost connection is tried again: time for a restart
+BUSY = 600.0  # seconds for which a backend may answer that it has no room
+SOONEST, LATEST = 0.5, 30.0  # bounds of the pause in seconds that a backend without room asks for
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,24 @@ class Scores:
     probability: Doubles
 
 
-class Backend:
+def _lost(error: BaseException) -> bool:
+    """Whether asking again can help; after a time-out it would only make the backend work twice."""
+    if isinstance(error, (httpx.TimeoutException, httpx.UnsupportedProtocol)):
+        return False
+    return isinstance(error, httpx.TransportError)
+
+
+def _no_room(reply: httpx.Response) -> bool:
+    return reply.status_code == 503 and retry_after(reply) is not None
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """Return the seconds that a backend without room asks for, within bounds."""
+    asked = retry_after(state.outcome.result()) if state.outcome else None
+    return min(max(asked or 0.0, SOONEST), LATEST)
+
+
+class BackendClient:
     """A running Crux backend. Every failure is a BackendError that says what to do."""
 
     def __init__(self, url: str, secret: str = "", timeout: float = 300.0) -> None:
@@ -41,12 +58,12 @@ class Backend:
         self._ask("GET", "/health")
 
     def score(self, project: int, texts: Sequence[str], version: str | None = None) -> Scores:
-        """Probabilities of the project's labels for texts, by its current version or this one."""
-        asked = {"project": project, "texts": list(texts), "version": version}
-        body = self._ask("POST", "/score", asked)
+        """Return probabilities of the project's labels, by `version` or the current version."""
+        body = {"project": project, "texts": list(texts), "version": version}
+        answer = self._ask("POST", "/score", body)
         try:
-            matrix = np.array(body["probabilities"], dtype=np.float64).reshape(len(texts), -1)
-            return Scores(str(body["model_version"]), tuple(body["labels"]), matrix)
+            matrix = np.array(answer["probabilities"], dtype=np.float64).reshape(len(texts), -1)
+            return Scores(str(answer["model_version"]), tuple(answer["labels"]), matrix)
         except (KeyError, ValueError, TypeError):
             raise BackendError(
                 f"{self.url} answered /score with something else than probabilities. "
@@ -54,10 +71,10 @@ class Backend:
             ) from None
 
     def project(self, project: int) -> ProjectState:
-        """Current version, versions, rounds and the state of training."""
-        body = self._ask("GET", f"/projects/{project}")
+        """Return the current version, the versions, the rounds and the state of training."""
+        answer = self._ask("GET", f"/projects/{project}")
         try:
-            return ProjectState.from_json(body)
+            return ProjectState.from_json(answer)
         except (KeyError, ValueError, TypeError) as error:
             raise BackendError(
                 f"{self.url} tells project {project} in a form that is not known here ({error}). "
@@ -66,8 +83,8 @@ class Backend:
 
     def promote(self, project: int, version: str) -> str:
         """Make a version the current one; return the name of the version in force."""
-        body = self._ask("POST", f"/projects/{project}/current", {"version": version})
-        return str(body.get("current", ""))
+        answer = self._ask("POST", f"/projects/{project}/current", {"version": version})
+        return str(answer.get("current", ""))
 
     def sample(self, project: int, texts: Sequence[str]) -> None:
         """Give the backend random texts of the pool, to fit new versions to the pool's balance."""
@@ -77,8 +94,8 @@ class Backend:
         """Ask the worker to look whether the project has a round to train on."""
         self._ask("POST", f"/projects/{project}/check", {})
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        reply = self._let_in(method, path, body)
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Json:
+        reply = self._reply(method, path, body)
         try:
             answer = reply.json()
         except ValueError:
@@ -94,36 +111,39 @@ class Backend:
             )
         return answer
 
-    def _let_in(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        """Come again when a backend that has no room says so: a pool is not given up for that."""
-        deadline = time.monotonic() + BUSY
-        while True:
-            reply = self._send(method, path, body)
-            again = retry_after(reply)
-            if reply.status_code != 503 or again is None or time.monotonic() > deadline:
-                return reply
-            time.sleep(min(max(again, SOONEST), LATEST))
+    def _reply(self, method: str, path: str, body: Mapping[str, object] | None) -> httpx.Response:
+        try:
+            return self._send(method, path, body)
+        except tenacity.RetryError as error:  # it still has no room: pass on what it says
+            last: httpx.Response = error.last_attempt.result()
+            return last
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise BackendError(
+                f"{self.url!r} is no address of a backend. It looks like "
+                f"http://127.0.0.1:9090; correct the setting backend_url."
+            ) from None
+        except httpx.TimeoutException:
+            raise BackendError(
+                f"The backend at {self.url} did not answer {path} in time. Look at its log, "
+                f"and run the command again: what it has answered is kept."
+            ) from None
+        except httpx.TransportError as error:
+            raise BackendError(
+                f"The backend at {self.url} does not answer ({error or type(error)}). "
+                f"Start it (make up), or correct the setting backend_url."
+            ) from None
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        for wait in (0.5, 2.0, 8.0, None):
-            try:
-                return self._http.request(method, path, json=body)
-            except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-                raise BackendError(
-                    f"{self.url!r} is no address of a backend. It looks like "
-                    f"http://127.0.0.1:9090; correct the setting backend_url."
-                ) from None
-            except httpx.TimeoutException:
-                # it works on it; asking again would only make it work twice
-                raise BackendError(
-                    f"The backend at {self.url} did not answer {path} in time. Look at its log, "
-                    f"and run the command again: what it has answered is kept."
-                ) from None
-            except httpx.TransportError as error:
-                if wait is None:
-                    raise BackendError(
-                        f"The backend at {self.url} does not answer ({error or type(error)}). "
-                        f"Start it (make up), or correct the setting backend_url."
-                    ) from None
-                time.sleep(wait)  # a restart of the backend takes seconds: do not lose a round
-        raise AssertionError("unreachable")
+    @tenacity.retry(
+        retry=tenacity.retry_if_result(_no_room),
+        wait=_pause,
+        stop=tenacity.stop_after_delay(BUSY),
+    )
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception(_lost),
+        wait=tenacity.wait_chain(*map(tenacity.wait_fixed, PAUSES)),
+        stop=tenacity.stop_after_attempt(1 + len(PAUSES)),
+        reraise=True,
+    )
+    def _send(self, method: str, path: str, body: Mapping[str, object] | None) -> httpx.Response:
+        """Send until the connection holds and there is room: a round is not lost for either."""
+        return self._http.request(method, path, json=body)

@@ -1,7 +1,7 @@
 """Rows of numbers on disk, keyed by content, safe to delete at any time.
 
-One folder holds Parquet parts with two columns, `key` (16 bytes) and `row` (width floats). A
-part is written beside its place and moved there whole, so that no reader ever sees half a part.
+One folder holds Parquet parts with two columns, `key` (16 bytes) and `row` (width floats). A part
+is written under another name and then renamed, so that no reader ever sees half a part.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from selection.types import Bools, Floats
 
 
 def key(text: str) -> bytes:
-    """16 bytes that stand for the text."""
+    """Return 16 bytes that stand for the text."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -28,6 +28,10 @@ class Cache:
     """What is known about texts: `get` what is there, compute the rest, `put` it."""
 
     def __init__(self, folder: Path, width: int | None = None) -> None:
+        """Read all parts of the folder. Raises CruxError if one is there and cannot be read.
+
+        width: of the rows; parts of another width are passed over. None: any.
+        """
         self.folder = folder
         self.width = width
         self._rows: dict[bytes, Floats] = {}
@@ -37,18 +41,25 @@ class Cache:
     def _load(self, part: Path) -> None:
         try:
             keys, rows = _read(part)
-        except (pa.ArrowException, OSError, KeyError, ValueError):
-            part.unlink(missing_ok=True)  # damaged: it is only a cache, it will be computed again
+        except FileNotFoundError:  # deleted meanwhile
+            return
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise CruxError(
+                    f"Cannot read {part}: {os.strerror(error.errno)}. Run the command again; if "
+                    f"that does not help, delete the file: its rows are computed again."
+                ) from None
+            part.unlink(missing_ok=True)  # damaged: its rows are computed again
             return
         if self.width in (None, rows.shape[1]):
             self._rows.update(zip(keys, rows, strict=True))
 
     def known(self, texts: Sequence[str]) -> Bools:
-        """(n,) True for the texts whose row is here."""
+        """Return (n,) True for the texts whose row is known."""
         return np.array([key(text) in self._rows for text in texts], dtype=np.bool_)
 
     def get(self, texts: Sequence[str]) -> Floats:
-        """(n, width) rows of texts that are all known. Raises KeyError otherwise."""
+        """Return (n, width) rows of texts that are all known. Raises KeyError otherwise."""
         return np.stack([self._rows[key(text)] for text in texts])
 
     def put(self, texts: Sequence[str], rows: Floats) -> None:
@@ -82,14 +93,17 @@ class Cache:
 def answers(home: Path, project: int, version: str, labels: int) -> Cache:
     """Open the beliefs of one model version, which the command line and the worker share.
 
-    labels: how many the version has; parts of another width are passed over. A version's name is
-    made of all that goes into it, so what it said of a text once, it says for ever.
+    labels: number of the version's labels. A version's name is made of all that goes into it, so
+    what it says of a text never changes.
     """
     return Cache(home / "beliefs" / str(project) / version, width=labels)
 
 
 def _read(part: Path) -> tuple[list[bytes], Floats]:
-    """Keys and rows of a part. Raises what pyarrow raises, or ValueError for another content."""
+    """Return keys and rows of a part. Raises what pyarrow raises, or ValueError for other content.
+
+    Of OSErrors those of the operating system have an errno, those about damaged content have none.
+    """
     table = pq.read_table(part, partitioning=None)
     keys: list[bytes] = table.column("key").to_pylist()
     column = table.column("row").combine_chunks()

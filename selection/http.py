@@ -1,4 +1,4 @@
-"""What both clients need of HTTP: the secret's header, one GET, and how long to stay away."""
+"""What both sides need of HTTP: the header of the secret, one GET, and how long to stay away."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +15,10 @@ LONGEST = 86_400.0  # seconds: a server whose clock is years off must not stop u
 
 @dataclass(frozen=True)
 class Reply:
-    """What one GET told.
+    """The answer to one GET.
 
     status: of HTTP. ahead: seconds by which the server's clock is ahead of ours, to about a
-    second; None where the server sends no date.
+    second; None if the server sends no date.
     """
 
     status: int
@@ -38,7 +38,7 @@ def get(url: str, secret: str = "") -> Reply:
 def retry_after(reply: httpx.Response) -> float | None:
     """Return the seconds that the header Retry-After asks for, which may name a date.
 
-    0 for a moment that has passed, None where the header is missing or cannot be read.
+    0 for a moment that has passed, None if the header is missing or cannot be read.
     """
     named = reply.headers.get("Retry-After", "").strip()
     if named.isdecimal():
@@ -55,10 +55,10 @@ def retry_after(reply: httpx.Response) -> float | None:
 
 def _ahead(date: str) -> float | None:
     try:
-        said = parsedate_to_datetime(date)
+        theirs = parsedate_to_datetime(date)
     except ValueError:
         return None
-    if said.tzinfo is None:
+    if theirs.tzinfo is None:
         return None
     # a Date header is cut to whole seconds: half a second is the mean of what is cut off
-    return said.timestamp() + 0.5 - datetime.now(UTC).timestamp()
+    return theirs.timestamp() + 0.5 - datetime.now(UTC).timestamp()

@@ -6,210 +6,178 @@ What a step made is found again: vectors and beliefs in their caches, the chosen
 file, pushed tasks in Label Studio. So a round that was killed is simply run again.
 """
 
-import fcntl
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-import numpy as np
+import tenacity
 
-from selection import pool as pools
-from selection.backend_client import Backend
-from selection.card import Card
+from selection.backend_client import BackendClient, Scores
 from selection.choose import Plan, choose, unlabelled
 from selection.collect import Collected, collect
 from selection.config import Settings
 from selection.embed import embed
-from selection.errors import PoolError, ProjectError, RoundError, SettingError, StudioDown
+from selection.errors import PoolError, ProjectError, SettingError, StudioDown
 from selection.label import BATCH, label
-from selection.push import Order, push, tab_title
+from selection.lock import alone
+from selection.order import Order, make_order, rebuilt
+from selection.outcome import Outcome, Waiting, held, waiting, worker_at_work
+from selection.pool import keep_aside
+from selection.pool_files import read_files
+from selection.pool_project import read_project_pool
+from selection.push import push, tab_title
+from selection.record import ProjectState
 from selection.status import Status, status
-from selection.stop import Decision
-from selection.studio.api import Project, Studio
-from selection.types import Audit, Beliefs, Choice, Ints, Pool
+from selection.studio.api import Project, Studio, Task
+from selection.types import Beliefs, Floats, Pool
 
 Progress = Callable[[str, int, int], None]
 PAUSES = (1.0, 5.0, 15.0)  # seconds before a push that Label Studio cut off is taken up again
 SAMPLE = 300  # random texts by which the backend fits a new version to the pool's balance
-State = Literal["pushed", "resumed", "waiting", "training", "stop"]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What `crux round` did or is waiting for. tasks: newly pushed ones."""
+class _Labelled:
+    """The project in which experts label, as it was read once for the whole round."""
 
-    state: State
-    round: int
-    message: str
-    tasks: int = 0
-    decision: Decision | None = None
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """What a round waits for, and how far that is. failed: it will not come by itself."""
-
-    step: str
-    done: int
-    total: int
-    finished: bool = False
-    failed: bool = False
-    message: str = ""
+    project: Project
+    tasks: list[Task]
+    collected: Collected
 
 
 class Rounds:
-    """A project's loop, seen from the side that chooses."""
+    """A project's loop, seen from the side that chooses.
+
+    on_progress: called with (step, done, total); a total of 0 is a plain message.
+    """
 
     def __init__(
-        self,
-        settings: Settings,
-        studio: Studio,
-        backend: Backend,
-        say: Progress,
-        pauses: Sequence[float] = PAUSES,
+        self, settings: Settings, studio: Studio, backend: BackendClient, on_progress: Progress
     ) -> None:
         if not settings.project:
             raise SettingError("No project is set. Give its number: --project N or CRUX_PROJECT.")
         self.settings = settings
         self.studio = studio
         self.backend = backend
-        self.say = say
-        self.pauses = pauses
+        self.on_progress = on_progress
         self.folder = settings.home / "rounds" / str(settings.project)
 
     def status(self) -> Status:
-        """The table: what was bought, what it gave, what is still open."""
+        """Return the table: what was bought, what it gave, what is still open."""
         return self.everything()[2]
 
     def everything(self) -> tuple[Project, Collected, Status]:
-        """The project, what was bought, and the table."""
-        project = self.studio.project(self.settings.project)
-        collected = self._collect(project)
-        found = status(self.settings, collected, self.backend.project(project.id))
-        return project, collected, found
+        """Return the project, what was bought, and the table."""
+        labelled = self._read_project()
+        found = status(self.settings, labelled.collected, self._state())
+        return labelled.project, labelled.collected, found
 
     def progress(self) -> Waiting:
-        """What the newest round waits for: experts or the worker."""
-        state = self.backend.project(self.settings.project)
-        training = state.training
-        if training.busy:  # no need to ask Label Studio meanwhile
-            return Waiting(
-                f"{training.state}, {training.message}", training.done, training.total
-            )
-        project = self.studio.project(self.settings.project)
-        collected = collect(self.studio.tasks(project.id, project.schema), project.schema)
-        now = status(self.settings, collected, state)
-        last = now.open_round
-        if last is None or (last.measured and not last.missing):
-            return Waiting("done", 1, 1, finished=True)
-        if last.missing:
-            return Waiting("verdicts of experts", last.asked - last.missing, last.asked)
-        return Waiting(
-            "the worker begins", 0, 1, failed=training.state == "failed", message=now.training_sentence
-        )
+        """Return what the newest round waits for: experts or the worker."""
+        state = self._state()
+        if state.training.busy:  # no need to ask Label Studio meanwhile
+            return worker_at_work(state.training)
+        return waiting(status(self.settings, self._read_project(quiet=True).collected, state))
 
     def round(self, *, anyway: bool = False) -> Outcome:
         """Push the next round if the last one is finished; otherwise say what is missing.
 
-        anyway: go on although the stop rule says stop.
+        anyway: go on even if the stop rule says stop.
         """
-        with self._alone():
-            project = self.studio.project(self.settings.project)
-            collected = self._collect(project)
-            resumed = self._resume(project, collected)
+        with alone(self.folder, self.settings.project):
+            labelled = self._read_project()
+            resumed = self._resume(labelled)
             if resumed is not None:
                 return resumed
-            now = status(self.settings, collected, self.backend.project(project.id))
-            held = _held(now, anyway)
-            return held or self._next(project, collected, now)
+            now = status(self.settings, labelled.collected, self._state())
+            return held(now, anyway) or self._next(labelled)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One `crux round` at a time on this machine; the lock ends with the process."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            file = (self.folder / "lock").open("w")
-        except OSError as error:
-            raise SettingError(
-                f"Cannot write to {self.folder}: {error.strerror or error}. Choose another folder "
-                f"with the setting home."
-            ) from None
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RoundError(
-                    f"Another crux round is at work on project {self.settings.project}. "
-                    f"Wait for it, or end it."
-                ) from None
-            yield
+    def _read_project(self, quiet: bool = False) -> _Labelled:
+        def on_page(done: int, total: int) -> None:
+            if done < total and not quiet:  # a single page needs no message
+                self.on_progress("reading tasks", done, total)
 
-    def _collect(self, project: Project) -> Collected:
-        def say(done: int, total: int) -> None:
-            if done < total:  # one page is no news
-                self.say("reading tasks", done, total)
+        project = self.studio.project(self.settings.project)
+        tasks = self.studio.tasks(project.id, project.schema, on_page)
+        return _Labelled(project, tasks, collect(tasks, project.schema))
 
-        return collect(self.studio.tasks(project.id, project.schema, say), project.schema)
-
-    def _file(self, round: int) -> Path:
-        return self.folder / f"round-{round}.json"
+    def _state(self) -> ProjectState:
+        return self.backend.project(self.settings.project)
 
     # resume
 
-    def _resume(self, project: Project, collected: Collected) -> Outcome | None:
+    def _resume(self, labelled: _Labelled) -> Outcome | None:
         """Finish a push that was cut off: its file is there and its tab is not."""
-        last = collected.last_round
-        tabs = self.studio.tabs(project.id)
+        last = labelled.collected.last_round
+        tabs = self.studio.tabs(labelled.project.id)
         for round in (last + 1, last):
             if round < 0 or tab_title(round) in tabs:
                 continue
-            order = self._kept(project, round)
+            order = self._saved_order(labelled.project, round)
             if order is None and round != last:
                 continue
-            order = order or _rebuilt(collected, round)
-            new = self._push(project, order)
-            self._show(project, order)
+            new = self._push(labelled, order or rebuilt(labelled.collected, round))
             message = f"Round {round} was cut off; its last {new} tasks are pushed now."
             return Outcome("resumed", round, message, new)
         return None
 
-    def _kept(self, project: Project, round: int) -> Order | None:
-        """The round's file, if there is one and its labels are still those of the project."""
+    def _file(self, round: int) -> Path:
+        return self.folder / f"round-{round}.json"
+
+    def _saved_order(self, project: Project, round: int) -> Order | None:
+        """Load the round's file, if there is one and its labels are still those of the project."""
         if not self._file(round).is_file():
             return None
         order = Order.load(self._file(round))
-        fit = all(set(card.belief) == set(project.schema.labels) for card in order.cards)
-        return order if fit else None
+        fits = all(set(card.belief) == set(project.schema.labels) for card in order.cards)
+        return order if fits else None
 
-    def _pushing(self, done: int, total: int) -> None:
-        self.say("pushing tasks", done, total)
+    # push
 
-    def _push(self, project: Project, order: Order) -> int:
-        new = 0
-        for pause in (*self.pauses, None):
-            try:
-                new += push(self.studio, project, order, self._pushing)
-                break
-            except StudioDown as error:
-                # pushing again pushes what is missing: a busy SQLite answers 500 now and then
-                if pause is None:
-                    raise StudioDown(
-                        f"{error} What is pushed stays; run crux round again to go on."
-                    ) from None
-                self.say(f"{error} Trying again in {pause:.0f} s.", 0, 0)
-                time.sleep(pause)
+    def _push(self, labelled: _Labelled, order: Order) -> int:
+        """Push what is missing, again if Label Studio fails: a busy SQLite answers 500 at times."""
+
+        def on_failure(state: tenacity.RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            self.on_progress(f"{error} Trying again in {state.upcoming_sleep:.0f} s.", 0, 0)
+
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(StudioDown),
+            wait=tenacity.wait_chain(*map(tenacity.wait_fixed, PAUSES)),
+            stop=tenacity.stop_after_attempt(1 + len(PAUSES)),
+            before_sleep=on_failure,
+            reraise=True,
+        )
+        try:
+            new: int = attempts(
+                push, self.studio, labelled.project, order, labelled.tasks, self._on_pushed
+            )
+        except StudioDown as error:
+            raise StudioDown(
+                f"{error} What is pushed stays; run crux round again to go on."
+            ) from None
         # the last verdict may have come before the push was complete, and makes no event again
-        self.backend.check(project.id)
+        self.backend.check(labelled.project.id)
+        self._show_predictions(labelled, order)
         return new
+
+    def _on_pushed(self, done: int, total: int) -> None:
+        self.on_progress("pushing tasks", done, total)
+
+    def _show_predictions(self, labelled: _Labelled, order: Order) -> None:
+        """Let experts see the pre-annotations that the round was pushed with, if it has any."""
+        version = order.cards[-1].version if order.cards else ""
+        pushed = any(card.version == version and not card.blind for card in order.cards)
+        known = any(p.version == version for task in labelled.tasks for p in task.predictions)
+        if pushed or known:
+            self.studio.set_model_version(labelled.project.id, version)
 
     # next
 
-    def _next(self, project: Project, collected: Collected, now: Status) -> Outcome:
+    def _next(self, labelled: _Labelled) -> Outcome:
+        project, collected = labelled.project, labelled.collected
         round = collected.last_round + 1
-        _same_draw(self.settings, collected)
+        _require_same_draw(self.settings, collected)
         pool = self._pool(project)
         bought = collected.bought.rows(pool)
         if bought.all():
@@ -221,29 +189,14 @@ class Rounds:
             pool.texts.tolist(),
             embedder=self.settings.embedder,
             home=self.settings.home,
-            progress=lambda done, total: self.say("embedding the pool", done, total),
+            on_progress=lambda done, total: self.on_progress("embedding the pool", done, total),
         )
-        beliefs = label(
-            pool,
-            vectors,
-            self.backend,
-            project.id,
-            limit=self.settings.read_limit,
-            home=self.settings.home,
-            taught=_taught(pool, collected),
-            progress=lambda done, total: self.say("labelling the pool", done, total),
-        )
-        if beliefs.labels != project.schema.labels:
-            raise ProjectError(
-                f"The backend answers with the labels {beliefs.labels}, the project has "
-                f"{project.schema.labels}. Run the command again in a minute; if that does not "
-                f"help, restart the backend."
-            )
-        self.say("choosing", 0, 1)
+        beliefs = self._beliefs(pool, vectors, labelled)
+        self.on_progress("choosing", 0, 1)
         plan = Plan(
             round,
             bought,
-            _inclusion(pool, collected),
+            collected.inclusion(pool),
             self.settings.per_round,
             self.settings.audit_per_round,
             self.settings.evaluation_share,
@@ -257,10 +210,10 @@ class Rounds:
                 f"Nothing is left to buy: {int(bought.sum())} of {len(pool)} texts are bought, and "
                 f"the rest is the audit's reserve. Add rows to the pool, or stop here."
             )
-        order = self._order(pool, choice, sample, beliefs, round)
+        scores = list(self._read(pool.texts[choice.row].tolist()))
+        order = make_order(round, pool, choice, sample, scores, self.settings)
         order.save(self._file(round))
-        new = self._push(project, order)
-        self._show(project, order)
+        new = self._push(labelled, order)
         return Outcome(
             "pushed",
             round,
@@ -269,123 +222,67 @@ class Rounds:
             new,
         )
 
+    def _beliefs(self, pool: Pool, vectors: Floats, labelled: _Labelled) -> Beliefs:
+        beliefs = label(
+            pool,
+            vectors,
+            self.backend,
+            self.settings.project,
+            limit=self.settings.read_limit,
+            home=self.settings.home,
+            taught=labelled.collected.taught(pool),
+            on_progress=lambda done, total: self.on_progress("labelling the pool", done, total),
+        )
+        labels = labelled.project.schema.labels
+        if beliefs.labels != labels:
+            raise ProjectError(
+                f"The backend answers with the labels {beliefs.labels}, the project has "
+                f"{labels}. Run the command again in a minute; if that does not help, restart the "
+                f"backend."
+            )
+        return beliefs
+
+    def _read(self, texts: Sequence[str]) -> Iterator[Scores]:
+        """Have the model read the chosen texts, so that no card holds a belief of the probe's.
+
+        In parts, since the backend takes only so many texts at once.
+        """
+        for start in range(0, len(texts), BATCH):
+            yield self.backend.score(self.settings.project, texts[start : start + BATCH])
+            self.on_progress("reading the chosen", min(start + BATCH, len(texts)), len(texts))
+
     def _pool(self, project: Project) -> Pool:
-        """Every row of the pool as it is now, so that rows added later are seen."""
+        """Read every row of the pool as it is now, so that rows added later are seen."""
         source = self.settings.pool
         if not source:
             raise SettingError("No pool is set. Give a file or folder: --pool PATH or CRUX_POOL.")
         if source.startswith("project:"):
-            reading = self._project_pool(project, source.removeprefix("project:"))
+            number = source.removeprefix("project:")
+            reading = read_project_pool(
+                self.studio, number, project, self.settings.max_characters
+            )
         else:
-            reading = pools.read(
+            reading = read_files(
                 source,
                 id_column=self.settings.id_column,
                 text_column=self.settings.text_column,
                 max_characters=self.settings.max_characters,
             )
-        try:
-            pools.keep_aside(reading, self.folder / "aside.jsonl")
-        except OSError as error:
-            raise PoolError(
-                f"Cannot write {self.folder / 'aside.jsonl'}: {error.strerror or error}. Free "
-                f"some space and run crux round again; nothing was pushed."
-            ) from None
+        aside = self.folder / "aside.jsonl"
+        keep_aside(reading, aside)
         if reading.aside:
             first = reading.aside[0]
-            self.say(
+            self.on_progress(
                 f"{len(reading.aside)} rows of the pool cannot be used, first {first.place}: "
-                f"{first.reason}; all of them: {self.folder / 'aside.jsonl'}",
+                f"{first.reason}; all of them: {aside}",
                 0,
                 0,
             )
         return reading.pool
 
-    def _project_pool(self, project: Project, number: str) -> pools.Reading:
-        if not number.isdecimal() or int(number) == project.id:
-            raise SettingError(
-                f"The pool 'project:{number}' must name another project than {project.id}, "
-                f"which experts label: give its number, as in project:12."
-            )
-        other = self.studio.project(int(number))
-        tasks = self.studio.tasks(other.id, other.schema)
-        rows = (
-            pools.Row(f"task {t.id}", f"task-{t.id}", t.data.get(other.schema.text_field))
-            for t in tasks
-        )
-        return pools.check(
-            rows, source=f"project:{number}", max_characters=self.settings.max_characters
-        )
 
-    def _order(
-        self, pool: Pool, choice: Choice, sample: Audit, beliefs: Beliefs, round: int
-    ) -> Order:
-        """Cards for the chosen rows. The model reads each of them, so no belief is the probe's."""
-        texts = [str(text) for text in pool.texts[choice.row]]
-        scores = list(self._read(texts))
-        stratum = dict(zip(sample.row.tolist(), sample.stratum.tolist(), strict=True))
-        cards = []
-        for i, row in enumerate(choice.row.tolist()):
-            role, chance = str(choice.role[i]), float(choice.inclusion[i])
-            predicted = stratum.get(row, int(beliefs.predicted[row]))
-            cards.append(
-                Card(
-                    id=str(pool.ids[row]),
-                    round=round,
-                    order=i,
-                    role=role,
-                    pair=str(choice.pair[i]),
-                    inclusion=None if np.isnan(chance) else chance,
-                    stratum=beliefs.labels[predicted],
-                    experts=1 if role == "train" else self.settings.experts,
-                    version=scores[i][0],
-                    belief=scores[i][1],
-                    why=str(choice.why[i]),
-                    seed=self.settings.seed,
-                    reserve=self.settings.audit_reserve,
-                )
-            )
-        new = {card.id for card in cards}
-        chances = zip(pool.ids[sample.row], sample.inclusion.tolist(), strict=True)
-        moved = {str(i): p for i, p in chances if str(i) not in new}
-        return Order(round, tuple(cards), tuple(texts), moved)
-
-    def _read(self, texts: Sequence[str]) -> Iterator[tuple[str, dict[str, float]]]:
-        """(version, belief) of each text; in parts, since the backend takes no more at once."""
-        for start in range(0, len(texts), BATCH):
-            scores = self.backend.score(self.settings.project, texts[start : start + BATCH])
-            for row in np.round(scores.probability, 4).tolist():
-                yield scores.version, dict(zip(scores.labels, row, strict=True))
-            self.say("reading the chosen", min(start + BATCH, len(texts)), len(texts))
-
-    def _show(self, project: Project, order: Order) -> None:
-        """Let experts see the pre-annotations that the round was pushed with, if it has any."""
-        version = order.cards[-1].version if order.cards else ""
-        tasks = self.studio.tasks(project.id, project.schema)
-        if any(p.version == version for task in tasks for p in task.predictions):
-            self.studio.set_model_version(project.id, version)
-
-
-def _held(now: Status, anyway: bool) -> Outcome | None:
-    """Why the next round must not be pushed yet, if so."""
-    if now.open_round is None:
-        return None
-    last = now.open_round
-    if last.missing:
-        return Outcome(
-            "waiting",
-            last.round,
-            f"Round {last.round} still waits for {last.missing} of {last.asked} verdicts "
-            f"(tab '{tab_title(last.round)}').",
-        )
-    if not last.measured:
-        return Outcome("training", last.round, now.training_sentence)
-    if now.decision.stop and not anyway:
-        return Outcome("stop", last.round, now.decision.reason, decision=now.decision)
-    return None
-
-
-def _same_draw(settings: Settings, collected: Collected) -> None:
-    """The audit's chances are those of one seed and one reserve, for all rounds."""
+def _require_same_draw(settings: Settings, collected: Collected) -> None:
+    """Raise SettingError unless all rounds have the same seed and reserve: the chances need it."""
     for item in collected.items:
         drawn = (item.card.seed, item.card.reserve)
         if drawn != (settings.seed, settings.audit_reserve):
@@ -394,31 +291,3 @@ def _same_draw(settings: Settings, collected: Collected) -> None:
                 f"round {item.card.round}'s {drawn[0]} and {drawn[1]}. With others the audit's "
                 f"chances, and so production kappa, would be wrong: set them back."
             )
-
-
-def _rebuilt(collected: Collected, round: int) -> Order:
-    """A round whose file is lost: what has arrived of it is the round."""
-    items = [item for item in collected.items if item.card.round == round]
-    return Order(round, tuple(i.card for i in items), tuple(i.text for i in items), {})
-
-
-def _taught(pool: Pool, collected: Collected) -> tuple[Ints, Ints]:
-    """Rows and labels that experts gave for training; tasks with several verdicts are left out."""
-    position = {str(name): row for row, name in enumerate(pool.ids)}
-    found = [
-        (position[item.card.id], next(iter(item.verdicts.values())))
-        for item in collected.role("train")
-        if len(set(item.verdicts.values())) == 1 and item.card.id in position
-    ]
-    rows = np.array([row for row, _ in found], dtype=np.int64)
-    return rows, np.array([name for _, name in found], dtype=np.int64)
-
-
-def _inclusion(pool: Pool, collected: Collected) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """(n,) chance of each audited row, NaN elsewhere."""
-    inclusion = np.full(len(pool), np.nan)
-    position = {str(name): row for row, name in enumerate(pool.ids)}
-    for item in collected.role("audit"):
-        if item.card.id in position and item.card.inclusion is not None:
-            inclusion[position[item.card.id]] = item.card.inclusion
-    return inclusion

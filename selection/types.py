@@ -126,15 +126,13 @@ class Audit:
     """A random sample of the pool with known chances, for production kappa.
 
     row: (a,) rows. inclusion: (a,) probability with which each came into the sample, in (0, 1].
-    stratum: (a,) predicted label at the time of the draw.
     """
 
     row: Ints
     inclusion: Doubles
-    stratum: Ints
 
     def __post_init__(self) -> None:
-        _require_aligned("an audit", self.row, self.inclusion, self.stratum)
+        _require_aligned("an audit", self.row, self.inclusion)
         within = (self.inclusion > 0) & (self.inclusion <= 1)
         _require(bool(within.all()), "inclusion must lie in (0, 1]")
 

@@ -130,7 +130,7 @@ def balance(targets: Ints, inclusion: Doubles, k: int) -> tuple[Doubles, float]:
 
 def _card(name: str, chance: float) -> Card:
     known = None if np.isnan(chance) else chance
-    return Card(name, 0, 0, "train", name, known, "", 1, "", {}, "", 0, 0.0)
+    return Card(name, 0, 0, "train", name, known, 1, "", {}, "", 0, 0.0)
 
 
 def _labels(harsh: Sequence[bool]) -> Ints:

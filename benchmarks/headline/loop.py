@@ -22,7 +22,7 @@ from backend.train import Recipe
 from benchmarks.headline.data import EXPERT, HARSH, drawn, majority
 from benchmarks.headline.model import School, Version
 from demo.run import LABELS
-from selection.backend_client import Backend, Scores
+from selection.backend_client import BackendClient, Scores
 from selection.choose import Plan, choose
 from selection.label import label
 from selection.types import Beliefs, Floats, Ints, Pool
@@ -45,7 +45,7 @@ class Terms:
 
 
 class InProcess:
-    """What selection/label.py asks of selection.backend_client.Backend, without a server."""
+    """What selection/label.py asks of selection.backend_client.BackendClient, without a server."""
 
     def __init__(self, scorer: Scorer, served: Served) -> None:
         self._scorer, self._served = scorer, served
@@ -144,12 +144,12 @@ class Loop:
         return label(
             self.pool,
             self.vectors,
-            cast(Backend, InProcess(self.school.scorer, version.served)),
+            cast(BackendClient, InProcess(self.school.scorer, version.served)),
             0,
             limit=limit or self.terms.read_limit,
             home=self.folder,
             taught=taught,
-            progress=lambda done, total: self.school.say("reading the pool", done, total, ""),
+            on_progress=lambda done, total: self.school.say("reading the pool", done, total, ""),
         )
 
     def buy(

@@ -1,23 +1,23 @@
-"""What `crux connect` and `crux doctor` both want to know. Each function says what it found, in a
-sentence, or raises a CruxError that says what to do. None changes anything.
+"""The checks that `crux connect` and `crux doctor` share.
+
+Each returns what it found in a sentence, or raises a CruxError that says what to do. None changes
+anything.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from selection.backend_client import Backend
+from selection.backend_client import BackendClient
 from selection.config import Settings
 from selection.errors import BackendError, ProjectError, SettingError, StudioError
 from selection.http import SECRET_HEADER, Reply
 from selection.record import ProjectState
-from selection.studio.api import Studio
-from selection.studio.project import Backend as Connected
-from selection.studio.project import Project, Webhook
+from selection.studio.api import MlBackend, Project, Studio, Webhook
 
 TITLE = "Crux"
 SWITCHES = "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false"
-# Order of import is order of work; the model's answers are shown.
+# Tasks are served in order of import; the model's answers are shown.
 WANTED = {
     "sampling": "Sequential sampling",
     "show_instruction": True,
@@ -32,7 +32,7 @@ Get = Callable[[str, str], Reply]
 class Check:
     """One line of the list. message: what was found, or what is wrong and what to do.
 
-    ok: None where it could not be looked at, since what it needs is not ok.
+    ok: None if it could not be checked, since something that it needs is not ok.
     """
 
     name: str
@@ -42,38 +42,41 @@ class Check:
 
 @dataclass(frozen=True)
 class Hooks:
-    """A project's webhooks. ours: to our address, in force, with the secret. stale: to our
-    address, but else. left: of a backend that is no longer connected. others: of other programs."""
+    """A project's webhooks.
+
+    ours: to our address, active, with the secret. stale: to our address, but not so. left_over: of
+    a backend that is no longer connected. others: of other programs.
+    """
 
     ours: tuple[Webhook, ...]
     stale: tuple[Webhook, ...]
-    left: tuple[Webhook, ...]
+    left_over: tuple[Webhook, ...]
     others: tuple[Webhook, ...]
 
 
 def seen_at(settings: Settings) -> str:
-    """Between containers Label Studio knows the backend by another name than this machine."""
+    """Return the backend's address as Label Studio knows it: between containers it is another."""
     return (settings.backend_seen_at or settings.backend_url).rstrip("/")
 
 
 def hook_url(settings: Settings) -> str:
-    """Where Label Studio's events go."""
+    """Return the address to which Label Studio's events go."""
     return f"{seen_at(settings)}/webhook"
 
 
 def hook_headers(settings: Settings) -> dict[str, str]:
-    """What our own webhook carries, so that the backend knows Label Studio."""
+    """Return the headers of our own webhook, by which the backend recognises Label Studio."""
     secret = settings.webhook_secret.get_secret_value()
     return {SECRET_HEADER: secret} if secret else {}
 
 
 def token(settings: Settings, studio: Studio) -> str:
-    """Label Studio answers, and knows us."""
+    """Check that Label Studio answers and accepts the token."""
     return f"{settings.studio_url} answers; the token is {studio.me().email}'s"
 
 
-def has_token(settings: Settings) -> None:
-    """Raises SettingError where none is set."""
+def require_token(settings: Settings) -> None:
+    """Raise SettingError if no token is set."""
     if not settings.studio_token.get_secret_value():
         raise SettingError(
             "No token is set. Copy one from Label Studio (Account & Settings, Access Token) into "
@@ -81,21 +84,21 @@ def has_token(settings: Settings) -> None:
         )
 
 
-def named(settings: Settings) -> int:
-    """The project's number. Raises SettingError where none is set."""
+def project_number(settings: Settings) -> int:
+    """Return the project's number. Raises SettingError if none is set."""
     if not settings.project:
         raise SettingError("No project is set. Give its number: --project N or CRUX_PROJECT.")
     return settings.project
 
 
-def asks(project: Project) -> str:
-    """The project's label config fits, or it could not have been read."""
+def label_config(project: Project) -> str:
+    """Say what the project asks for: its label config fits, or it could not have been read."""
     labels = ", ".join(project.schema.labels)
     return f"'{project.title}' asks for {labels} about '{project.schema.text_field}'"
 
 
 def policy(project: Project) -> str:
-    """There is a policy for experts and model to read."""
+    """Check that there is a policy for experts and model to read."""
     if not project.policy.strip():
         raise ProjectError(
             f"Project {project.id} has no policy. Write it into the labeling instructions "
@@ -104,29 +107,29 @@ def policy(project: Project) -> str:
     return f"{len(project.policy.split())} words of labeling instructions, read by both sides"
 
 
-def answers(settings: Settings, backend: Backend) -> str:
-    """The backend is up."""
+def backend_up(settings: Settings, backend: BackendClient) -> str:
+    """Check that the backend answers."""
     backend.health()
     return f"{settings.backend_url} answers"
 
 
 def secret(settings: Settings, get: Get) -> str:
-    """The backend knows our secret, and lets in nobody without it."""
-    door = f"{settings.backend_url.rstrip('/')}/versions?project={settings.project}"
+    """Check that the backend accepts our secret, and refuses callers without it."""
+    guarded = f"{settings.backend_url.rstrip('/')}/versions?project={settings.project}"
     ours = settings.webhook_secret.get_secret_value()
-    if get(door, ours).status == 401:
+    if get(guarded, ours).status == 401:
         raise BackendError(
             "The backend has another secret than CRUX_WEBHOOK_SECRET here: give both the same one."
             if ours
             else "The backend wants a secret, and none is set here. Set CRUX_WEBHOOK_SECRET to the "
             "one that the backend was started with."
         )
-    if ours and get(door, "").status != 401:
+    if ours and get(guarded, "").status != 401:
         raise BackendError(
             "The backend lets in callers without the secret. Start it with the CRUX_WEBHOOK_SECRET "
             "that is set here, or everybody who reaches its port can train and promote."
         )
-    if not ours and urlsplit(door).hostname not in LOOPBACK:
+    if not ours and urlsplit(guarded).hostname not in LOOPBACK:
         raise BackendError(
             "The backend has no secret, so everybody who reaches its port is let in. Start it with "
             "a CRUX_WEBHOOK_SECRET, and set the same one here."
@@ -135,24 +138,24 @@ def secret(settings: Settings, get: Get) -> str:
 
 
 def version(state: ProjectState) -> str:
-    """The backend reads the project, and has a version for it."""
+    """Say which version is current: the backend can read the project."""
     return f"{state.current} is the current version"
 
 
-def usable(connected: Connected) -> str:
-    """Label Studio has reached the backend, and was let in."""
-    if connected.error or connected.state != "Connected":
+def usable(backend: MlBackend) -> str:
+    """Check that Label Studio reaches the backend and that the backend accepts it."""
+    if backend.error or backend.state != "Connected":
         raise StudioError(
-            f"Label Studio cannot use the backend: {connected.error or connected.state.lower()}"
+            f"Label Studio cannot use the backend: {backend.error or backend.state.lower()}"
         )
     return "Label Studio reaches the backend (connected)"
 
 
 def sorted_hooks(settings: Settings, hooks: Sequence[Webhook], connected: Sequence[str]) -> Hooks:
-    """Which webhook is whose. connected: addresses of the connected backends."""
+    """Tell whose webhooks they are. connected: addresses of the connected backends."""
     url, headers = hook_url(settings), hook_headers(settings)
     backends = {f"{one.rstrip('/')}/webhook" for one in connected}
-    ours, stale, left, others = [], [], [], []
+    ours, stale, left_over, others = [], [], [], []
     for hook in hooks:
         mine = hook.url.rstrip("/") == url and hook.project == settings.project
         if mine and hook.active and dict(hook.headers) == headers and hook.actions:
@@ -160,20 +163,20 @@ def sorted_hooks(settings: Settings, hooks: Sequence[Webhook], connected: Sequen
         elif mine:
             stale.append(hook)
         elif _of_a_backend(hook) and hook.url.rstrip("/") not in backends:
-            left.append(hook)
+            left_over.append(hook)
         else:
             others.append(hook)
-    return Hooks(tuple(ours), tuple(stale), tuple(left), tuple(others))
+    return Hooks(tuple(ours), tuple(stale), tuple(left_over), tuple(others))
 
 
 def _of_a_backend(hook: Webhook) -> bool:
-    """Whether Label Studio made it for a backend that it connected (bare), or a Crux did."""
+    """Whether Label Studio created it for a backend (without headers), or some Crux did."""
     bare = not hook.headers or SECRET_HEADER in hook.headers
     return bare and urlsplit(hook.url).path.rstrip("/").endswith("/webhook")
 
 
 def webhook(settings: Settings, hooks: Hooks) -> str:
-    """Events reach the backend, once each, with the secret."""
+    """Check that events go to the backend, once each, with the secret."""
     url = hook_url(settings)
     if not hooks.ours:
         why = "none that is active and carries the secret" if hooks.stale else "none"
@@ -186,5 +189,5 @@ def webhook(settings: Settings, hooks: Hooks) -> str:
             f"{len(hooks.ours) + len(hooks.stale)} webhooks go to {url}, so every event comes as "
             f"often. crux connect keeps one of them."
         )
-    return f"events go to {url}" + (" with the secret" if hooks.ours[0].headers else
-                                    " WITHOUT a secret")  # fmt: skip
+    how = "with the secret" if hooks.ours[0].headers else "WITHOUT a secret"
+    return f"events go to {url} {how}"

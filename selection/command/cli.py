@@ -1,19 +1,19 @@
-"""The command `crux`: settings in, one step of the method, its outcome as text or JSON."""
+"""The command `crux`: read settings, run one step of the method, print its outcome or JSON."""
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import tenacity
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from selection.backend_client import Backend
+from selection.backend_client import BackendClient
 from selection.command import connect as connecting
 from selection.command.checks import Check
 from selection.command.doctor import Doctor
@@ -21,9 +21,10 @@ from selection.command.models import listed, previous, table
 from selection.command.terminal import Steps, rounds_table
 from selection.config import Settings, load
 from selection.errors import BackendError, CruxError, SettingError, StudioDown
+from selection.outcome import Outcome, Waiting
 from selection.report.page import render, save
-from selection.rounds import Outcome, Rounds
-from selection.studio.blocking import Probe
+from selection.rounds import Rounds
+from selection.studio.api import Studio
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 models = typer.Typer(no_args_is_help=True, help="List, promote and roll back model versions.")
@@ -32,8 +33,8 @@ out, err = Console(), Console(stderr=True)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
 Project = Annotated[int | None, typer.Option("--project", help="Number of the project.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-WAIT = 3.0  # seconds between two looks while waiting
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+WAIT = 3.0  # seconds after which --auto looks again
 
 
 @app.callback()
@@ -55,12 +56,12 @@ def connect(
     if remove_webhook is not None:
         out.print(escape(connecting.remove_webhook(settings, studio, remove_webhook)))
         return
-    if not all(_shown(connecting.connect(settings, studio, _backend(settings)))):
+    if not all(_print_checks(connecting.connect(settings, studio, _backend(settings)))):
         raise typer.Exit(1)
 
 
 @app.command()
-def doctor(config: Config = None, project: Project = None, as_json: Json = False) -> None:
+def doctor(config: Config = None, project: Project = None, as_json: AsJson = False) -> None:
     """Look at everything that the loop needs, and change nothing."""
     settings = load(config, project=project)
     found = Doctor(settings, lambda: _studio(settings), lambda: _backend(settings)).look()
@@ -69,13 +70,13 @@ def doctor(config: Config = None, project: Project = None, as_json: Json = False
         passed = [bool(check["ok"]) for check in checks]
         print(json.dumps({"ok": all(passed), "checks": checks}, ensure_ascii=False))
     else:
-        passed = _shown(found)
+        passed = _print_checks(found)
     if not all(passed):
         raise typer.Exit(1)
 
 
-def _shown(checks: Iterable[Check]) -> list[bool]:
-    """Print each check as it is done; whether each is ok."""
+def _print_checks(checks: Iterable[Check]) -> list[bool]:
+    """Print each check as it is done; return whether each is ok."""
     passed = []
     for check in checks:
         mark = {True: "[green]ok[/]  ", False: "[red]not ok[/]", None: "–   "}[check.ok]
@@ -97,7 +98,7 @@ def round_(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Go on although the stop rule says stop.")
     ] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Choose the next texts and push them into the queue; resumes what was cut off."""
     settings = load(
@@ -105,14 +106,17 @@ def round_(
     )
     with Steps(err) as steps, _interruptible():
         rounds = Rounds(settings, _studio(settings), _backend(settings), steps.say)
-        outcome = _told(rounds.round(anyway=anyway), as_json)
+        outcome = rounds.round(anyway=anyway)
+        _print_outcome(outcome, as_json)
         while auto and outcome.state != "stop":
-            outcome = _next(rounds, outcome, steps, as_json)
+            _wait(rounds, outcome.round, steps)
+            outcome = rounds.round()
+            _print_outcome(outcome, as_json)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C says how to go on, which click's own 'Aborted' does not."""
+    """On Ctrl-C say how to go on, which click's own 'Aborted' does not."""
     try:
         yield
     except KeyboardInterrupt:
@@ -120,35 +124,42 @@ def _interruptible() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _next(rounds: Rounds, last: Outcome, steps: Steps, as_json: bool) -> Outcome:
-    """Wait for experts and training, then the next outcome that is neither."""
-    while True:
-        try:
-            seen = rounds.progress()
-        except StudioDown as error:  # it may be back in a moment; nothing is lost meanwhile
+def _wait(rounds: Rounds, round: int, steps: Steps) -> None:
+    """Wait for experts and training. Raises BackendError if the training fails."""
+
+    def on_wait(state: tenacity.RetryCallState) -> None:
+        if state.outcome is None:
+            return
+        error = state.outcome.exception()
+        if error is not None:
             steps.say(f"{error} Waiting for it.", 0, 0)
-            time.sleep(WAIT)
-            continue
-        if seen.failed:
-            raise BackendError(seen.message)
-        if seen.finished:
-            return _told(rounds.round(), as_json)
-        steps.say(f"round {last.round}: {seen.step}", seen.done, seen.total)
-        time.sleep(WAIT)
+        else:
+            seen: Waiting = state.outcome.result()
+            steps.say(f"round {round}: {seen.step}", seen.done, seen.total)
+
+    looks = tenacity.Retrying(
+        # a Label Studio that is down may be back in a moment, and nothing is lost meanwhile
+        retry=tenacity.retry_if_exception_type(StudioDown)
+        | tenacity.retry_if_result(lambda seen: not (seen.finished or seen.failed)),
+        wait=tenacity.wait_fixed(WAIT),
+        before_sleep=on_wait,
+    )
+    last: Waiting = looks(rounds.progress)
+    if last.failed:
+        raise BackendError(last.message)
 
 
-def _told(outcome: Outcome, as_json: bool) -> Outcome:
+def _print_outcome(outcome: Outcome, as_json: bool) -> None:
     if as_json:
         body = {"state": outcome.state, "round": outcome.round, "message": outcome.message,
                 "tasks": outcome.tasks}  # fmt: skip
         print(json.dumps(body), flush=True)
     else:
         out.print(escape(outcome.message), highlight=False)
-    return outcome
 
 
 @app.command()
-def status(config: Config = None, project: Project = None, as_json: Json = False) -> None:
+def status(config: Config = None, project: Project = None, as_json: AsJson = False) -> None:
     """The table of the rounds: labels, kappas, decisions, and what is open."""
     settings = load(config, project=project)
     now = _rounds(settings).status()
@@ -187,7 +198,7 @@ def report(
 
 
 @models.command(name="list")
-def list_(config: Config = None, project: Project = None, as_json: Json = False) -> None:
+def list_(config: Config = None, project: Project = None, as_json: AsJson = False) -> None:
     """All versions: what each was made from, its kappas, and which one is current."""
     settings = load(config, project=project)
     state = _backend(settings).project(settings.project)
@@ -201,7 +212,7 @@ def list_(config: Config = None, project: Project = None, as_json: Json = False)
 def promote(version: str, config: Config = None, project: Project = None) -> None:
     """Make VERSION the current one."""
     settings = load(config, project=project)
-    _promoted(settings, version)
+    _promote(settings, version)
 
 
 @models.command()
@@ -209,21 +220,21 @@ def rollback(config: Config = None, project: Project = None) -> None:
     """Go back to the version that was in force one round before."""
     settings = load(config, project=project)
     state = _backend(settings).project(settings.project)
-    _promoted(settings, previous(state))
+    _promote(settings, previous(state))
 
 
-def _promoted(settings: Settings, version: str) -> None:
+def _promote(settings: Settings, version: str) -> None:
     current = _backend(settings).promote(settings.project, version)
     out.print(f"{current} is the current version.")
 
 
-def _studio(settings: Settings) -> Probe:
-    return Probe(settings.studio_url, settings.studio_token.get_secret_value())
+def _studio(settings: Settings) -> Studio:
+    return Studio(settings.studio_url, settings.studio_token.get_secret_value())
 
 
-def _backend(settings: Settings) -> Backend:
+def _backend(settings: Settings) -> BackendClient:
     try:
-        return Backend(settings.backend_url, settings.webhook_secret.get_secret_value())
+        return BackendClient(settings.backend_url, settings.webhook_secret.get_secret_value())
     except UnicodeEncodeError:
         raise SettingError(
             "Setting 'webhook_secret' must be ASCII: it travels in a header."

@@ -1,31 +1,30 @@
-"""`crux connect`: is everything there that the loop needs, and are the two servers connected?
+"""`crux connect`: check everything that the loop needs, and connect the two servers.
 
-Each check says what it found or what to do. They build on each other, so the first failure ends
-the list. What connecting itself sets is set again at every run: running it twice changes nothing.
+The checks build on each other, so the first failure ends the list. What connecting sets is set
+again at every run: running it twice changes nothing.
 """
 
 from collections.abc import Callable, Iterator
 
-from selection.backend_client import Backend
+from selection.backend_client import BackendClient
 from selection.command import checks
 from selection.command.checks import TITLE, WANTED, Check, Get
 from selection.config import Settings
 from selection.errors import CruxError, StudioError
 from selection.http import get
-from selection.studio.api import Studio
-from selection.studio.project import Project
+from selection.studio.api import Project, Studio
 
 
 def connect(
-    settings: Settings, studio: Studio, backend: Backend, get: Get = get
+    settings: Settings, studio: Studio, backend: BackendClient, get: Get = get
 ) -> Iterator[Check]:
-    """Check and connect, one line at a time; ends after the first line that is not ok."""
+    """Check and connect, one line at a time, until a line is not ok."""
     found: dict[str, Project] = {}
     steps: tuple[tuple[str, Callable[[], str]], ...] = (
         ("Label Studio", lambda: _studio(settings, studio)),
         ("project", lambda: _project(settings, studio, found)),
         ("policy", lambda: checks.policy(found["project"])),
-        ("backend", lambda: checks.answers(settings, backend)),
+        ("backend", lambda: checks.backend_up(settings, backend)),
         ("secret", lambda: checks.secret(settings, get)),
         ("connection", lambda: _connection(settings, studio)),
         ("webhook", lambda: _webhook(settings, studio)),
@@ -41,9 +40,8 @@ def connect(
 
 
 def remove_webhook(settings: Settings, studio: Studio, number: int) -> str:
-    """Delete one of the project's webhooks. Raises StudioError, and deletes none, if it has none
-    of this number."""
-    known = {hook.id: hook.url for hook in studio.webhooks(checks.named(settings))}
+    """Delete the project's webhook of this number. Raises StudioError if there is none."""
+    known = {hook.id: hook.url for hook in studio.webhooks(checks.project_number(settings))}
     if number not in known:
         numbers = ", ".join(map(str, sorted(known))) or "none at all"
         raise StudioError(
@@ -54,17 +52,17 @@ def remove_webhook(settings: Settings, studio: Studio, number: int) -> str:
 
 
 def _studio(settings: Settings, studio: Studio) -> str:
-    checks.has_token(settings)
+    checks.require_token(settings)
     return checks.token(settings, studio)
 
 
 def _project(settings: Settings, studio: Studio, found: dict[str, Project]) -> str:
-    found["project"] = studio.project(checks.named(settings))
-    return checks.asks(found["project"])
+    found["project"] = studio.project(checks.project_number(settings))
+    return checks.label_config(found["project"])
 
 
 def _connection(settings: Settings, studio: Studio) -> str:
-    """Connect the backend in Label Studio, with the secret as basic auth for what LS sends."""
+    """Connect the backend in Label Studio, which sends the secret as the password of basic auth."""
     secret = settings.webhook_secret.get_secret_value()
     made = studio.connect_backend(
         settings.project, checks.seen_at(settings), TITLE, ("crux", secret) if secret else None
@@ -73,7 +71,7 @@ def _connection(settings: Settings, studio: Studio) -> str:
 
 
 def _webhook(settings: Settings, studio: Studio) -> str:
-    """Put a webhook with our secret in place of the bare one that Label Studio makes."""
+    """Replace the webhook of Label Studio, which has no headers, by one with our secret."""
     hooks = checks.sorted_hooks(settings, studio.webhooks(settings.project), ())
     for hook in (*hooks.ours[1:], *hooks.stale):
         studio.delete_webhook(hook.id)
@@ -81,8 +79,8 @@ def _webhook(settings: Settings, studio: Studio) -> str:
         studio.create_webhook(
             settings.project, checks.hook_url(settings), checks.hook_headers(settings)
         )
-    there = checks.sorted_hooks(settings, studio.webhooks(settings.project), ())
-    return checks.webhook(settings, there)
+    hooks = checks.sorted_hooks(settings, studio.webhooks(settings.project), ())
+    return checks.webhook(settings, hooks)
 
 
 def _settings(settings: Settings, studio: Studio) -> str:

@@ -1,14 +1,14 @@
-"""`crux doctor`: looks at everything that the loop needs, and changes nothing.
+"""`crux doctor`: check everything that the loop needs, and change nothing.
 
-Unlike connecting it goes on after a failure: only what cannot be looked at without the thing
-that failed is left out, and says so.
+Unlike connecting it goes on after a failure: only what cannot be checked without the thing that
+failed is left out, and says so.
 """
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
-from selection.backend_client import Backend
+from selection.backend_client import BackendClient
 from selection.command import checks
 from selection.command.checks import TITLE, WANTED, Check, Get, Hooks
 from selection.config import Settings
@@ -22,9 +22,7 @@ from selection.errors import (
 )
 from selection.http import get
 from selection.record import ProjectState
-from selection.studio.blocking import Probe
-from selection.studio.project import Backend as Connected
-from selection.studio.project import Project
+from selection.studio.api import MlBackend, Project, Studio
 
 SKEW = 60.0  # seconds between two clocks; a personal token of Label Studio lives for minutes
 ROOM = 1 << 30  # bytes; the vectors of 700,000 texts
@@ -33,23 +31,23 @@ Step = tuple[str, tuple[str, ...], Callable[[], str]]
 
 
 class Doctor:
-    """Looks at one thing after another. What several checks need is read once."""
+    """Checks one thing after another. What several checks need is read once."""
 
     def __init__(
         self,
         settings: Settings,
-        studio: Callable[[], Probe],
-        backend: Callable[[], Backend],
+        studio: Callable[[], Studio],
+        backend: Callable[[], BackendClient],
         get: Get = get,
     ) -> None:
-        """studio, backend: make the clients, or raise CruxError for a setting that cannot be."""
+        """studio, backend: create the clients, or raise CruxError for a wrong setting."""
         self.settings = settings
         self._make_studio, self._make_backend = studio, backend
         self._get = get
 
     def look(self) -> Iterator[Check]:
-        """Every check in turn. One whose needs are not ok is not looked at."""
-        cause: dict[str, str] = {}  # of each that is not ok: the first one that it hangs on
+        """Run every check in turn, but none whose needs are not ok."""
+        cause: dict[str, str] = {}  # check that is not ok -> the first one that it depends on
         for name, needs, step in self._steps():
             root = next((cause[one] for one in needs if one in cause), None)
             if root is not None:
@@ -67,10 +65,10 @@ class Doctor:
         settings = self.settings
         return (
             ("Label Studio", (), self._token),
-            ("project", ("Label Studio",), lambda: checks.asks(self._project)),
+            ("project", ("Label Studio",), lambda: checks.label_config(self._project)),
             ("policy", ("project",), lambda: checks.policy(self._project)),
             ("project settings", ("project",), self._project_settings),
-            ("backend", (), lambda: checks.answers(settings, self._backend)),
+            ("backend", (), lambda: checks.backend_up(settings, self._backend)),
             ("secret", ("backend",), lambda: checks.secret(settings, self._get)),
             ("connection", ("project", "backend"), self._connection),
             ("webhook", ("project",), lambda: checks.webhook(settings, self._hooks)),
@@ -84,22 +82,22 @@ class Doctor:
             ("disk", (), self._disk),
         )
 
-    # what several of them read
+    # what several checks read
 
     @cached_property
-    def _studio(self) -> Probe:
+    def _studio(self) -> Studio:
         return self._make_studio()
 
     @cached_property
-    def _backend(self) -> Backend:
+    def _backend(self) -> BackendClient:
         return self._make_backend()
 
     @cached_property
     def _project(self) -> Project:
-        return self._studio.project(checks.named(self.settings))
+        return self._studio.project(checks.project_number(self.settings))
 
     @cached_property
-    def _connected(self) -> Sequence[Connected]:
+    def _connected(self) -> Sequence[MlBackend]:
         return self._studio.backends(self.settings.project)
 
     @cached_property
@@ -114,7 +112,7 @@ class Doctor:
     # Label Studio
 
     def _token(self) -> str:
-        checks.has_token(self.settings)
+        checks.require_token(self.settings)
         return checks.token(self.settings, self._studio)
 
     def _project_settings(self) -> str:
@@ -137,21 +135,21 @@ class Doctor:
             raise StudioError(
                 f"No backend at {url} is connected in Label Studio. Run crux connect."
             )
-        said = checks.usable(ours[0])
+        found = checks.usable(ours[0])
         more = [one.url for one in self._connected if one not in ours]
-        return f"{said}; so are {', '.join(more)}" if more else said
+        return f"{found}; so are {', '.join(more)}" if more else found
 
     def _left_over(self) -> str:
-        left, others = self._hooks.left, self._hooks.others
-        if left:
-            named = ", ".join(f"{hook.id} ({hook.url})" for hook in left)
+        left_over = self._hooks.left_over
+        if left_over:
+            named = ", ".join(f"{hook.id} ({hook.url})" for hook in left_over)
             raise StudioError(
                 f"Of backends that are no longer connected there are still webhooks: {named}. "
                 f"Every click of an expert waits for them. Remove each: crux connect "
-                f"--remove-webhook {left[0].id}"
+                f"--remove-webhook {left_over[0].id}"
             )
-        urls = ", ".join(hook.url for hook in others)
-        return f"none; other programs have {urls}" if others else "none"
+        urls = ", ".join(hook.url for hook in self._hooks.others)
+        return f"none; other programs have {urls}" if urls else "none"
 
     def _switches(self) -> str:
         url = checks.hook_url(self.settings)
@@ -166,7 +164,7 @@ class Doctor:
     # the model
 
     def _predictions(self) -> str:
-        """What experts see is what is in force, for the tasks that still wait for an expert."""
+        """Check that tasks which wait for an expert show the answers of the current version."""
         shown, current = self._project.model_version, self._state.current
         if shown == current:
             return f"experts see the answers of {current}"
@@ -211,11 +209,11 @@ class Doctor:
     # the machines
 
     def _clocks(self) -> str:
-        told = {
+        replies = {
             "Label Studio": self._get(f"{self.settings.studio_url.rstrip('/')}/health", ""),
             "the backend": self._get(f"{self.settings.backend_url.rstrip('/')}/health", ""),
         }
-        ahead = {name: reply.ahead for name, reply in told.items() if reply.ahead is not None}
+        ahead = {name: reply.ahead for name, reply in replies.items() if reply.ahead is not None}
         wrong = [f"{name}'s by {one:+.0f} s" for name, one in ahead.items() if abs(one) > SKEW]
         if wrong:
             raise SettingError(
@@ -226,8 +224,8 @@ class Doctor:
 
     def _disk(self) -> str:
         home = self.settings.home.absolute()
-        there = next(folder for folder in (home, *home.parents) if folder.is_dir())
-        free = shutil.disk_usage(there).free
+        existing = next(folder for folder in (home, *home.parents) if folder.is_dir())
+        free = shutil.disk_usage(existing).free
         if free < ROOM:
             raise SettingError(
                 f"The disk of {home} has {free / ROOM:.2f} GiB left. Free some space, or choose "

@@ -1,11 +1,10 @@
 """A project's versions: what each was made from, and how well it agrees with the experts. Pure.
 
 The backend tells both: `versions` (what went into them) and `rounds` (what was measured after
-each, of the version that was then in force).
+each of them, of the version that was current then).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from rich.table import Table
 
@@ -18,12 +17,12 @@ SHOWN = ("epochs", "learning_rate", "rank", "seed")  # of a recipe, in the table
 KAPPAS = ("boundary_kappa", "production_kappa", "expert_kappa")
 
 
-def listed(state: ProjectState) -> dict[str, Any]:
-    """The versions for programs, oldest first.
+def listed(state: ProjectState) -> dict[str, object]:
+    """Return the versions for programs, oldest first.
 
-    Each is as the backend tells it, with `current`, and `measured`: of the last round after
-    which it was measured its number, kappas with intervals and items, and how experts agreed.
-    None for a version that no round was measured with. start_kappa is the prompted version's.
+    Each is as the backend tells it, with `current` and `measured`: number and kappas of the last
+    round after which it was measured, None if there is none. The prompted version's production
+    kappa is start_kappa.
     """
     return {
         "project": state.project,
@@ -37,18 +36,20 @@ def listed(state: ProjectState) -> dict[str, Any]:
 
 
 def previous(state: ProjectState) -> str:
-    """The version before the current one, by the rounds. Raises BackendError if there is none."""
+    """Return the version before the current one. Raises BackendError if there is none."""
     order = [one.version for one in state.versions if one.kind == "prompted"][-1:]
     for record in state.rounds:
         if record.version not in order:
             order.append(record.version)
     if state.current not in order or order.index(state.current) == 0:
-        raise BackendError(f"There is no version before {state.current}; crux models list shows all.")
+        raise BackendError(
+            f"There is no version before {state.current}; crux models list shows all."
+        )
     return order[order.index(state.current) - 1]
 
 
 def table(state: ProjectState, wide: bool = True) -> Table:
-    """For people; the current version has a star. wide: with the prior and the recipe."""
+    """Return the table; the current version has a star. wide: with the prior and the recipe."""
     shown = Table(title=f"Versions of project {state.project}", leading=1)
     names = ["", "version", "made from", "boundary", "production", "experts"]
     for name in [*names, "pool", "recipe"] if wide else names:
@@ -68,7 +69,7 @@ def table(state: ProjectState, wide: bool = True) -> Table:
 
 @dataclass(frozen=True)
 class _Measured:
-    """What the last round that measured a version says of it. kappas: by name, as in KAPPAS."""
+    """What the last round that measured a version says of it. kappas: by the names in KAPPAS."""
 
     round: int
     kappas: dict[str, Estimate | None]
@@ -88,7 +89,7 @@ def _measured(state: ProjectState, version: Version) -> _Measured | None:
     return None
 
 
-def _as_json(measured: _Measured | None) -> dict[str, Any] | None:
+def _as_json(measured: _Measured | None) -> dict[str, object] | None:
     if measured is None:
         return None
     kappas = {name: one and one.as_json() for name, one in measured.kappas.items()}
@@ -96,7 +97,7 @@ def _as_json(measured: _Measured | None) -> dict[str, Any] | None:
 
 
 def _made_from(version: Version) -> str:
-    """Base model, round, training labels, when and in how many seconds."""
+    """Name the base model, the round, the training labels, the time and the seconds."""
     if version.kind == "prompted":
         return f"{version.model}\nas it is, prompted"
     ties = f", {version.ties} ties left out" if version.ties else ""
@@ -108,12 +109,12 @@ def _made_from(version: Version) -> str:
 
 
 def _pool(version: Version) -> str:
-    """The labels' shares of the pool, by the experts."""
+    """Return the labels' shares of the pool, by the experts."""
     shares = zip(version.labels, version.pool_prior, strict=False)
     return "\n".join(f"{label} {share:.0%}" for label, share in shares) or "–"
 
 
 def _recipe(version: Version) -> str:
-    """What one changes; the rest is in the JSON."""
+    """Return what people change of the recipe; the rest is in the JSON."""
     shown = [f"{name} {version.recipe[name]}" for name in SHOWN if name in version.recipe]
     return "\n".join(shown) or "–"

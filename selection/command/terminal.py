@@ -1,4 +1,4 @@
-"""What the command line prints: progress of steps, and the tables."""
+"""What the command line prints: the progress of steps, and tables."""
 
 import time
 from types import TracebackType
@@ -18,16 +18,16 @@ from rich.table import Table
 from selection.status import Status
 from selection.types import Estimate
 
-QUIET = 5.0  # seconds between two lines where there is no terminal to redraw
+QUIET = 5.0  # seconds between two lines of a step without a terminal to redraw
 
 
 class Steps:
-    """A bar a step on a terminal, a line every few seconds elsewhere."""
+    """Shows a bar for each step on a terminal, and a line every few seconds elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars: dict[str, TaskID] = {}
-        self._told = ("", 0.0)
+        self._printed = ("", 0.0)  # the last step, and when
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -51,7 +51,7 @@ class Steps:
             self._progress.stop()
 
     def say(self, step: str, done: int, total: int) -> None:
-        """`step` has done so many of so many; a total of 0 is a plain message."""
+        """Show that `step` has done `done` of `total`; a total of 0 is a plain message."""
         if self._console.is_terminal and total:
             if step not in self._bars:
                 self._bars[step] = self._progress.add_task(step, total=total)
@@ -59,16 +59,16 @@ class Steps:
             return
         now = time.monotonic()
         finished = bool(total) and done >= total
-        if step == self._told[0] and now - self._told[1] < QUIET and not finished:
+        if step == self._printed[0] and now - self._printed[1] < QUIET and not finished:
             return
-        self._told = (step, now)
+        self._printed = (step, now)
         self._console.print(
             f"{step} {done}/{total}" if total else step, highlight=False, markup=False
         )
 
 
 def kappa(one: Estimate | None) -> str:
-    """Value, interval and number of items, in three lines that fit a terminal."""
+    """Return value, interval and number of items, in three lines that fit a terminal."""
     if one is None:
         return "–"
     items = f"n={one.items}"
@@ -80,10 +80,10 @@ def kappa(one: Estimate | None) -> str:
 
 
 def rounds_table(status: Status, wide: bool = True) -> Table:
-    """The table of the rounds. wide: with what it was trained on and the version; else 80 columns.
+    """Return the table of the rounds, of 80 columns unless wide.
 
-    production and start: kappa of the version in force and of the starting model on the same
-    audited texts of all rounds so far.
+    wide: with the version and how many texts taught it. production and start: kappa of the
+    current version and of the starting model, on the audited texts of all rounds so far.
     """
     table = Table(
         title=f"Project {status.project}: {status.labels_bought} verdicts bought",

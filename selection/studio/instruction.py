@@ -37,9 +37,9 @@ class _Text(HTMLParser):
 
 
 def plain_text(html: str) -> str:
-    """Tags out, entities resolved, list items as "- ", blanks and empty lines collapsed.
+    """Remove tags, resolve entities, begin list items with "- ", collapse blanks and empty lines.
 
-    Plain text with line breaks comes back as it is, less the extra blanks.
+    Plain text keeps its line breaks.
     """
     reader = _Text()
     reader.feed(html)

@@ -1,20 +1,12 @@
-"""A project and what hangs on it, as the SDK tells them: people, webhooks, ML backends. Pure."""
+"""A project: its label config, its policy, and which predictions experts see."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from selection.errors import ProjectError
 from selection.studio.instruction import plain_text
 from selection.studio.schema import Schema, parse_schema
-
-
-@dataclass(frozen=True)
-class Person:
-    """A user of Label Studio."""
-
-    id: int
-    email: str
+from selection.studio.transport import Caller
 
 
 @dataclass(frozen=True)
@@ -34,32 +26,49 @@ class Project:
     shows_predictions: bool
 
 
-@dataclass(frozen=True)
-class Webhook:
-    """project: None when it fires for the whole organization. headers may hold a secret."""
+class Projects(Caller):
+    """The calls about projects and their settings."""
 
-    id: int
-    url: str
-    project: int | None
-    active: bool
-    actions: tuple[str, ...]
-    headers: Mapping[str, str] = field(repr=False)
+    def project(self, project_id: int) -> Project:
+        """Read a project.
 
+        Raises StudioLacks if there is none, ProjectError if its label config does not fit.
+        """
+        found = self._read(f"project {project_id}", lambda: self._sdk.projects.get(project_id))
+        return read_project(found)
 
-@dataclass(frozen=True)
-class Backend:
-    """A connected ML backend. state: 'Connected', 'Disconnected', 'Error', ...; error: why."""
+    def create_project(self, title: str, config: str, instruction: str, **settings: Any) -> Project:
+        """Create a project that shows its instruction and serves tasks in order of import."""
+        parse_schema(config)
+        body = {"show_instruction": True, "sampling": "Sequential sampling", **settings}
+        made = self._ask(
+            f"the new project {title!r}",
+            lambda: self._sdk.projects.create(
+                title=title, label_config=config, expert_instruction=instruction, **body
+            ),
+        )
+        return self.project(int(made.id or 0))
 
-    id: int
-    url: str
-    title: str
-    state: str
-    version: str
-    error: str
+    def update_project(self, project_id: int, **settings: Any) -> Project:
+        """Change settings by Label Studio's own names, such as show_collab_predictions."""
+        self._ask(
+            f"project {project_id}", lambda: self._sdk.projects.update(project_id, **settings)
+        )
+        return self.project(project_id)
+
+    def set_model_version(self, project_id: int, version: str) -> None:
+        """Choose the predictions that experts see: a version that has some, or a backend's title.
+
+        Raises StudioError if there are none yet: import predictions first.
+        """
+        self._ask(
+            f"model version {version!r} of project {project_id} (import its predictions first)",
+            lambda: self._sdk.projects.update(project_id, model_version=version),
+        )
 
 
 def read_project(found: Any) -> Project:
-    """Raises ProjectError, naming the project, if its label config does not fit."""
+    """Convert what the SDK returns. Raises ProjectError if the label config does not fit."""
     xml = found.label_config or ""
     try:
         schema = parse_schema(xml)
@@ -77,28 +86,4 @@ def read_project(found: Any) -> Project:
         overlap=found.maximum_annotations or 1,
         sampling=str(found.sampling or ""),
         shows_predictions=bool(found.show_collab_predictions),
-    )
-
-
-def read_backend(found: Any) -> Backend:
-    """An ML backend as the SDK tells it."""
-    return Backend(
-        id=found.id,
-        url=found.url,
-        title=found.title or "",
-        state=found.readable_state or "",
-        version=found.model_version or "",
-        error=found.error_message or "",
-    )
-
-
-def read_webhook(found: Any) -> Webhook:
-    """A webhook as the SDK tells it."""
-    return Webhook(
-        id=found.id,
-        url=found.url,
-        project=found.project,
-        active=bool(found.is_active),
-        actions=tuple(map(str, found.actions or ())),
-        headers=dict(found.headers or {}),
     )

@@ -1,7 +1,7 @@
-"""A project's label config -> which labels there are and where the text stands.
+"""A project's label config (XML) -> Schema: which labels there are and where the text is.
 
-input: Label Studio's XML. output: Schema. Any single-choice <Choices> over a <Text> serves, with
-two labels or many; other tags (headers, styles, a comment box) are left alone.
+Any single-choice <Choices> over a <Text> serves, with two labels or many; other tags (headers,
+styles, a comment box) are ignored.
 """
 
 import re
@@ -24,7 +24,7 @@ _EXAMPLE = (
 class Schema:
     """What annotations and predictions of a project look like.
 
-    labels: as they stand in annotations (a choice's alias where it has one), in config order.
+    labels: as annotations have them (a choice's alias if it has one), in config order.
     from_name: name of the <Choices>. to_name: name of the <Text>. text_field: the key of a
     task's data that holds the text.
     """
@@ -38,9 +38,9 @@ class Schema:
 def parse_schema(xml: str) -> Schema:
     """Read a label config.
 
-    Raises ProjectError, which names what is wrong and what to change, for configs with other
-    than one <Choices>, one that is not over a <Text>, allows several choices, or has fewer than
-    two labels, doubled labels or nested ones.
+    Raises ProjectError, which names what is wrong and what to change, if there is not exactly one
+    <Choices>, if it is not over a <Text> or allows several choices, or if it has fewer than two
+    labels, doubled labels or nested ones.
     """
     root = _root(xml)
     choices = _only_choices(root)
@@ -69,7 +69,7 @@ def _root(xml: str) -> ElementTree.Element:
 
 
 def _tagged(root: ElementTree.Element, tag: str) -> Iterator[ElementTree.Element]:
-    """Elements of this tag at any depth; Label Studio ignores the case of tags."""
+    """Return the elements of this tag at any depth; Label Studio ignores the case of tags."""
     return (element for element in root.iter() if str(element.tag).lower() == tag.lower())
 
 

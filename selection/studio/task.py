@@ -1,7 +1,7 @@
-"""A task's JSON -> Task, and a label -> a prediction's JSON. Pure; nothing is asked for here.
+"""A task's JSON -> Task, and a label -> a prediction's JSON. Pure: nothing is requested here.
 
-What experts said stands in annotations, what models said in predictions; both hold a `result`,
-a list of regions of which those of the project's <Choices> count.
+What experts said stands in annotations, what models said in predictions. Both hold a `result`, a
+list of regions, of which those of the project's <Choices> count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from typing import Any
 from selection.errors import ProjectError
 from selection.studio.schema import Schema
 
-Json = dict[str, Any]
+Json = dict[str, Any]  # of Label Studio
 
 
 @dataclass(frozen=True)
 class Annotation:
     """What one expert said of one task.
 
-    expert: e-mail, or the user's number as text where Label Studio does not tell. label: None
-    when skipped, empty or unknown. unknown: the choice is none of the schema's labels, or two.
-    updated: ISO 8601 in UTC, so that text order is time order.
+    expert: e-mail, or the user's number as text where Label Studio tells no e-mail. label: None
+    if skipped, empty or unknown. unknown: the choice is none of the schema's labels, or two of
+    them. updated: ISO 8601 in UTC, so that text order is time order.
     """
 
     id: int
@@ -33,7 +33,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model version said of one task; label is None where it is empty or unknown."""
+    """What a model version said of one task; label is None if it is empty or unknown."""
 
     label: str | None
     score: float | None
@@ -53,13 +53,13 @@ class Task:
 
     @property
     def crux(self) -> Json | None:
-        """What Crux noted when it pushed the task; None if somebody else made it."""
+        """What Crux noted when it pushed the task; None if somebody else created it."""
         crux = self.meta.get("crux")
         return crux if isinstance(crux, dict) else None
 
 
 def prediction(schema: Schema, label: str, score: float, version: str) -> Json:
-    """A prediction as Label Studio wants it from /predict; with "task": id, as it imports it.
+    """Return a prediction as /predict answers it; with "task": id, as Label Studio imports it.
 
     Raises ProjectError for a label that the schema does not have: Label Studio would drop it
     without a word.
@@ -73,7 +73,7 @@ def prediction(schema: Schema, label: str, score: float, version: str) -> Json:
 
 
 def result(schema: Schema, label: str) -> list[Json]:
-    """The one region of an annotation or a prediction that says `label`."""
+    """Return the one region of an annotation or a prediction that says `label`."""
     return [
         {
             "from_name": schema.from_name,
@@ -84,8 +84,57 @@ def result(schema: Schema, label: str) -> list[Json]:
     ]
 
 
+def read_task(body: Json, schema: Schema, emails: Mapping[int, str]) -> Task:
+    """Convert a task of the API. emails: user id -> e-mail, for the names of experts."""
+    meta = body.get("meta")
+    return Task(
+        id=body["id"],
+        data=body["data"],
+        meta=meta if isinstance(meta, dict) else {},
+        overlap=int(body.get("overlap") or 1),
+        annotations=_annotations(body.get("annotations") or (), schema, emails),
+        predictions=tuple(
+            Prediction(
+                _read_label(schema, p.get("result"))[0], p.get("score"), p.get("model_version", "")
+            )
+            for p in body.get("predictions") or ()
+        ),
+    )
+
+
+def _annotations(
+    bodies: Sequence[Json], schema: Schema, emails: Mapping[int, str]
+) -> tuple[Annotation, ...]:
+    """Label Studio forgets who a deleted user was: each annotation without a user is another's.
+
+    They are numbered within the task, so that the table of verdicts does not get one more expert
+    for every task that a deleted user answered.
+    """
+    nobodys = sorted(body["id"] for body in bodies if _user(body) is None)
+    found = []
+    for body in bodies:
+        user = _user(body)
+        if user is None:
+            number = nobodys.index(body["id"]) + 1
+            expert = "deleted user" if number == 1 else f"deleted user {number}"
+        else:
+            expert = emails.get(user, str(user))
+        cancelled = bool(body.get("was_cancelled"))
+        label, unknown = (None, False) if cancelled else _read_label(schema, body.get("result"))
+        updated = str(body.get("updated_at") or body.get("created_at") or "")
+        found.append(Annotation(body["id"], expert, label, cancelled, unknown, updated))
+    return tuple(found)
+
+
+def _user(annotation: Json) -> int | None:
+    """Return the number of the user who annotated, None if that user was deleted."""
+    by = annotation.get("completed_by")
+    by = by.get("id") if isinstance(by, dict) else by
+    return by if isinstance(by, int) else None
+
+
 def _read_label(schema: Schema, result: Sequence[Any] | None) -> tuple[str | None, bool]:
-    """(label, unknown) of an annotation's or prediction's result."""
+    """Return (label, unknown) of an annotation's or prediction's result."""
     chosen = [
         choice
         for region in result or ()
@@ -97,31 +146,3 @@ def _read_label(schema: Schema, result: Sequence[Any] | None) -> tuple[str | Non
     if len(chosen) == 1 and chosen[0] in schema.labels:
         return str(chosen[0]), False
     return None, True
-
-
-def _annotation(body: Json, schema: Schema, emails: Mapping[int, str]) -> Annotation:
-    by = body.get("completed_by")
-    by = by.get("id") if isinstance(by, dict) else by
-    cancelled = bool(body.get("was_cancelled"))
-    label, unknown = (None, False) if cancelled else _read_label(schema, body.get("result"))
-    expert = emails.get(by, str(by)) if isinstance(by, int) else "deleted user"
-    updated = str(body.get("updated_at") or body.get("created_at") or "")
-    return Annotation(body["id"], expert, label, cancelled, unknown, updated)
-
-
-def read_task(body: Json, schema: Schema, emails: Mapping[int, str]) -> Task:
-    """A task as the API tells it. emails: user id -> e-mail, for the names of experts."""
-    meta = body.get("meta")
-    return Task(
-        id=body["id"],
-        data=body["data"],
-        meta=meta if isinstance(meta, dict) else {},
-        overlap=int(body.get("overlap") or 1),
-        annotations=tuple(_annotation(a, schema, emails) for a in body.get("annotations") or ()),
-        predictions=tuple(
-            Prediction(
-                _read_label(schema, p.get("result"))[0], p.get("score"), p.get("model_version", "")
-            )
-            for p in body.get("predictions") or ()
-        ),
-    )

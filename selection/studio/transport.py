@@ -1,51 +1,28 @@
-"""How the Label Studio SDK is called: with one token, its exceptions turned into ours.
+"""How the Label Studio SDK is called: with one token, its exceptions translated into ours.
 
-The SDK repeats failed requests by itself, writes too; that is switched off, since a write that
-timed out may have happened. Only reads are repeated here.
+The SDK repeats failed requests by itself, even writes. That is switched off, since a write that
+timed out may have happened: only reads are repeated, here.
 """
 
 import json
-import time
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import httpx
+import tenacity
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 from label_studio_sdk.core.parse_error import ParsingError
 
 from selection.errors import SettingError, StudioDown, StudioError, StudioLacks, StudioRefused
 from selection.studio.instruction import plain_text
+from selection.studio.task import Json
 
 T = TypeVar("T")
-PAUSES = (0.2, 1.0)
-LOCAL_ADDRESS = "reserved network address"
-
-
-def checked(response: httpx.Response) -> httpx.Response:
-    if response.is_success:
-        return response
-    try:
-        body: Any = response.json()
-    except ValueError:
-        body = response.text
-    raise ApiError(status_code=response.status_code, body=body)
-
-
-def _detail(body: Any) -> str:
-    """The server's own words on what is wrong, without headers and without the echo of input."""
-    if not isinstance(body, dict):
-        return plain_text(str(body))[:300]
-    errors = body.get("validation_errors")
-    if isinstance(errors, dict) and errors:
-        said = "; ".join(
-            f"{key}: {' '.join(map(str, value)) if isinstance(value, list) else value}"
-            for key, value in errors.items()
-        )
-    else:
-        said = str(errors or body.get("detail") or body)
-    return plain_text(said.replace("non_field_errors: ", ""))[:600]
+PAUSES = (0.2, 1.0)  # seconds before a read is repeated
+IMPORT_CHUNK = 1000  # tasks or predictions in one request
+LOCAL_ADDRESS = "reserved network address"  # what Label Studio says of an address that it blocks
 
 
 class Caller:
@@ -57,7 +34,7 @@ class Caller:
     """
 
     def __init__(self, url: str, token: str, timeout: float = 30.0) -> None:
-        """Connect to nothing yet. Raises SettingError for a URL or a token that cannot be one."""
+        """Raise SettingError for a URL or a token that cannot be one. Nothing is requested yet."""
         self.url = url.strip().rstrip("/")
         token = token.strip()
         if not self.url.startswith(("http://", "https://")):
@@ -84,30 +61,32 @@ class Caller:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
 
-    def _action(self, name: str, project_id: int, body: dict[str, Any]) -> dict[str, Any]:
-        """A Data Manager action. The SDK's own actions.create throws the answer away."""
-        response = self._ask(
-            f"project {project_id}",
-            lambda: checked(
-                self._sdk._client_wrapper.httpx_client.request(
-                    "api/dm/actions/",
-                    method="POST",
-                    params={"id": name, "project": project_id},
-                    json=body,
-                )
-            ),
+    def _action(self, name: str, project_id: int, body: Json) -> Json:
+        """Run a Data Manager action. The SDK's own actions.create throws the answer away."""
+        what = f"project {project_id}"
+        target: Json = {"id": name, "project": project_id}
+        answer: Any = self._ask(
+            what, lambda: checked(self._post("api/dm/actions/", body, target)).json()
         )
-        answer: dict[str, Any] = response.json()
+        if not isinstance(answer, dict):
+            raise self._no_json(what, answer)
         return answer
 
+    def _post(self, path: str, body: Json, params: Json | None = None) -> httpx.Response:
+        """Send what the SDK has no call for, with its token."""
+        http = self._sdk._client_wrapper.httpx_client
+        return http.request(path, method="POST", params=params, json=body)
+
     def _read(self, what: str, call: Callable[[], T]) -> T:
-        """Ask again, up to three times, while the server is down: reading changes nothing."""
-        for pause in PAUSES:
-            try:
-                return self._ask(what, call)
-            except StudioDown:
-                time.sleep(pause)
-        return self._ask(what, call)
+        """Ask up to three times while the server is down: reading changes nothing."""
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(StudioDown),
+            wait=tenacity.wait_chain(*map(tenacity.wait_fixed, PAUSES)),
+            stop=tenacity.stop_after_attempt(1 + len(PAUSES)),
+            reraise=True,
+        )
+        answer: T = attempts(self._ask, what, call)
+        return answer
 
     def _ask(self, what: str, call: Callable[[], T]) -> T:
         try:
@@ -123,35 +102,63 @@ class Caller:
             ) from error
         except json.JSONDecodeError as error:
             raise self._no_json(what, error.doc) from error
+        except UnicodeDecodeError as error:
+            raise self._no_json(what, None) from error
         except (ApiError, ParsingError) as error:
             # Its text holds the answer's headers, a session cookie among them: not for logs.
             raise self._translated(what, error) from None
 
     def _translated(self, what: str, error: ApiError | ParsingError) -> StudioError:
-        status, said = error.status_code or 0, _detail(error.body)
+        status, detail = error.status_code or 0, _detail(error.body)
         if status >= 500 or status == 429:
             return StudioDown(f"Label Studio at {self.url} answered {status} about {what}.")
         if status == 401:
             return StudioRefused(
-                f"Label Studio at {self.url} refuses the token ({said}); copy it again from "
+                f"Label Studio at {self.url} refuses the token ({detail}); copy it again from "
                 f"{self.url}/user/account."
             )
-        if status == 403 and LOCAL_ADDRESS in said:
+        if status == 403 and LOCAL_ADDRESS in detail:
             return StudioRefused(
                 f"Label Studio at {self.url} blocks {what}: that address is in a local network. "
                 "Start Label Studio with both ML_BLOCK_LOCAL_IP=false and "
                 "SSRF_PROTECTION_ENABLED=false in its environment."
             )
         if status == 403:
-            return StudioRefused(f"Label Studio at {self.url} does not allow {what}: {said}")
+            return StudioRefused(f"Label Studio at {self.url} does not allow {what}: {detail}")
         if status == 404 and isinstance(error.body, dict):
-            return StudioLacks(f"Label Studio at {self.url} does not have {what}: {said}")
+            return StudioLacks(f"Label Studio at {self.url} does not have {what}: {detail}")
         if status < 300 or status == 404:
             return self._no_json(what, error.body)
-        return StudioError(f"Label Studio at {self.url} answered {status} about {what}: {said}")
+        return StudioError(f"Label Studio at {self.url} answered {status} about {what}: {detail}")
 
     def _no_json(self, what: str, body: Any) -> StudioError:
-        """Half of a JSON document is a server that was cut off, and not another server."""
+        """Tell half of a JSON document (the server was cut off) from the page of another server."""
         if isinstance(body, str) and body.lstrip().startswith(("{", "[")):
             return StudioDown(f"Label Studio at {self.url} was cut off in its answer about {what}.")
         return StudioError(f"{self.url} does not answer like Label Studio; check the URL.")
+
+
+def checked(response: httpx.Response) -> httpx.Response:
+    """Return a successful response; raise the SDK's own error for any other."""
+    if response.is_success:
+        return response
+    try:
+        body: Any = response.json()
+    except ValueError:
+        body = response.text
+    raise ApiError(status_code=response.status_code, body=body)
+
+
+def _detail(body: Any) -> str:
+    """Return the server's own words on what is wrong, without headers and the echo of input."""
+    if not isinstance(body, dict):
+        return plain_text(str(body))[:300]
+    errors = body.get("validation_errors")
+    if isinstance(errors, dict) and errors:
+        detail = "; ".join(
+            f"{key}: {' '.join(map(str, value)) if isinstance(value, list) else value}"
+            for key, value in errors.items()
+        )
+    else:
+        detail = str(errors or body.get("detail") or body)
+    return plain_text(detail.replace("non_field_errors: ", ""))[:600]

@@ -14,7 +14,7 @@ import pytest
 from demo.run import CONFIG
 from demo.servers import Server, free_port, stop
 from demo.services import Services, State
-from selection.backend_client import Backend
+from selection.backend_client import BackendClient
 from selection.command.checks import Check
 from selection.command.connect import connect
 from selection.command.doctor import Doctor
@@ -41,7 +41,7 @@ class Place:
     def crux(self, *argv: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [CRUX, *argv, "--config", str(self.config)],
-            capture_output=True, text=True, timeout=120, check=False, cwd=self.config.parent,
+            capture_output=True, text=True, timeout=300, check=False, cwd=self.config.parent,
         )  # fmt: skip
 
     def doctor(self, secret: str | None = None) -> dict[str, Check]:
@@ -51,7 +51,7 @@ class Place:
         doctor = Doctor(
             settings,
             lambda: Probe(state.studio_url, state.token),
-            lambda: Backend(state.backend_url, settings.webhook_secret.get_secret_value()),
+            lambda: BackendClient(state.backend_url, settings.webhook_secret.get_secret_value()),
         )
         return {check.name: check for check in doctor.look()}
 
@@ -60,7 +60,7 @@ class Place:
         number = self.project.id
         settings = httpx.get(
             f"{self.state.studio_url}/api/projects/{number}/",
-            headers={"Authorization": f"Token {self.state.token}"}, timeout=30,
+            headers={"Authorization": f"Token {self.state.token}"}, timeout=300,
         ).json()  # fmt: skip
         return {
             "settings": {name: value for name, value in settings.items() if "state" not in name},
@@ -83,7 +83,7 @@ def place(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
     services.keep(state)
     services.start_backend(state)
     services.start_worker(state)
-    wait_for(lambda: "worker is ready" in (root / "worker.log").read_text(), 60)
+    wait_for(lambda: "worker is ready" in (root / "worker.log").read_text())
     studio = Studio(label_studio.url, admin.token)
     project = studio.create_project("Looked at", CONFIG, "Is it harsh?")
     values = {
@@ -136,7 +136,7 @@ def test_a_webhook_without_our_secret_is_not_taken_for_ours(place: Place) -> Non
     place.studio.create_webhook(place.project.id, ours.url, {SECRET_HEADER: "an-older-secret"})
     assert wrong(place.doctor()) == ["webhook"]
     settings = load(place.config)
-    backend = Backend(place.state.backend_url, place.state.secret)
+    backend = BackendClient(place.state.backend_url, place.state.secret)
     assert all(check.ok for check in connect(settings, place.studio, backend))
     assert wrong(place.doctor()) == []
 

@@ -11,10 +11,9 @@ from werkzeug.serving import make_server
 
 from backend.config import Settings as BackendSettings
 from backend.web.app import Process, create_app
-from backend.web.ml_base import Hub
 from demo.run import CONFIG, LABELS
 from demo.servers import free_port, start_label_studio, stop
-from selection.backend_client import Backend
+from selection.backend_client import BackendClient
 from selection.command.connect import connect
 from selection.config import Settings
 from selection.studio.api import Project, Studio, prediction
@@ -53,7 +52,7 @@ class Place:
 
     def connect(self, project: Project) -> list[str]:
         settings = self.settings.model_copy(update={"project": project.id})
-        checks = list(connect(settings, self.studio, Backend(self.backend_url, SECRET)))
+        checks = list(connect(settings, self.studio, BackendClient(self.backend_url, SECRET)))
         return [f"{check.name}: {check.message}" for check in checks if not check.ok]
 
 
@@ -93,7 +92,6 @@ def _served(root: Path, url: str) -> Iterator[Place]:
     backend.shutdown()
     thread.join()
     backend.server_close()
-    Hub.answers = None
 
 
 def test_its_tables_are_in_the_database_and_not_in_a_file(place: Place) -> None:
@@ -126,7 +124,7 @@ def test_the_loops_calls_work_one_after_another(place: Place) -> None:
     assert [len(tasks[one].annotations) for one in ids] == [1, 1, 0]
     assert [p.version for p in tasks[ids[0]].predictions] == ["round0-a"]
     assert tasks[ids[1]].meta == crux
-    wait_for(lambda: (project.id, False) in place.process.looks, 20)
+    wait_for(lambda: (project.id, False) in place.process.looks)
 
 
 def test_predictions_are_retrieved_and_training_is_started_by_the_button(place: Place) -> None:
@@ -136,11 +134,11 @@ def test_predictions_are_retrieved_and_training_is_started_by_the_button(place: 
     answer = httpx.post(
         f"{place.url}/api/dm/actions/", params={"id": "retrieve_tasks_predictions",
                                                "project": project.id},
-        json={"selectedItems": {"all": False, "included": ids}}, timeout=60,
+        json={"selectedItems": {"all": False, "included": ids}}, timeout=300,
         headers={"Authorization": f"Token {ADMIN.token}"},
     )  # fmt: skip
     assert answer.status_code == 200
     (task,) = place.studio.tasks(project.id, project.schema)
     assert [p.version.split("-")[0] for p in task.predictions] == ["prompted"]
     place.studio.train_backend(place.studio.backends(project.id)[0].id)
-    wait_for(lambda: (project.id, True) in place.process.looks, 20)
+    wait_for(lambda: (project.id, True) in place.process.looks)

@@ -213,7 +213,7 @@ class Work:
             blind = i >= TRAIN
             name = f"{round}-{i}"
             card = Card(
-                name, round, i, "audit" if blind else "train", name, 0.5 if blind else None, "no",
+                name, round, i, "audit" if blind else "train", name, 0.5 if blind else None,
                 2 if blind else 1, "v", {"yes": 0.5, "no": 0.5}, "why", 0, 0.25,
             )  # fmt: skip
             colour = "green" if blind else ("green", "red")[i % 2]

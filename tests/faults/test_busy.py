@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from selection.backend_client import Backend
+from selection.backend_client import BackendClient
 from tests.faults.conftest import MakeStage
 from tests.faults.stage import SECRET
 
@@ -16,7 +16,7 @@ def test_a_pool_is_labelled_although_the_backend_has_no_room_at_times(
 
     def label(part: int) -> int:
         texts = [f"text {i} of part {part}, which is not short" for i in range(1_000)]
-        return len(Backend(stage.state.backend_url, SECRET).score(work.id, texts).probability)
+        return len(BackendClient(stage.state.backend_url, SECRET).score(work.id, texts).probability)
 
     with ThreadPoolExecutor(8) as people:
         assert list(people.map(label, range(8))) == [1_000] * 8

@@ -31,7 +31,7 @@ def order(round: int) -> Order:
     cards = tuple(
         Card(
             f"{round}-{i}", round, i, "audit" if i > 2 else "train", f"{round}-{i}",
-            0.5 if i > 2 else None, "no", 2 if i > 2 else 1, "v", {"yes": 0.5, "no": 0.5}, "why",
+            0.5 if i > 2 else None, 2 if i > 2 else 1, "v", {"yes": 0.5, "no": 0.5}, "why",
             0, 0.25,
         )
         for i in range(5)

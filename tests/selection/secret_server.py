@@ -1,4 +1,4 @@
-"""A small HTTP server that lets in who knows the secret, and has a clock that can be wrong."""
+"""A small HTTP server that accepts callers with the secret, and has a clock that can be wrong."""
 
 import threading
 import time
@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from selection.http import SECRET_HEADER
 
 
-class Door(ThreadingHTTPServer):
-    """secret: empty lets everybody in. ahead: seconds of its clock; None tells no time."""
+class SecretServer(ThreadingHTTPServer):
+    """secret: accepts everybody if empty. ahead: seconds of its clock; None sends no date."""
 
     daemon_threads = True
 
@@ -26,7 +26,7 @@ class Door(ThreadingHTTPServer):
 
 
 class _Answer(BaseHTTPRequestHandler):
-    server: Door
+    server: SecretServer
 
     def do_GET(self) -> None:
         given = self.headers.get(SECRET_HEADER, "")
@@ -38,18 +38,18 @@ class _Answer(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextmanager
-def opened() -> Iterator[Door]:
-    """A door that answers until the end of the block."""
-    door = Door()
-    thread = threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.01})
+def started() -> Iterator[SecretServer]:
+    """A server that answers until the end of the block."""
+    server = SecretServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield door
+        yield server
     finally:
-        door.shutdown()
+        server.shutdown()
         thread.join()
-        door.server_close()
+        server.server_close()

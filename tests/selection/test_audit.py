@@ -107,11 +107,6 @@ def test_no_chance_exceeds_the_reserve_however_much_is_asked_for() -> None:
     assert everything.row.tolist() == np.flatnonzero(permanent(IDS, 6) < RESERVE).tolist()
 
 
-def test_the_stratum_is_the_label_at_the_time() -> None:
-    sample = draw(7, ROUND_1, size=60)
-    assert sample.stratum.tolist() == ROUND_1[sample.row].tolist()
-
-
 def test_nothing_asked_for_is_nothing_drawn() -> None:
     assert draw(8, ROUND_0, size=0).row.tolist() == []
 

@@ -155,6 +155,67 @@ def test_a_full_disk_is_an_error_for_people(tmp_path: Path) -> None:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
+FEW_FILES = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+import pyarrow.parquet
+from selection.cache import Cache
+from selection.errors import CruxError
+folder = Path(sys.argv[1])
+Cache(folder).put(["one"], np.ones((1, 3), dtype=np.float32))
+Cache(folder)  # imports are lazy, and need files too
+parts = list(folder.glob("part-*"))
+Path.glob = lambda *_: parts  # looking into the folder takes a file, too
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+taken = []
+try:
+    while True:
+        taken.append(open("/dev/null"))
+except OSError:
+    pass
+try:
+    Cache(folder)
+except CruxError as error:
+    print(error)
+"""
+
+
+def test_a_part_that_cannot_be_opened_is_an_error_and_stays(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", FEW_FILES, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    (part,) = parts(tmp_path)
+    assert told.stdout == (
+        f"Cannot read {part}: Too many open files. Run the command again; if that does not help, "
+        "delete the file: its rows are computed again.\n"
+    )
+    assert Cache(tmp_path).known(["one"]).tolist() == [True]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_part_with_wrong_bytes_is_read_or_dropped(tmp_path: Path, seed: int) -> None:
+    """Damage inside of a file is an OSError too, but not of the operating system."""
+    Cache(tmp_path).put([str(i) for i in range(500)], np.ones((500, 16), dtype=np.float32))
+    (part,) = parts(tmp_path)
+    content = bytearray(part.read_bytes())
+    rng = np.random.default_rng(seed)
+    for place in rng.integers(len(content), size=50):
+        content[place] = rng.integers(256)
+    part.write_bytes(content)
+    known = Cache(tmp_path).known(["0"]).tolist() == [True]
+    assert part.exists() or not known
+
+
+def test_a_part_that_was_deleted_meanwhile_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Cache(tmp_path).put(TEXTS[:2], ROWS[:2])
+    found = [*parts(tmp_path), tmp_path / "part-gone.parquet"]
+    monkeypatch.setattr(Path, "glob", lambda *_: found)
+    assert Cache(tmp_path).known(TEXTS[:2]).tolist() == [True, True]
+
+
 def test_a_place_where_no_folder_can_be_is_an_error_for_people(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(CruxError, match="Cannot write to .*file/cache: Not a directory"):

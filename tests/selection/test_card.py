@@ -12,7 +12,6 @@ CARD = Card(
     role="boundary",
     pair="a7|b1",
     inclusion=None,
-    stratum="yes",
     experts=2,
     version="v3",
     belief={"yes": 0.6, "no": 0.4},
@@ -27,7 +26,6 @@ META = {
     "role": "boundary",
     "pair": "a7|b1",
     "inclusion": None,
-    "stratum": "yes",
     "experts": 2,
     "version": "v3",
     "belief": {"yes": 0.6, "no": 0.4},
@@ -59,6 +57,10 @@ def test_what_was_written_is_read_again() -> None:
     assert read_card(1, {**META, "inclusion": 1, "role": "audit"}) is not None
 
 
+def test_a_card_that_was_pushed_with_a_stratum_is_still_read() -> None:
+    assert read_card(1, {**META, "stratum": "yes"}) == CARD
+
+
 def test_a_task_of_somebody_else_has_no_card() -> None:
     assert read_card(1, None) is None
 
@@ -76,7 +78,6 @@ def test_a_task_of_somebody_else_has_no_card() -> None:
         ({"id": 7}, "id is 7"),
         ({"id": ""}, "id is ''"),
         ({"pair": None}, "pair is None"),
-        ({"stratum": 1}, "stratum is 1"),
         ({"inclusion": 0}, "inclusion is 0"),
         ({"inclusion": 1.5}, "inclusion is 1.5"),
         ({"inclusion": "0.5"}, "inclusion is '0.5'"),

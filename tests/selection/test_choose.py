@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selection import pool as pools
 from selection.audit import permanent
 from selection.choose import RULE, Plan, Rule, choose
+from selection.pool_files import read_files
 from selection.split import side
 from selection.types import Audit, Beliefs, Choice, Pool
 
@@ -224,7 +224,8 @@ def test_the_audit_grows_by_its_share_every_round() -> None:
     world = World()
     for round in range(3):
         _, sample = world.choose(world.plan(round))
-        rate = dict(zip(sample.stratum.tolist(), sample.inclusion.tolist(), strict=True))
+        predicted = world.beliefs.predicted[sample.row]
+        rate = dict(zip(predicted.tolist(), sample.inclusion.tolist(), strict=True))
         expected = [rate[name] * (world.beliefs.predicted == name).sum() for name in range(2)]
         if round:  # round 0 goes by balanced beliefs
             assert expected == pytest.approx([6 * (round + 1)] * 2)
@@ -349,7 +350,7 @@ def test_the_order_of_the_file_changes_nothing(round: int, tmp_path: Path) -> No
         file = tmp_path / f"{name}.csv"
         file.write_text("id,text\n" + "".join(lines))
         np.random.default_rng(0).shuffle(lines)
-        pool = pools.read(str(file)).pool
+        pool = read_files(str(file)).pool
         # what label and embed would say of each text, whatever its row
         place = [int(text.split()[1]) for text in pool.texts]
         beliefs = world.believe(world.beliefs.probability[place])

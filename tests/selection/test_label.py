@@ -116,10 +116,10 @@ def test_work_that_was_cut_off_goes_on_where_it_stopped(tmp_path: Path) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        label(pool, vectors, first, 7, limit=N, home=tmp_path, progress=stop)
+        label(pool, vectors, first, 7, limit=N, home=tmp_path, on_progress=stop)
     second = FakeBackend(rising)
     seen: list[tuple[int, int]] = []
-    label(pool, vectors, second, 7, limit=N, home=tmp_path, progress=lambda *n: seen.append(n))
+    label(pool, vectors, second, 7, limit=N, home=tmp_path, on_progress=lambda *n: seen.append(n))
     assert second.read == 1 + N - 2 * BATCH
     assert seen[-1] == (N, N)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)

@@ -1,8 +1,4 @@
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +6,11 @@ import pytest
 from selection import push as module
 from selection.card import Card
 from selection.collect import collect
-from selection.errors import RoundError, StudioDown
-from selection.push import Order, push, tab_title
-from selection.studio.api import Project
+from selection.errors import StudioDown
+from selection.order import Order
+from selection.push import push, tab_title
+from selection.studio.api import Project, Task
+from selection.studio.task import read_task
 from tests.fakes import SCHEMA, FakeStudio
 
 PROJECT = Project(7, "title", "policy", SCHEMA, "<View/>", "", 0, 0, 1, "Sequential", True)
@@ -27,7 +25,6 @@ def card(i: int, role: str, round: int = 0) -> Card:
         role=role,
         pair=f"p{i // 2}",
         inclusion=0.2 if role == "audit" else None,
-        stratum="no",
         experts=1 if role == "train" else 2,
         version="v1",
         belief=belief,
@@ -43,8 +40,15 @@ def order(n: int = 13, round: int = 0, moved: dict[str, float] | None = None) ->
     return Order(round, cards, tuple(f"text {round} {i}" for i in range(n)), moved or {})
 
 
-def put(studio: FakeStudio, what: Order) -> int:
-    return push(studio, PROJECT, what)  # type: ignore[arg-type]
+def put(studio: FakeStudio, what: Order, tasks: list[Task] | None = None) -> int:
+    """Push with the tasks that were read before, by default just now."""
+    known = seen(studio) if tasks is None else tasks
+    return push(studio, PROJECT, what, known)  # type: ignore[arg-type]
+
+
+def seen(studio: FakeStudio) -> list[Task]:
+    """The project's tasks, without a call that the tests count."""
+    return [read_task(body, SCHEMA, {}) for body in studio.bodies.values()]
 
 
 def bought(studio: FakeStudio) -> list[str]:
@@ -141,6 +145,37 @@ def test_two_pushes_at_once_leave_every_task_once() -> None:
     assert studio.titles == ["Crux round 0"]
 
 
+def test_only_the_tasks_of_the_round_are_read_again() -> None:
+    studio = FakeStudio()
+    put(studio, order(13))
+    known = seen(studio)
+    studio.read.clear()
+    put(studio, order(3, round=1), known)
+    assert studio.read == [0, 3]
+    studio.read.clear()
+    put(studio, order(3, round=1))
+    assert studio.read == [3, 3]
+
+
+def test_what_somebody_pushed_since_the_tasks_were_read_is_not_bought_again() -> None:
+    studio = FakeStudio()
+    put(studio, order(4))
+    known = seen(studio)
+    put(studio, order(13, round=1))  # another machine, while this one chose
+    assert put(studio, order(13, round=1), known) == 0
+    assert bought(studio)[4:] == [f"r1-{i:02d}" for i in range(13)]
+
+
+def test_an_answer_that_came_since_the_tasks_were_read_is_not_deleted() -> None:
+    studio = FakeStudio()
+    put(studio, order(3))
+    studio.import_tasks(7, [studio.bodies[2] | {"annotations": []}])
+    known = seen(studio)
+    studio.answer(4, "yes", by=1)
+    put(studio, order(3), known)
+    assert sorted(studio.bodies) == [1, 3, 4]
+
+
 def test_of_two_of_a_task_the_answered_one_stays() -> None:
     studio = FakeStudio()
     put(studio, order(3))
@@ -194,90 +229,10 @@ def test_a_task_that_label_studio_gave_another_overlap_is_set_right() -> None:
 
 
 def test_progress_is_told_after_every_request() -> None:
-    seen: list[tuple[int, int]] = []
-    push(FakeStudio(), PROJECT, order(10), lambda *now: seen.append(now))  # type: ignore[arg-type]
-    assert seen == [(4, 10), (8, 10), (10, 10)]
-
-
-# the file
-
-
-def test_an_order_is_written_down_and_read_again(tmp_path: Path) -> None:
-    file = tmp_path / "rounds" / "7" / "round-0.json"
-    whole = order(5, moved={"x": 0.123456789012345})
-    odd = replace(whole, texts=("Grüße ☃", "line\nend", '"quoted"', "\t", "a" * 100_000))
-    odd.save(file)
-    assert Order.load(file) == odd
-    assert [p.name for p in file.parent.iterdir()] == ["round-0.json"]
-
-
-def changed(**more: Any) -> str:
-    import json
-    from dataclasses import asdict
-
-    body = json.loads(json.dumps(asdict(order(2))))
-    return json.dumps(body | more)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        '{"round": 0}',
-        b"\xff\xfe",
-        changed(cards=[{"id": "a"}]),
-        changed(cards=None),
-        changed(texts=["only one"]),
-        changed(),
-    ],
-)  # fmt: skip
-def test_a_damaged_file_is_an_error_with_a_way_out(tmp_path: Path, content: str | bytes) -> None:
-    file = tmp_path / "round-0.json"
-    file.write_bytes(content.encode() if isinstance(content, str) else content)
-    if content == changed():
-        assert Order.load(file) == order(2)
-        return
-    with pytest.raises(RoundError, match=r"round-0.json is damaged .*Delete it and run crux round"):
-        Order.load(file)
-
-
-FULL = """
-import resource, sys
-from pathlib import Path
-from dataclasses import replace
-from selection.errors import RoundError
-from selection.push import Order
-file = Path(sys.argv[1])
-Order(0, (), (), {}).save(file)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-try:
-    Order(0, (), ("x" * 10_000,), {}).save(file)
-except RoundError as error:
-    print(error)
-"""
-
-
-def test_a_full_disk_leaves_the_file_that_was_there(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the full disk: both fail in the middle of a write."""
-    file = tmp_path / "round-0.json"
-    said = subprocess.run(
-        [sys.executable, "-c", FULL, str(file)], capture_output=True, text=True, check=True
-    )
-    assert said.stdout == (
-        f"Cannot write the round to {file}: File too large. Free some space and run crux round "
-        "again; nothing was pushed.\n"
-    )
-    assert Order.load(file) == Order(0, (), (), {})
-    assert os.listdir(tmp_path) == ["round-0.json"]
-
-
-def test_a_place_where_no_file_can_be_is_an_error_for_people(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(RoundError, match="Cannot write the round to .*: Not a directory"):
-        order().save(tmp_path / "file" / "rounds" / "round-0.json")
+    reported: list[tuple[int, int]] = []
+    studio: Any = FakeStudio()
+    push(studio, PROJECT, order(10), [], lambda *now: reported.append(now))
+    assert reported == [(4, 10), (8, 10), (10, 10)]
 
 
 def test_the_tab_is_named_after_the_round() -> None:

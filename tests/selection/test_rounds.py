@@ -20,8 +20,11 @@ from selection.errors import (
     SettingError,
     StudioDown,
 )
+from selection.lock import alone
+from selection.outcome import Outcome
 from selection.push import tab_title
-from selection.rounds import Outcome, Rounds
+from selection.record import TrainingState
+from selection.rounds import PAUSES, Rounds
 from selection.status import status
 from selection.studio.schema import Schema
 from selection.studio.task import prediction
@@ -52,7 +55,6 @@ class Loop:
         self.pool = home / "pool.csv"
         self.write(range(SIZE))
         self.changes: dict[str, Any] = {}
-        self.pauses: tuple[float, ...] = ()
 
     def write(self, rows: Sequence[int]) -> None:
         with self.pool.open("w", newline="") as out:
@@ -68,9 +70,9 @@ class Loop:
             **{"project": 7, "home": self.home, "pool": str(self.pool), "per_round": 8,
                "audit_per_round": 6, "max_rounds": 9, **self.changes}
         )  # fmt: skip
-        return Rounds(
-            settings, self.studio, self.backend, self.say, self.pauses  # type: ignore[arg-type]
-        )
+        studio: Any = self.studio
+        backend: Any = self.backend
+        return Rounds(settings, studio, backend, self.say)
 
     def say(self, step: str, done: int, total: int) -> None:
         self.said.append((step, done, total))
@@ -105,6 +107,14 @@ class Loop:
 @pytest.fixture
 def loop(tmp_path: Path) -> Loop:
     return Loop(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that a retry would have waited."""
+    naps: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", naps.append)
+    return naps
 
 
 # from state to state
@@ -151,7 +161,7 @@ def test_what_is_pushed_says_why_and_what_the_model_thought(loop: Loop) -> None:
 def test_a_failed_training_is_told(loop: Loop) -> None:
     loop.round()
     loop.answer()
-    loop.backend.training = {"state": "failed", "message": "one label", "done": 0, "total": 0}
+    loop.backend.training = TrainingState("failed", "one label")
     assert loop.round().message == "Training failed: one label"
 
 
@@ -203,6 +213,38 @@ def test_rows_added_to_the_pool_are_seen_and_copies_of_bought_texts_are_not_boug
     assert "a-copy" not in new
 
 
+# what is read
+
+
+def test_a_round_reads_the_projects_tasks_once(loop: Loop) -> None:
+    loop.complete(rounds=2)
+    known = len(loop.studio.bodies)
+    loop.studio.read.clear()
+    assert loop.round().state == "pushed"
+    # beside all tasks: what has come in before the import, which is nothing, and after it
+    assert loop.studio.read == [known, 0, len(loop.studio.bodies) - known]
+
+
+@pytest.mark.parametrize("state", ["waiting", "training", "stop"])
+def test_a_round_that_pushes_nothing_reads_the_tasks_once(loop: Loop, state: str) -> None:
+    loop.round()
+    if state != "waiting":
+        loop.answer()
+    if state == "stop":
+        loop.train()
+    loop.studio.calls.clear()
+    assert loop.round(max_rounds=1).state == state
+    assert loop.studio.calls == ["project", "tasks", "tabs"]
+
+
+def test_status_and_report_read_the_tasks_once(loop: Loop) -> None:
+    loop.complete()
+    for look in (loop.rounds.status, loop.rounds.everything, loop.rounds.progress):
+        loop.studio.calls.clear()
+        look()
+        assert loop.studio.calls == ["project", "tasks"]
+
+
 # cut off
 
 
@@ -249,16 +291,27 @@ def _raise() -> None:
     raise Killed
 
 
-def test_a_label_studio_that_fails_once_during_a_push_is_asked_again(loop: Loop) -> None:
+def test_a_label_studio_that_fails_once_during_a_push_is_asked_again(
+    loop: Loop, naps: list[float]
+) -> None:
     def fail() -> None:
         raise StudioDown("Label Studio answered 500.")
 
-    loop.pauses = (0.0,)
     loop.studio.before_import = fail
     outcome = loop.round()
     assert (outcome.state, outcome.tasks) == ("pushed", len(loop.cards()))
     assert loop.studio.titles == ["Crux round 0"]
-    assert any("Trying again" in step for step, _, _ in loop.said)
+    assert ("Label Studio answered 500. Trying again in 1 s.", 0, 0) in loop.said
+    assert naps == [1.0]
+
+
+def test_a_label_studio_that_stays_down_ends_the_push_and_says_how_to_go_on(
+    loop: Loop, naps: list[float]
+) -> None:
+    loop.studio.down_after = 4
+    with pytest.raises(StudioDown, match="answer. What is pushed stays; run crux round again"):
+        loop.round()
+    assert naps == list(PAUSES)
 
 
 def test_a_cut_off_round_whose_file_is_lost_is_what_has_arrived(loop: Loop) -> None:
@@ -295,8 +348,8 @@ def test_a_damaged_file_is_named(loop: Loop) -> None:
 
 
 def test_two_at_once_are_one(loop: Loop) -> None:
-    one = loop.rounds
-    with one._alone(), pytest.raises(RoundError, match="Another crux round is at work on project"):
+    message = "Another crux round is at work on project 7. Wait for it, or end it."
+    with alone(loop.rounds.folder, 7), pytest.raises(RoundError, match=message):
         loop.round()
     assert loop.round().state == "pushed"
 
@@ -394,8 +447,9 @@ def test_the_pool_may_be_another_project(loop: Loop) -> None:
             self.other.import_tasks(12, [{"data": {"text": f"text {i}"}} for i in range(SIZE)])
             self.other.import_tasks(12, [{"data": {"text": 7}}, {"data": {}}])
 
-        def tasks(self, project_id: int, *rest: Any) -> Any:
-            return self.other.tasks(12) if project_id == 12 else super().tasks(project_id, *rest)
+        def tasks(self, project_id: int, *rest: Any, **named: Any) -> Any:
+            told = self.other if project_id == 12 else super()
+            return told.tasks(project_id, *rest, **named)
 
     loop.studio = Two()
     assert loop.round(pool="project:12").state == "pushed"
@@ -414,13 +468,12 @@ def test_progress_tells_what_the_newest_round_waits_for(loop: Loop) -> None:
     assert (waiting.step, waiting.done, waiting.total) == ("verdicts of experts", 0, asked)
     loop.answer()
     assert loop.rounds.progress().step == "the worker begins"
-    busy = {"state": "training", "message": "round0-a: loss 0.5", "done": 3, "total": 9}
-    loop.backend.training = busy
+    loop.backend.training = TrainingState("training", "round0-a: loss 0.5", 3, 9)
     training = loop.rounds.progress()
     assert (training.step, training.done, training.total) == (
         "training, round0-a: loss 0.5", 3, 9,
     )  # fmt: skip
-    loop.backend.training = {**busy, "state": "failed", "message": "one label"}
+    loop.backend.training = TrainingState("failed", "one label", 3, 9)
     failed = loop.rounds.progress()
     assert (failed.failed, failed.message) == (True, "Training failed: one label")
     loop.train()

@@ -34,7 +34,7 @@ def record(round: int, **changes: Any) -> Record:
 
 def item(i: int, round: int, answered: int, experts: int = 1) -> Item:
     card = Card(
-        f"i{i}", round, i, "train", f"i{i}", None, "no", experts, "v", {"yes": 1.0}, "", 0, 0.25
+        f"i{i}", round, i, "train", f"i{i}", None, experts, "v", {"yes": 1.0}, "", 0, 0.25
     )
     return Item(i, f"text {i}", card, {str(e): 0 for e in range(answered)}, answered)
 

@@ -76,7 +76,7 @@ def test_arrays_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="pairs are not aligned"):
         Pairs(one, two)
     with pytest.raises(ValueError, match="an audit are not aligned"):
-        Audit(two, np.full(1, 0.5), two)
+        Audit(two, np.full(1, 0.5))
     with pytest.raises(ValueError, match="a choice are not aligned"):
         Choice(two, strings("train"), strings("a", "b"), np.zeros(2), strings("", ""))
     with pytest.raises(ValueError, match="weight and group are not aligned"):
@@ -86,7 +86,7 @@ def test_arrays_of_different_lengths_are_refused() -> None:
 @pytest.mark.parametrize("chance", [0.0, -0.1, 1.1, float("nan")])
 def test_a_chance_of_the_audit_lies_above_0_and_up_to_1(chance: float) -> None:
     with pytest.raises(ValueError, match="inclusion must lie in"):
-        Audit(np.array([3]), np.array([chance]), np.array([0]))
+        Audit(np.array([3]), np.array([chance]))
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan")])
@@ -140,4 +140,5 @@ def test_an_estimate_comes_back_as_it_was_written() -> None:
 
 
 def test_an_estimate_of_which_no_confidence_is_kept_has_95_per_cent() -> None:
-    assert Estimate.from_json({"value": 0.5, "low": 0.4, "high": 0.6, "items": 9}).confidence == 0.95
+    read = Estimate.from_json({"value": 0.5, "low": 0.4, "high": 0.6, "items": 9})
+    assert read.confidence == 0.95

@@ -11,10 +11,11 @@ from selection import errors
 from selection.command import cli
 from selection.config import Settings
 from selection.errors import BackendError, CruxError
-from selection.rounds import Outcome, Rounds, Waiting
+from selection.outcome import Outcome, Waiting
+from selection.rounds import Rounds
 from tests.fakes import FakeBackend, FakeStudio
 from tests.selection.command.test_models import version
-from tests.selection.secret_server import Door, opened
+from tests.selection.secret_server import SecretServer, started
 from tests.selection.test_rounds import Loop
 from tests.selection.test_status import record
 
@@ -31,11 +32,11 @@ ERRORS = [kind for kind in kinds(CruxError) if kind.__module__ == errors.__name_
 class Promoting(FakeBackend):
     """A backend that takes promotions."""
 
-    def promote(self, project: int, version: str) -> dict[str, Any]:
+    def promote(self, project: int, version: str) -> str:
         if version == "no-such-version":
             raise BackendError("The backend refused: project 7 has no version 'no-such-version'.")
         self.versions = (version,)
-        return {"current": version}
+        return version
 
 
 @pytest.fixture
@@ -142,16 +143,16 @@ def test_a_secret_that_no_header_can_carry_is_a_setting_error() -> None:
 
 
 @pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
-    """Both servers' addresses, for what asks them without a client."""
-    with opened() as door:
-        monkeypatch.setenv("CRUX_BACKEND_URL", door.url)
-        monkeypatch.setenv("CRUX_STUDIO_URL", door.url)
-        yield door
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretServer]:
+    """A server at the address of both, for what asks them without a client."""
+    with started() as server:
+        monkeypatch.setenv("CRUX_BACKEND_URL", server.url)
+        monkeypatch.setenv("CRUX_STUDIO_URL", server.url)
+        yield server
 
 
 def test_connect_ends_with_1_after_the_first_line_that_is_not_ok(
-    crux: Run, loop: Loop, door: Door
+    crux: Run, loop: Loop, server: SecretServer
 ) -> None:
     code, out, _ = crux("connect")
     assert (code, "not ok" in out) == (0, False)
@@ -163,13 +164,13 @@ def test_connect_ends_with_1_after_the_first_line_that_is_not_ok(
 
 
 def test_connect_removes_the_webhook_that_it_is_told_to_and_does_nothing_else(
-    crux: Run, loop: Loop, door: Door
+    crux: Run, loop: Loop, server: SecretServer
 ) -> None:
     crux("connect")
     number = next(iter(loop.studio.hooks))
     loop.studio.calls.clear()
     code, out, _ = crux("connect", "--remove-webhook", str(number))
-    assert (code, out) == (0, f"Webhook {number} to {door.url}/webhook is removed.")
+    assert (code, out) == (0, f"Webhook {number} to {server.url}/webhook is removed.")
     assert loop.studio.calls == ["webhooks", "delete_webhook"]
     code, _, err = crux("connect", "--remove-webhook", "99")
     assert (code, "has no webhook 99; it has none at all" in err) == (1, True)
@@ -187,7 +188,7 @@ class LookedAt(FakeStudio):
 
 
 def test_doctor_looks_at_everything_and_ends_with_1_if_anything_is_not_ok(
-    crux: Run, loop: Loop, door: Door
+    crux: Run, loop: Loop, server: SecretServer
 ) -> None:
     loop.studio = LookedAt()
     code, out, err = crux("doctor", "--json")
@@ -201,11 +202,11 @@ def test_doctor_looks_at_everything_and_ends_with_1_if_anything_is_not_ok(
     code, out, _ = crux("doctor")
     assert code == 1
     assert "ok policy:" in out
-    assert f"not ok connection: No backend at {door.url} is connected" in out
+    assert f"not ok connection: No backend at {server.url} is connected" in out
     assert "delete_webhook" not in loop.studio.calls
 
 
-def test_doctor_says_what_it_could_not_look_at(crux: Run, loop: Loop, door: Door) -> None:
+def test_doctor_says_what_it_could_not_look_at(crux: Run, loop: Loop, server: SecretServer) -> None:
     loop.studio, loop.backend.down = LookedAt(), True
     code, out, _ = crux("doctor")
     assert code == 1

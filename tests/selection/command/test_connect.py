@@ -7,7 +7,7 @@ from selection.command.connect import connect, remove_webhook
 from selection.config import Settings
 from selection.errors import StudioError, StudioRefused
 from selection.http import SECRET_HEADER, Reply
-from selection.studio.project import Webhook
+from selection.studio.api import Webhook
 from tests.fakes import FakeBackend, FakeStudio
 
 URL = "http://127.0.0.1:9090"

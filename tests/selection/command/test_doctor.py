@@ -8,7 +8,8 @@ from selection.command.doctor import Doctor
 from selection.config import Settings
 from selection.errors import SettingError
 from selection.http import SECRET_HEADER, Reply
-from selection.studio.project import Backend, Project, Webhook
+from selection.record import TrainingState
+from selection.studio.api import MlBackend, Project, Webhook
 from tests.fakes import FakeBackend, FakeStudio
 
 URL = "http://127.0.0.1:9090"
@@ -27,13 +28,13 @@ class LookedAt(FakeStudio):
         super().__init__()
         self.sampling, self.shows = "Sequential sampling", True
         self.blocks: tuple[str, ...] = ()
-        self.listed = [Backend(1, URL, "Crux", "Connected", "v1", "")]
+        self.listed = [MlBackend(1, URL, "Crux", "Connected", "v1", "")]
 
     def project(self, project_id: int) -> Project:
         found = vars(super().project(project_id))
         return Project(**{**found, "sampling": self.sampling, "shows_predictions": self.shows})
 
-    def backends(self, project_id: int) -> list[Backend]:
+    def backends(self, project_id: int) -> list[MlBackend]:
         self._call("backends")
         return self.listed
 
@@ -42,22 +43,12 @@ class LookedAt(FakeStudio):
         return self.blocks
 
 
-class Telling(FakeBackend):
-    """A backend that says whether a worker runs."""
-
-    worker: bool | None = True
-
-    def project(self, project: int) -> dict[str, Any]:
-        told = super().project(project)
-        return told if self.worker is None else {**told, "worker": self.worker}
-
-
 class Place:
     """Two servers between which everything is well."""
 
     def __init__(self, home: Path) -> None:
         self.studio = LookedAt()
-        self.backend = Telling(lambda text: (0.5, 0.5))
+        self.backend = FakeBackend(lambda text: (0.5, 0.5))
         self.home = home
         self.secret = "a-secret"
         self.ahead: dict[str, float | None] = {}
@@ -199,16 +190,16 @@ def test_on_one_machine_there_may_be_no_secret_and_the_line_says_so(place: Place
 
 
 def test_a_backend_that_is_not_connected_or_not_let_in_is_said(place: Place) -> None:
-    place.studio.listed = [Backend(2, "http://old:9090", "Old", "Connected", "v", "")]
+    place.studio.listed = [MlBackend(2, "http://old:9090", "Old", "Connected", "v", "")]
     only(place, "connection", f"No backend at {URL} is connected in Label Studio. Run crux connect")
-    place.studio.listed = [Backend(1, URL, "Crux", "Error", "", "401 the secret is wrong")]
+    place.studio.listed = [MlBackend(1, URL, "Crux", "Error", "", "401 the secret is wrong")]
     only(place, "connection", "cannot use the backend: 401 the secret is wrong")
-    place.studio.listed = [Backend(1, URL, "Crux", "Disconnected", "", "")]
+    place.studio.listed = [MlBackend(1, URL, "Crux", "Disconnected", "", "")]
     only(place, "connection", "cannot use the backend: disconnected")
 
 
 def test_other_backends_of_the_project_are_named(place: Place) -> None:
-    place.studio.listed.append(Backend(2, "http://old:9090", "Old", "Connected", "v", ""))
+    place.studio.listed.append(MlBackend(2, "http://old:9090", "Old", "Connected", "v", ""))
     assert "so are http://old:9090" in place.look()["connection"].message
 
 
@@ -247,7 +238,7 @@ def test_webhooks_of_backends_that_are_gone_are_named_with_the_command(place: Pl
 
 
 def test_webhooks_of_connected_backends_and_of_other_programs_are_no_fault(place: Place) -> None:
-    place.studio.listed.append(Backend(2, "http://other:9090", "Other", "Connected", "v", ""))
+    place.studio.listed.append(MlBackend(2, "http://other:9090", "Other", "Connected", "v", ""))
     place.hook(url="http://other:9090/webhook", headers={})
     place.hook(url="https://chat.example/webhook", headers={"X-Key": "k3y"})
     said = place.look()["left-over webhooks"]
@@ -316,12 +307,12 @@ def test_a_worker_that_does_not_run_is_said_with_the_command(place: Place) -> No
 def test_what_keeps_the_worker_from_training_is_passed_on(
     place: Place, state: str, says: str
 ) -> None:
-    place.backend.training |= {"state": state, "message": "one label"}
+    place.backend.training = TrainingState(state, "one label")
     only(place, "training", says)
 
 
 def test_a_training_under_way_is_no_fault(place: Place) -> None:
-    place.backend.training |= {"state": "training", "message": "round1-a: loss 0.3"}
+    place.backend.training = TrainingState("training", "round1-a: loss 0.3")
     check = place.look()["training"]
     assert (check.ok, check.message) == (True, "training: round1-a: loss 0.3")
 

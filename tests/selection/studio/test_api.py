@@ -11,8 +11,8 @@ import pytest
 
 from demo.servers import Server, create_expert, free_port, stop
 from selection.errors import ProjectError, SettingError, StudioDown, StudioError, StudioRefused
-from selection.studio.api import HOOK_ACTIONS, Backend, Prediction, Project, Studio, prediction
-from selection.studio.schema import Schema
+from selection.studio.api import MlBackend, Prediction, Project, Schema, Studio, prediction
+from selection.studio.connections import HOOK_ACTIONS
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="verdict" toName="text">'
@@ -56,7 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append((self.command, path, body, dict(self.headers)))
         found = self.server.answers.get(path, {})
         text = found(body) if callable(found) else found
-        raw = text.encode() if isinstance(text, str) else json.dumps(text).encode()
+        text = text if isinstance(text, str) else json.dumps(text)
+        raw = text.encode(errors="surrogateescape")
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(raw)))
         self.send_header("Content-Type", "application/json")
@@ -98,7 +99,7 @@ def fill(studio: Studio, project: Project, n: int, **more: Any) -> list[int]:
     )
 
 
-def said(studio: Studio, project: Project) -> dict[int, dict[str, str | None]]:
+def answers(studio: Studio, project: Project) -> dict[int, dict[str, str | None]]:
     return {
         task.id: {a.expert: a.label for a in task.annotations}
         for task in studio.tasks(project.id, SCHEMA)
@@ -197,7 +198,7 @@ def test_imported_tasks_come_back_whole_and_in_order(studio: Studio, project: Pr
         {"data": {"text": "eins", "crux_order": 1}},
     ]
     ids = studio.import_tasks(project.id, sent)
-    tasks = studio.tasks(project.id)
+    tasks = studio.tasks(project.id, SCHEMA)
     assert [task.id for task in tasks] == ids == sorted(ids)
     assert [task.data for task in tasks] == [sent[0]["data"], sent[1]["data"]]
     assert [task.meta for task in tasks] == [{"crux": {"p": 0.25}, "of": "them"}, {}]
@@ -221,8 +222,8 @@ def test_many_tasks_are_read_page_by_page(
     studio: Studio, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = fill(studio, project, 7)
-    monkeypatch.setattr("selection.studio.api.PAGE", 3)
-    monkeypatch.setattr("selection.studio.api.IMPORT_CHUNK", 2)
+    monkeypatch.setattr("selection.studio.tasks.PAGE", 3)
+    monkeypatch.setattr("selection.studio.tasks.IMPORT_CHUNK", 2)
     ids += fill(studio, project, 3)
     seen: list[tuple[int, int]] = []
     tasks = studio.tasks(project.id, SCHEMA, lambda done, total: seen.append((done, total)))
@@ -230,8 +231,17 @@ def test_many_tasks_are_read_page_by_page(
     assert seen == [(3, 10), (6, 10), (9, 10), (10, 10)]
 
 
+def test_tasks_after_a_known_one_are_read_alone(studio: Studio, project: Project) -> None:
+    ids = fill(studio, project, 4)
+    seen: list[tuple[int, int]] = []
+    newer = studio.tasks(project.id, SCHEMA, lambda *now: seen.append(now), after=ids[1])
+    assert [task.id for task in newer] == ids[2:]
+    assert seen == [(2, 2)]
+    assert studio.tasks(project.id, SCHEMA, after=ids[-1]) == []
+
+
 def test_an_empty_project_has_no_tasks(studio: Studio, project: Project) -> None:
-    assert studio.tasks(project.id) == []
+    assert studio.tasks(project.id, SCHEMA) == []
     assert studio.next_task(project.id, SCHEMA) is None
     assert studio.import_tasks(project.id, []) == []
 
@@ -278,7 +288,7 @@ def test_two_experts_answer_the_same_task(
     assert (waiting.id, waiting.annotations) == (task, ())
     ben.annotate(task, "No", SCHEMA)
     assert ben.next_task(project.id, SCHEMA) is None
-    assert said(studio, project) == {task: {ANN: "Yes", BEN: "No"}}
+    assert answers(studio, project) == {task: {ANN: "Yes", BEN: "No"}}
 
 
 def test_a_task_for_one_expert_goes_to_one_expert(
@@ -443,7 +453,7 @@ def fake_backend(results: Any) -> Listener:
 def test_a_backend_is_connected_once_and_trained(studio: Studio, project: Project) -> None:
     with fake_backend(lambda task: []) as model:
         first = studio.connect_backend(project.id, model.url, "Crux", ("crux", "pass-word"))
-        assert first == Backend(first.id, model.url, "Crux", "Connected", "v7", "")
+        assert first == MlBackend(first.id, model.url, "Crux", "Connected", "v7", "")
         again = studio.connect_backend(project.id, model.url, "Crux", ("crux", "pass-word"))
         assert studio.backends(project.id) == [again] == [first]
         assert [hook.url for hook in studio.webhooks(project.id)] == [f"{model.url}/webhook"]
@@ -566,6 +576,25 @@ def test_another_server_is_not_taken_for_label_studio(page: Any) -> None:
         pytest.raises(StudioError, match="does not answer like Label Studio"),
     ):
         Studio(other.url, "token").me()
+
+
+@pytest.mark.parametrize("page", ["<html>Welcome</html>", "\udcff", [], ""])
+def test_an_action_that_is_answered_without_json_is_said_in_a_sentence(page: Any) -> None:
+    with Listener({"/api/dm/actions/": page}) as other:
+        studio = Studio(other.url, "token")
+        with pytest.raises(StudioError, match="does not answer like Label Studio"):
+            studio.next_task(1, SCHEMA)
+        with pytest.raises(StudioError, match="does not answer like Label Studio"):
+            studio.delete_tasks(1, [1])
+        assert len(other.requests) == 2  # an action is not a read
+
+
+def test_an_action_whose_answer_was_cut_off_is_label_studio_being_down() -> None:
+    with (
+        Listener({"/api/dm/actions/": '{"id": 7, "da'}) as server,
+        pytest.raises(StudioDown, match="was cut off in its answer about project 1"),
+    ):
+        Studio(server.url, "token").next_task(1, SCHEMA)
 
 
 @pytest.mark.parametrize("half", ['{"id": 3, "email": "ann@exa', '[{"id": 3}, {"i'])

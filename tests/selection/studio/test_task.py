@@ -102,6 +102,20 @@ def test_an_expert_is_known_by_e_mail_or_else_by_number(by: Any, expert: str) ->
     assert annotation.expert == expert
 
 
+def test_two_deleted_users_are_two_experts() -> None:
+    answers = [
+        answer([region("spam")], id=8, completed_by=None),
+        answer([region("spam")], id=6, completed_by=1),
+        answer([region("ham")], id=5, completed_by=None),
+        answer([region("ham")], id=9, completed_by={"id": None}),
+    ]
+    found = {(a.id, a.expert, a.label) for a in read(annotations=answers).annotations}
+    assert found == {
+        (5, "deleted user", "ham"), (6, "ann@example.org", "spam"),
+        (8, "deleted user 2", "spam"), (9, "deleted user 3", "ham"),
+    }  # fmt: skip
+
+
 def test_a_prediction_is_what_label_studio_wants() -> None:
     assert prediction(SCHEMA, "ham", 0.9, "v2") == {
         "result": [

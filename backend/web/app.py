@@ -33,7 +33,8 @@ from selection.errors import CruxError
 log = logging.getLogger(__name__)
 
 NUMBER = f"<int(max={10**18 - 1}):project>"
-OF_LABEL_STUDIO_ML = (("POST", "/train"), ("GET", "/is_training"))  # Label Studio asks them no more
+# of label-studio-ml; Label Studio no longer calls them
+ABANDONED = (("POST", "/train"), ("GET", "/is_training"))
 
 
 def create_app(
@@ -70,7 +71,7 @@ def create_app(
 
 
 def _blueprint() -> Blueprint:
-    """Return all routes, with those of label-studio-ml that have other uses or none."""
+    """Return all routes, with GET / and the abandoned ones of label-studio-ml."""
     blueprint = Blueprint("crux", __name__)
     for endpoint, route in ENDPOINTS.items():
         view = partial(_answer, route)
@@ -78,7 +79,7 @@ def _blueprint() -> Blueprint:
         blueprint.add_url_rule(path, endpoint, view, methods=[route.method])
         if route.path == "/health":
             blueprint.add_url_rule("/", endpoint, view, methods=[route.method])
-    for method, path in OF_LABEL_STUDIO_ML:
+    for method, path in ABANDONED:
         blueprint.add_url_rule(path, path.strip("/"), _refuse, methods=[method])
     return blueprint
 

@@ -8,12 +8,12 @@ create_app() makes one instance per app. label-studio-ml's own init_app() serves
 There the settings come from the environment (CRUX_…), and the worker runs beside it as usual. That
 app has no secret (2.x has BASIC_AUTH_USER and BASIC_AUTH_PASS), no limits and none of our own
 routes, which `crux round` needs; it answers errors with traces, and at level DEBUG it logs tokens.
+A changed policy is noticed after a minute.
 
 - 1.0.9 answers 500 to /predict until its process has seen a /setup. Its /setup names versions of
   its own, so Label Studio stores each prediction again when it retrieves them. An event starts a
   process that takes seconds; without model_dir it is lost.
 - 2.x passes on only ANNOTATION_CREATED, ANNOTATION_UPDATED, ANNOTATION_DELETED and START_TRAINING.
-  A changed policy is noticed after a minute.
 """
 
 import logging
@@ -33,9 +33,9 @@ START = "START_TRAINING"
 class CruxModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml carries no types
     """Pre-annotates with the project's current version; an event makes the worker look.
 
-    An instance keeps nothing: what lives longer is in `process`. To subclass it, override predict
-    and fit and pass the class to create_app(). There one instance serves all projects and threads,
-    so `project` is an argument of predict, and the instance's own label config is empty.
+    An instance keeps nothing of its own: everything is in `process`. To change what it does,
+    override predict and fit, and pass the class to create_app(). There one instance serves all
+    projects and threads: `project` is an argument of predict, and the instance has no label config.
     """
 
     TRAIN_EVENTS = (
@@ -53,9 +53,9 @@ class CruxModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml car
         return shared_process()
 
     def setup(self) -> None:
-        """Tell the current version to label-studio-ml 2.x, whose /setup answers it.
+        """Give label-studio-ml 2.x the current version, which its /setup answers.
 
-        Called by its constructor. Raises CruxError if Label Studio cannot be asked.
+        The constructor of 2.x calls this. Raises CruxError if Label Studio cannot be asked.
         """
         project = project_number(getattr(self, "project_id", None))
         if project is not None:
@@ -76,8 +76,9 @@ class CruxModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml car
         never fail the others. context: not used. project: as Label Studio writes it; if None, that
         of the instance (2.x) or of the first task. Raises CruxError.
         """
-        named = (project, getattr(self, "project_id", None), *(t.get("project") for t in tasks[:1]))
-        numbers = [number for number in map(project_number, named) if number is not None]
+        own = getattr(self, "project_id", None)
+        given = (project, own, *(task.get("project") for task in tasks[:1]))
+        numbers = [number for number in map(project_number, given) if number is not None]
         if not numbers:
             raise ProjectError(
                 "The request names no project: send its number as 'project', or in each task."

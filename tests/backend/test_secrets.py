@@ -13,8 +13,9 @@ import pytest
 from pydantic import SecretStr
 
 from backend.config import Settings
+from backend.queue.jobs import Jobs
 from backend.web.state import Process
-from backend.worker import Jobs
+from backend.worker import Worker
 from demo.processes import free_port, start_process, stop, wait_until
 from demo.servers import Server, clean_environment
 from selection.errors import CruxError
@@ -151,8 +152,8 @@ def test_no_record_of_any_library_at_debug_holds_a_secret_also_not_label_studios
 
     said = ask_all(send, project.id)
     with pytest.raises(CruxError) as caught:  # the worker's: nothing was pushed
-        Jobs(settings)._fit().run(project.id, forced=True)
-    Jobs(settings)._look(project.id)
+        Worker(settings).fit.run(project.id, forced=True)
+    Worker(settings)._look(project.id, swept=False)
     said += f"{caught.value!r} {settings!r} {settings} {process!r} {vars(process)} {studio!r}"
     said += everything.text + "".join(capfd.readouterr())
     assert '"probabilities"' in said
@@ -178,7 +179,7 @@ def test_a_token_that_label_studio_refuses_is_not_shown_by_routes_nor_worker(
     headers = {SECRET_HEADER: WEBHOOK}
     answer = client.post("/setup", json={"project": 7, "access_token": ACCESS}, headers=headers)
     assert answer.status_code == 502
-    Jobs(settings)._look(7)
+    Worker(settings)._look(7, swept=False)
     assert "token" in everything.text
     assert found_in(answer.text + everything.text, *PLANTED) == []
     assert found_below(tmp_path, *PLANTED) == []

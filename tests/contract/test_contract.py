@@ -189,7 +189,7 @@ def test_the_choice_gets_probabilities_and_the_projects_state(live: Live) -> Non
     assert [one["kind"] for one in state["versions"]] == ["prompted"]
 
 
-def test_what_is_wrong_is_said_in_a_sentence_and_never_with_a_trace(live: Live) -> None:
+def test_a_refusal_is_one_sentence_and_never_a_trace(live: Live) -> None:
     refused(live.post("/predict", [1]), 400, "JSON object")
     refused(live.post("/predict", {"tasks": 7, "project": 7}), 422, "'tasks'")
     refused(live.post("/setup", {"project": "x"}), 422, "'project'")

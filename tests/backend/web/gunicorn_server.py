@@ -1,7 +1,7 @@
-"""A real gunicorn with the real configuration before the fakes: `started(folder)`.
+"""A real gunicorn in front of the fakes: `started(folder)`.
 
-gunicorn loads `app` of this file in the place of backend.web.app:create_app(); what is behind the
-routes is a Label Studio and a model in memory, what is before them is as in production.
+Its configuration is that of production. Instead of backend.server:application() it loads `app` of
+this file, which has a Label Studio and a model in memory.
 """
 
 import os
@@ -24,7 +24,7 @@ PATIENCE = 300.0  # seconds for a start or an answer on a busy machine
 
 @dataclass(frozen=True)
 class Served:
-    """A running server. http: sends the secret along."""
+    """A running server. http: a client that sends the secret."""
 
     url: str
     log: Path
@@ -32,19 +32,19 @@ class Served:
     http: httpx.Client
 
     def workers(self) -> list[int]:
-        """Process numbers of its workers."""
+        """Return the process ids of its workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
 
     def resident(self) -> int:
-        """Bytes of memory that its one worker holds."""
+        """Return the bytes of memory that its one worker holds."""
         (pid,) = self.workers()
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def command(port: int, *more: str) -> list[str]:
-    """gunicorn as it is started in production, but for what is behind it."""
+    """Return the command of production, but for the app that it loads."""
     return [
         str(Path(sys.executable).parent / "gunicorn"), "-c", "python:backend.server",
         "--bind", f"{HOST}:{port}", *more, "tests.backend.web.gunicorn_server:app()",
@@ -52,7 +52,7 @@ def command(port: int, *more: str) -> list[str]:
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
-    """Of a server whose home is `folder`. settings: as in CRUX_…"""
+    """Return the environment of a server with this home. settings: names without CRUX_."""
     given = {"HOME": str(folder), "STUDIO_TOKEN": TOKEN, "WEBHOOK_SECRET": SECRET, "LLM": "tiny"}
     crux = {f"CRUX_{key}": value for key, value in {**given, **settings}.items()}
     path = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(folder)}
@@ -61,7 +61,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 
 @contextmanager
 def started(folder: Path, workers: int = 1, **settings: str) -> Iterator[Served]:
-    """A server that is ended with the block. workers: serving processes."""
+    """Run a server until the end of the block. workers: number of serving processes."""
     port, pid_file, log = free_port(), folder / "gunicorn.pid", folder / "gunicorn.log"
     url = f"http://{HOST}:{port}"
     process = start_process(
@@ -84,7 +84,7 @@ def started(folder: Path, workers: int = 1, **settings: str) -> Iterator[Served]
 
 
 def app() -> Any:
-    """What gunicorn serves."""
+    """Return what gunicorn serves."""
     from backend import logs
     from backend.config import load
     from backend.web.app import create_app
@@ -95,7 +95,7 @@ def app() -> Any:
     logs.configure(settings)
 
     class Forgetful(FakeScorer):
-        """Does not keep what it was asked."""
+        """Keeps no record of what it was asked."""
 
         def score(self, *args: Any, **more: Any) -> Any:
             found = super().score(*args, **more)
@@ -108,7 +108,7 @@ def app() -> Any:
 
 
 class Nothing(list[str]):
-    """A list that stays empty: a server answers for hours."""
+    """A list that stays empty, because a server may answer for hours."""
 
     def append(self, _: str) -> None:
         return

@@ -119,7 +119,7 @@ def test_a_webhook_only_enqueues(backend: Backend, body: dict[str, Any], queued:
     assert (backend.loaded, backend.studio.calls) == (0, [])
 
 
-def test_a_thousand_events_are_one_job(backend: Backend) -> None:
+def test_three_hundred_events_are_one_job(backend: Backend) -> None:
     for _ in range(300):
         backend.post("/webhook", {"action": "ANNOTATION_CREATED", "project": {"id": 7}})
     assert backend.queued == 1
@@ -146,7 +146,7 @@ def test_score_gives_every_labels_probability_and_the_version(backend: Backend) 
     assert (current["probabilities"], current["labels"]) == ([], ["yes", "no"])
 
 
-def test_a_project_tells_its_versions_rounds_and_training(backend: Backend) -> None:
+def test_a_project_shows_its_versions_rounds_and_training(backend: Backend) -> None:
     backend.train("round0-a")
     registry = backend.process.serving.registry
     registry.save_record(7, record(0))

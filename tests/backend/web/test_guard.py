@@ -165,7 +165,7 @@ def test_a_bad_body_is_refused_with_a_sentence(
     assert (backend.loaded, backend.queued) == (0, 0)
 
 
-def test_a_project_that_is_none_is_refused_in_a_query_too(backend: Backend) -> None:
+def test_a_bad_project_number_is_refused_in_a_query_too(backend: Backend) -> None:
     says = "'project' must be the number of a project; all of them without, not \"x\""
     refused(backend.get("/versions?project=x"), 422, says)
 
@@ -279,7 +279,7 @@ def test_a_place_is_given_back_whatever_becomes_of_the_request(tmp_path: Path) -
     assert backend.process.admission.waiting == 0
 
 
-def test_who_is_not_let_in_takes_no_place() -> None:
+def test_a_request_that_is_not_let_in_takes_no_place() -> None:
     door = Admission(1)
     door.enter()
     for _ in range(3):
@@ -295,7 +295,7 @@ def test_who_is_not_let_in_takes_no_place() -> None:
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/projects/x", "/projects/-1", f"/projects/{10**30}"])
-def test_an_address_that_is_none_is_404_in_json(backend: Backend, path: str) -> None:
+def test_an_unknown_address_is_404_in_json(backend: Backend, path: str) -> None:
     refused(backend.get(path), 404, "not found")
 
 
@@ -326,7 +326,7 @@ def test_routes_that_label_studio_ml_brings_along_answer_without_traces(
     refused(answer, 404, f"Crux has no {path}")
 
 
-def test_what_nobody_foresaw_is_500_without_a_trace_and_with_the_id_of_its_log_lines(
+def test_an_unexpected_error_is_500_without_a_trace_and_with_the_id_of_its_log_lines(
     backend: Backend, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> Any:

@@ -81,21 +81,21 @@ def test_texts_batches_and_what_was_remembered_are_counted_by_a_real_engine(
     assert figure(backend, "crux_texts_waiting") == 0
 
 
-def test_texts_that_wait_are_told_and_no_model_is_made_for_that(backend: Backend) -> None:
+def test_waiting_texts_are_shown_without_loading_a_model(backend: Backend) -> None:
     backend.scorer.waiting = 12
     assert (figure(backend, "crux_texts_waiting"), backend.loaded) == (0, 0)
     backend.post("/score", SCORE)
     assert (figure(backend, "crux_texts_waiting"), backend.loaded) == (12, 1)
 
 
-def test_jobs_that_wait_are_told(backend: Backend) -> None:
+def test_waiting_jobs_are_shown(backend: Backend) -> None:
     assert figure(backend, "crux_jobs_waiting") == 0
     for project in (7, 8):
         backend.post("/webhook", {"action": "ANNOTATION_CREATED", "project": project})
     assert figure(backend, "crux_jobs_waiting") == 2
 
 
-def test_versions_worker_and_kappas_of_each_project_are_told(backend: Backend) -> None:
+def test_versions_worker_and_kappas_of_each_project_are_shown(backend: Backend) -> None:
     backend.train("round0-a")
     backend.train("round1-b")
     registry = backend.process.serving.registry

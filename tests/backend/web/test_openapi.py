@@ -81,14 +81,14 @@ def test_a_good_request_fits_the_description_and_so_does_its_answer(
     assert answer.headers["X-Request-ID"]
 
 
-def test_limits_that_are_settings_stand_in_the_description() -> None:
+def test_the_description_names_the_limits_that_are_settings() -> None:
     told = document(Settings(most_tasks=77, most_bytes=4_321))
     tasks = told["components"]["schemas"]["PredictBody"]["properties"]["tasks"]
     assert tasks["maxItems"] == 77
     assert "4321 bytes" in told["info"]["description"]
 
 
-def test_only_health_is_open_and_nothing_asks_for_a_secret_that_there_is_not(
+def test_only_health_is_open_and_without_a_secret_every_route_is(
     backend: Backend,
 ) -> None:
     told = backend.get("/openapi.json").json

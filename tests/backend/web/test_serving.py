@@ -128,7 +128,7 @@ def test_an_old_version_answers_when_it_is_named(it: Served) -> None:
         it.serving.score(7, ["green"], "round3-d")
 
 
-def test_config_and_policy_are_asked_once_in_a_while_and_meanwhile_the_known_ones_hold(
+def test_config_and_policy_are_asked_for_once_a_minute_and_the_known_ones_hold_meanwhile(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = it.serving.manifest(7).version
@@ -163,7 +163,7 @@ def slow(studio: FakeStudio, monkeypatch: pytest.MonkeyPatch) -> Iterator[thread
         answer.set()
 
 
-def test_a_project_that_changed_is_asked_for_at_once_and_meanwhile_the_known_one_holds(
+def test_a_changed_project_is_asked_for_at_once_and_the_known_one_holds_meanwhile(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = it.serving.manifest(7).version
@@ -208,7 +208,7 @@ def test_a_project_that_nobody_asked_about_is_not_asked_for_when_it_changes(it: 
     assert it.studio.calls == []
 
 
-def test_a_schema_that_label_studio_named_holds_at_once_and_the_policy_is_asked_for(
+def test_a_schema_that_label_studio_sends_holds_at_once_and_the_policy_is_asked_for(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it.serving.set_schema(7, SCHEMA)
@@ -258,7 +258,7 @@ def test_a_changed_project_that_is_gone_is_forgotten_at_once(it: Served) -> None
     until(refused)
 
 
-def test_of_too_many_projects_the_one_that_was_not_used_for_longest_is_asked_for_again(
+def test_of_too_many_projects_the_least_recently_used_one_is_asked_for_again(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(projects, "MOST", 3)
@@ -272,7 +272,7 @@ def test_of_too_many_projects_the_one_that_was_not_used_for_longest_is_asked_for
     assert len(it.studio.calls) == 5
 
 
-def test_the_texts_that_wait_are_told_without_making_or_awaiting_the_model(it: Served) -> None:
+def test_waiting_texts_are_counted_without_loading_or_awaiting_the_model(it: Served) -> None:
     it.scorer.waiting = 5
     assert (it.serving.waiting, it.loaded) == (0, 0)
     loading, loaded = threading.Event(), threading.Event()
@@ -292,7 +292,7 @@ def test_the_texts_that_wait_are_told_without_making_or_awaiting_the_model(it: S
     assert it.serving.waiting == 5
 
 
-def test_a_project_that_is_gone_is_forgotten_and_who_asks_next_is_told(
+def test_a_project_that_is_gone_is_forgotten_and_the_next_request_is_told_so(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it.serving.manifest(7)
@@ -309,7 +309,7 @@ def test_a_project_that_is_gone_is_forgotten_and_who_asks_next_is_told(
     until(refused)
 
 
-def test_warming_up_reads_one_text_a_project_and_survives_one_that_fails(it: Served) -> None:
+def test_warming_up_reads_one_text_per_project_and_survives_one_that_fails(it: Served) -> None:
     it.train("round0-a")
     it.serving.registry.folder(8).mkdir()
     it.studio.gone = {8}

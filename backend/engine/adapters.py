@@ -127,7 +127,7 @@ class Adapters:
             return
         others = [other for other in model.peft_config if other != name]
         if not others:
-            model.unload()  # type: ignore[operator]
+            model.unload()
             self._model = None
             return
         if name in model.active_adapters:

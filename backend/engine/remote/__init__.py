@@ -1,0 +1,1 @@
+"""An OpenAI-compatible server that reads the texts instead of this process."""

@@ -20,7 +20,7 @@ ASK += "print(resolve('offline', Path(sys.argv[1])))"
 
 
 @carried
-def test_two_processes_at_once_make_one_whole_model_and_sweep_up_after_a_killed_one(
+def test_two_processes_at_once_make_one_whole_model_quietly_and_sweep_up_after_a_killed_one(
     tmp_path: Path,
 ) -> None:
     file = offline._packed()
@@ -28,9 +28,14 @@ def test_two_processes_at_once_make_one_whole_model_and_sweep_up_after_a_killed_
     left.mkdir()
     (left / "model.safetensors").write_bytes(b"half")
     command = [sys.executable, "-c", ASK, str(tmp_path)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    printed = [process.communicate()[0].strip() for process in both]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    printed, errors = zip(*(process.communicate() for process in both), strict=True)
+    printed = [line.strip() for line in printed]
     assert [process.returncode for process in both] == [0, 0]
+    assert errors == ("", "")
     assert printed[0] == printed[1] == str(tmp_path / f"{file.stem}-{file.stat().st_size}")
     made = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
     assert made == [Path(printed[0]).name]

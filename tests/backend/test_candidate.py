@@ -1,0 +1,89 @@
+"""A trained version with the real trainer, on a real model of random weights."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from backend.candidate import Candidates
+from backend.config import Settings
+from backend.engine import llm
+from backend.engine.llm import Llm
+from backend.engine.scorer import make_scorer
+from backend.examples import training_examples
+from backend.predict import Predictor
+from backend.train import train
+from backend.versions.registry import Registry
+from selection.cache import answers
+from selection.card import Card
+from selection.collect import Collected, Item
+from tests.backend.engine.tiny_model import tiny_model
+from tests.fakes import SCHEMA, FakeStudio
+
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+
+TEXTS = ("a good letter", "a bad letter", "nice", "awful")
+SAMPLE = ["good one", "bad one", "nice kind", "awful kind", "one of a kind"]
+
+
+def collected() -> Collected:
+    """One complete round, labelled by one expert."""
+    items = []
+    for i, text in enumerate(TEXTS):
+        card = Card(text, 0, i, "train", text, None, 1, "v", {}, "why", 0, 0.25)
+        items.append(Item(i, text, card, {"expert": i % 2}, 1))
+    return Collected(tuple(items), SCHEMA.labels, ())
+
+
+class Worker:
+    """What a worker holds, and which models it has loaded."""
+
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.loaded: list[torch.dtype] = []
+        load = llm.load
+
+        def counted(*of: str) -> Llm:
+            base = load(*of)
+            self.loaded.append(base.causal.dtype)
+            return base
+
+        monkeypatch.setattr(llm, "load", counted)
+        settings = Settings(
+            home=home, llm=tiny_model(home / "tiny"), threads=1, dtype="bfloat16", epochs=1
+        )
+        self.registry = Registry(home)
+        self.registry.save_sample(7, SAMPLE)
+        self.predictor = Predictor(home, self.registry, partial(make_scorer, settings, answers=0))
+        self.candidates = Candidates(settings, self.registry, self.predictor, train)
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    return Worker(tmp_path, monkeypatch)
+
+
+def test_a_worker_that_trains_and_reads_holds_one_model_in_the_numbers_of_its_settings(
+    worker: Worker,
+) -> None:
+    round0 = collected()
+    project = FakeStudio().project(7)
+    made = worker.candidates.make(project, round0, training_examples(round0), 0)
+    assert made is not None
+    worker.predictor.predict(7, made.version, TEXTS)
+    assert worker.loaded == [torch.bfloat16]
+
+
+def test_what_a_version_says_is_kept_where_the_command_line_keeps_it(
+    worker: Worker, tmp_path: Path
+) -> None:
+    round0 = collected()
+    project = FakeStudio().project(7)
+    made = worker.candidates.make(project, round0, training_examples(round0), 0)
+    assert made is not None
+    found = worker.predictor.predict(7, made.version, SAMPLE)
+    kept = answers(tmp_path, 7, made.version, len(made.labels))
+    assert kept.get(SAMPLE).argmax(axis=1).tolist() == found.tolist()
+    kept.put(["never read"], np.array([[0.1, 0.9]], dtype=np.float32))
+    assert worker.predictor.predict(7, made.version, ["never read"]).tolist() == [1]

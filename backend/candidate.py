@@ -18,8 +18,8 @@ from backend.examples import Examples, too_little
 from backend.predict import Predictor
 from backend.threshold import expected, match
 from backend.train import OnStep, Recipe, Trained
-from backend.versions.manifest import version_name
-from backend.versions.registry import Manifest, Registry
+from backend.versions.manifest import Manifest, version_name
+from backend.versions.registry import Registry
 from selection.collect import Collected
 from selection.errors import RoundError, VersionError
 from selection.record import TrainingState

@@ -20,8 +20,9 @@ from backend.predict import Predictor
 from backend.publish import Publisher
 from backend.train import Trained, train
 from backend.versions.in_force import fits, in_force
+from backend.versions.manifest import Manifest
 from backend.versions.prompted import prompted
-from backend.versions.registry import Manifest, Registry, make_registry
+from backend.versions.registry import Registry, make_registry
 from selection.collect import Collected, collect
 from selection.errors import RoundError, VersionError
 from selection.push import tab_title

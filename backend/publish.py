@@ -7,7 +7,8 @@ from dataclasses import replace
 from backend.config import Settings
 from backend.predict import Predictor
 from backend.versions.in_force import fits
-from backend.versions.registry import Manifest, Registry
+from backend.versions.manifest import Manifest
+from backend.versions.registry import Registry
 from selection.record import Record
 from selection.studio.api import Project, Studio, Task, prediction
 

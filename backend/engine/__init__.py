@@ -1,1 +1,1 @@
-"""Texts -> P(label): the prompt, the model or the server that reads it, and what is remembered."""
+"""The engines: texts -> logits of the answer tokens, by a version of the model; and P(label)."""

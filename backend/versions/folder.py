@@ -1,4 +1,4 @@
-"""A project's folder as far as it is shared: its JSON files, and up to where they are known."""
+"""The shared files of a project's folder, and which revision of them the folder has."""
 
 import json
 import re
@@ -14,18 +14,18 @@ from selection.errors import StorageError, VersionError
 
 SHARED = re.compile(r"current|sample\.json|rounds/\d{1,9}\.json")
 HEAD = "shared.json"
-Head = tuple[str, int]  # which life of Redis, and the revision in it
+Head = tuple[str, int]  # the epoch (one life of Redis) and the revision in it
 NEW: Head = ("", 0)
 
 
 class Folder:
-    """home/projects/7. Nothing is made before something is written."""
+    """The folder home/projects/7, which is made at the first write."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def files(self) -> dict[str, object]:
-        """Name -> content of the shared files; a damaged one is none."""
+        """Return name -> content of the shared files, without damaged ones."""
         paths = (*self.path.glob("current"), *self.path.glob("sample.json"))
         files = {}
         for path in (*paths, *self.path.glob("rounds/*.json")):
@@ -44,24 +44,26 @@ class Folder:
         self.know(head)
 
     def head(self) -> Head:
-        """Up to where the folder knows what is shared."""
+        """Return the revision that the folder has."""
         body = _json(self.path / HEAD)
         return head(body.get("epoch"), body.get("revision")) if isinstance(body, dict) else NEW
 
     def know(self, head: Head) -> None:
-        """Keep that. Raises StorageError on a full disk."""
+        """Keep the revision that the folder has. Raises StorageError on a full disk."""
         write_json(self.path / HEAD, {"epoch": head[0], "revision": head[1]})
 
     def version(self, name: str) -> Path:
-        """Where a version is, or would be. Raises VersionError for a name that is none."""
+        """Return where a version is or would be. Raises VersionError for a name that is none."""
         if not NAME.fullmatch(name):
             raise VersionError(f"{name!r} is not the name of a version.")
         return self.path / "versions" / name
 
     @contextmanager
     def alone(self, patience: float) -> Iterator[bool]:
-        """Whether this thread is the one of this home that may change the folder, and may wait
-        `patience` seconds for it. Raises StorageError if the folder cannot be written."""
+        """Lock the folder for this thread among all of this home; tell whether that succeeded.
+
+        patience: seconds to wait for it. Raises StorageError if the folder cannot be written.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / ".shared.lock")
@@ -80,7 +82,7 @@ class Folder:
 
 
 def head(epoch: bytes | str | None, revision: bytes | int | None) -> Head:
-    """A head of its two parts as Redis or the file has them. Raises ValueError."""
+    """Make a head of its two parts as Redis or the file has them. Raises ValueError."""
     if epoch is None or revision is None:
         return NEW
     return epoch.decode() if isinstance(epoch, bytes) else str(epoch), int(revision)

@@ -1,44 +1,45 @@
-"""The version in force: what answers for a project, also while the current one is damaged."""
+"""The version in force: the one that answers for a project, also while the current is damaged."""
 
 from collections.abc import Callable, Iterator
 
-from backend.versions.registry import Manifest, Registry
+from backend.versions.manifest import Manifest
+from backend.versions.registry import Registry
 from selection.errors import VersionError
 
-Told = Callable[[VersionError], None]
+OnDamage = Callable[[VersionError], None]
 
 
 def in_force(
-    registry: Registry, project: int, model: str, labels: tuple[str, ...], told: Told
+    registry: Registry, project: int, model: str, labels: tuple[str, ...], on_damage: OnDamage
 ) -> Manifest | None:
-    """The current version if it is whole; else the last one before it that is.
+    """Return the current version if it is intact, else the last one before it that is.
 
-    None where the prompted model answers: before the first promotion, where no version is whole,
-    and where the one found was made for other labels or another base model. told: is called with
-    what is wrong with each version (or with the pointer) that cannot be used.
+    None where the prompted model answers: before the first promotion, where no version is intact,
+    and where the one found was made for other labels or another base model. on_damage: called
+    with what is wrong with each version (or with the pointer) that cannot be used.
     """
-    for version in _candidates(registry, project, told):
+    for version in _candidates(registry, project, on_damage):
         try:
             manifest = registry.intact(project, version)
         except VersionError as error:
-            told(error)
+            on_damage(error)
             continue
         return manifest if fits(manifest, model, labels) else None
     return None
 
 
 def fits(manifest: Manifest, model: str, labels: tuple[str, ...]) -> bool:
-    """Whether a version still answers the project's question: same base model, same labels."""
+    """Return whether a version has the project's base model and labels."""
     return manifest.model == model and manifest.labels == labels
 
 
-def _candidates(registry: Registry, project: int, told: Told) -> Iterator[str]:
-    """The current version, then those that were in force after each round, the last first."""
+def _candidates(registry: Registry, project: int, on_damage: OnDamage) -> Iterator[str]:
+    """Yield the current version, then those in force after each round, the last first."""
     seen = set()
     try:
         current = registry.current(project)
     except VersionError as error:
-        told(error)
+        on_damage(error)
     else:
         if current is None:
             return
@@ -47,7 +48,7 @@ def _candidates(registry: Registry, project: int, told: Told) -> Iterator[str]:
     try:
         records = registry.records(project)
     except VersionError as error:
-        told(error)
+        on_damage(error)
         return
     for record in reversed(records):
         if record.version not in seen:

@@ -19,12 +19,12 @@ from selection.record import Version
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ADAPTER = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
-SEAL = "seal"  # what a manifest's file says beside the manifest: its digest
+SEAL = "seal"  # the key in a manifest's file that holds the digest of all other keys
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What went into a version, which is also what its name is made from.
+    """What went into a version; its name is a hash of that.
 
     kind: 'prompted' (the base model as it is) or 'trained'. round: -1 for prompted ones.
     pool_prior, drawn: the labels' shares in the pool by the experts, and the random texts that
@@ -52,7 +52,7 @@ class Manifest:
 
     @property
     def files(self) -> dict[str, str]:
-        """Name -> SHA-256 of every file that the adapter consists of."""
+        """Return name -> SHA-256 of every file of the adapter."""
         both = {ADAPTER: self.digest, ADAPTER_CONFIG: self.config_digest}
         return {name: digest for name, digest in both.items() if digest}
 
@@ -70,7 +70,7 @@ def describe(manifest: Manifest) -> Version:
 
 
 def read_manifest(text: str | bytes) -> Manifest:
-    """A manifest of its JSON. Raises ValueError, KeyError or TypeError if it is none."""
+    """Read a manifest. Raises ValueError, KeyError or TypeError if it is none."""
     body = json.loads(text)
     if body.pop(SEAL, None) not in (None, _seal(body)):
         raise ValueError("it is not what training wrote")
@@ -81,7 +81,10 @@ def read_manifest(text: str | bytes) -> Manifest:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write it so that `read_manifest` notices every change. Raises StorageError."""
+    """Write a manifest with a seal, so that `read_manifest` notices every change.
+
+    Raises StorageError.
+    """
     body = json.loads(json.dumps(asdict(manifest)))  # with lists for tuples, as it is read
     write_json(path, {**body, SEAL: _seal(body)})
 
@@ -91,7 +94,7 @@ def _seal(body: Mapping[str, object]) -> str:
 
 
 def digest_of(file: Path) -> str:
-    """SHA-256 of a file. Raises OSError."""
+    """Return the SHA-256 of a file. Raises OSError."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -99,7 +102,7 @@ def digest_of(file: Path) -> str:
 def write_json(path: Path, body: Any) -> None:
     """Replace a file whole, or leave it as it was. Raises StorageError on a full disk.
 
-    Half a character, which JSON can say, is written as JSON says it, and read back as it was.
+    A lone surrogate, which JSON can hold, is escaped, so that it is read back as it was.
     """
     text = json.dumps(body, ensure_ascii=False, indent=1)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -120,10 +123,9 @@ def write_json(path: Path, body: Any) -> None:
 
 
 def open_up(folder: Path) -> None:
-    """Let whoever may read the manifest read the other files too. Raises OSError.
+    """Give all files the mode that the umask gave the manifest. Raises OSError.
 
-    safetensors writes for its own user alone, and a model server may run as another one. The
-    manifest has the mode that the umask gives.
+    safetensors writes files that only this user may read, and a model server may run as another.
     """
     mode = (folder / "manifest.json").stat().st_mode
     for file in folder.iterdir():
@@ -132,7 +134,7 @@ def open_up(folder: Path) -> None:
 
 
 def move_whole(building: Path, final: Path) -> None:
-    """A finished folder takes its place, unless another process made the same meanwhile."""
+    """Move a finished folder into place, unless another process made the same meanwhile."""
     try:
         os.replace(building, final)
     except OSError:
@@ -140,5 +142,5 @@ def move_whole(building: Path, final: Path) -> None:
             return
         if not final.exists():
             raise
-        shutil.rmtree(final)  # what somebody deleted by half
+        shutil.rmtree(final)  # somebody deleted half of it
         os.replace(building, final)

@@ -6,8 +6,8 @@
     home/projects/7/sample.json                     random texts of the pool
     home/projects/7/training.json                   what the worker is doing now
 
-A version is built in a folder of its own and moved to its place whole; pointer and records are
-replaced atomically. So a kill at any moment leaves either the old state or the new one.
+A version is built in a temporary folder and moved into place whole; the pointer and the records
+are replaced atomically. So a kill at any moment leaves either the old state or the new one.
 """
 
 import json
@@ -29,19 +29,16 @@ from backend.versions.manifest import (
     ADAPTER_CONFIG,
     NAME,
     Manifest,
-    describe,
+    digest_of,
     move_whole,
     open_up,
     read_manifest,
     write_json,
     write_manifest,
 )
-from backend.versions.manifest import digest_of as _digest
 from backend.versions.replication import Shared
 from selection.errors import StorageError, VersionError
 from selection.record import Record, TrainingState
-
-__all__ = ["ADAPTER", "Manifest", "Registry", "describe", "make_registry", "write_json"]
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +52,8 @@ class Registry:
         shared: Shared | None = None,
         confirm: Callable[[], None] | None = None,
     ) -> None:
-        """shared: how other machines' changes come here and ours to them; without it the folder
-        is all there is, with it a change needs Redis and raises BackendError when that is away.
+        """shared: exchanges changes with other machines; a change then needs Redis and raises
+        BackendError when that is away. None where this folder is all there is.
         confirm: called before a round's outcome changes; raises in a worker that was replaced.
         """
         self.root = home / "projects"
@@ -65,24 +62,24 @@ class Registry:
         self._intact: dict[Path, tuple[str, int, int, int]] = {}
 
     def folder(self, project: int) -> Path:
-        """The project's folder; it need not exist."""
+        """Return the project's folder, which need not exist."""
         return self.root / str(int(project))
 
     def projects(self) -> list[int]:
-        """Numbers of the projects that have a folder, here or on another machine."""
+        """Return the numbers of the projects that have a folder, here or on another machine."""
         found = self.shared.projects() if self.shared else set()
         if self.root.is_dir():
             found |= {int(p.name) for p in self.root.iterdir() if p.name.isdigit()}
         return sorted(found)
 
     def path(self, project: int, version: str) -> Path:
-        """The version's directory. Raises VersionError for a name that is none."""
+        """Return the version's directory. Raises VersionError for a name that is none."""
         if not NAME.fullmatch(version):
             raise VersionError(f"{version!r} is not the name of a version.")
         return self.folder(project) / "versions" / version
 
     def versions(self, project: int) -> list[Manifest]:
-        """All complete versions, oldest first. A damaged one is named in the log and left out."""
+        """Return all complete versions, oldest first; a damaged one is logged and left out."""
         found = dict(self.shared.manifests(project)) if self.shared else {}
         for path in (self.folder(project) / "versions").glob("*"):
             try:
@@ -94,13 +91,13 @@ class Registry:
         return [manifest for _, manifest in found_by_age]
 
     def has(self, project: int, version: str) -> bool:
-        """Whether the version is there, whole. Fetches it if only another machine has it."""
+        """Return whether the version is there; fetch it if only another machine has it."""
         if (self.path(project, version) / "manifest.json").is_file():
             return True
         return self.shared is not None and self.shared.fetch(project, version)
 
     def get(self, project: int, version: str) -> Manifest:
-        """A version's manifest. Raises VersionError if it is missing or damaged."""
+        """Return a version's manifest. Raises VersionError if it is missing or damaged."""
         path = self.path(project, version) / "manifest.json"
         try:
             if not self.has(project, version):
@@ -126,7 +123,7 @@ class Registry:
         return manifest
 
     def adapter(self, project: int, manifest: Manifest) -> Path | None:
-        """The version's directory if it has an intact adapter, None for a prompted one.
+        """Return the version's directory if its adapter is intact, None for a prompted version.
 
         Raises VersionError if the adapter's bytes are not those that training wrote.
         """
@@ -144,14 +141,16 @@ class Registry:
         return folder
 
     def _is_intact(self, file: Path, digest: str) -> bool:
-        """Whether the bytes are those of the digest; read again only when the file has changed,
-        since every request asks."""
+        """Return whether the file has this digest.
+
+        The file is read again only when it has changed, because every request asks.
+        """
         try:
             now = file.stat()
             seen = (digest, now.st_ino, now.st_size, now.st_mtime_ns)
             if self._intact.get(file) == seen:
                 return True
-            if _digest(file) != digest:
+            if digest_of(file) != digest:
                 return False
         except OSError:
             return False
@@ -159,7 +158,7 @@ class Registry:
         return True
 
     def build(self, project: int, version: str, fill: Callable[[Path], Manifest]) -> Manifest:
-        """Make a version unless it is there: `fill` writes into an empty folder.
+        """Make a version unless it is there; `fill` writes into an empty folder.
 
         The folder becomes the version only after `fill` has returned, in one move. Raises
         StorageError if it cannot be written.
@@ -190,16 +189,16 @@ class Registry:
             shutil.rmtree(building, ignore_errors=True)
         made = self.get(project, version)
         if self.shared and made.kind == "trained":
-            self.shared.offer(project, version)  # one who takes over need not train it again
+            self.shared.offer(project, version)  # a worker that takes over need not train it again
         return made
 
     def sweep(self, project: int) -> None:
-        """Remove what killed trainings left behind. Only for the one worker that trains."""
+        """Remove what killed trainings left behind. Only the one worker may call it."""
         for left in (self.folder(project) / "versions").glob(".building-*"):
             shutil.rmtree(left, ignore_errors=True)
 
     def current(self, project: int) -> str | None:
-        """Name of the current version, None before the first promotion."""
+        """Return the name of the current version, None before the first promotion."""
         self._refresh(project)
         path = self.folder(project) / "current"
         try:
@@ -212,7 +211,7 @@ class Registry:
             ) from None
 
     def promote(self, project: int, version: str) -> Manifest:
-        """Point at a version that is there and intact. Raises VersionError otherwise."""
+        """Make an intact version the current one. Raises VersionError otherwise."""
         manifest = self.intact(project, version)
         if self.shared:
             self.shared.publish(project, version)
@@ -221,7 +220,7 @@ class Registry:
         return manifest
 
     def sample(self, project: int) -> list[str]:
-        """Random texts of the pool, as crux round sent them; none before that."""
+        """Return the random texts of the pool that crux round sent; none before that."""
         self._refresh(project)
         path = self.folder(project) / "sample.json"
         try:
@@ -230,11 +229,11 @@ class Registry:
             return []  # the next crux round sends it again
 
     def save_sample(self, project: int, texts: Sequence[str]) -> None:
-        """Keep random texts of the pool, by which a new version is fitted to it."""
+        """Keep random texts of the pool; a new version's threshold is fitted on them."""
         self._put(project, "sample.json", list(texts))
 
     def records(self, project: int) -> list[Record]:
-        """What fit measured, one record a round, ascending. Raises VersionError if damaged."""
+        """Return the records of the rounds, ascending. Raises VersionError if one is damaged."""
         self._refresh(project)
         folder = self.folder(project) / "rounds"
         files = [file for file in folder.glob("*.json") if file.stem.isdecimal()]
@@ -275,7 +274,7 @@ class Registry:
 
 
 def make_registry(settings: Settings, confirm: Callable[[], None] | None = None) -> Registry:
-    """The registry of the settings' home, shared with other machines if they have a queue URL.
+    """Return the registry of the settings' home, shared if they name a queue URL.
 
     Raises SettingError for an address that is none.
     """
@@ -285,7 +284,7 @@ def make_registry(settings: Settings, confirm: Callable[[], None] | None = None)
 
 
 def _digest_if_there(file: Path) -> str:
-    return _digest(file) if file.is_file() else ""
+    return digest_of(file) if file.is_file() else ""
 
 
 def _record(file: Path) -> Record:

@@ -1,6 +1,6 @@
-"""What machines share through Redis: pointer, records, sample, versions, what the worker does.
+"""Shares pointers, records, samples, versions and the worker's state between machines.
 
-Each machine has a home of its own and serves from it alone; Redis is how the homes become equal.
+Each machine has its own home and serves from it alone; through Redis the homes become equal.
 
     crux:projects                      numbers of the projects that are shared
     crux:project:7                     revision, and the JSON files of the project's folder
@@ -9,10 +9,10 @@ Each machine has a home of its own and serves from it alone; Redis is how the ho
     crux:project:7:promoted            names of those that were current
     crux:project:7:version:NAME        its files in pieces (backend/versions/transfer.py)
 
-A change goes to Redis first and then to the home, and raises the project's revision. A machine
-asks for the revision at most once a second and takes over what is newer; one whose home is newer
-than a Redis that lost its memory tells Redis. Without Redis nothing can be changed, and every
-machine goes on with the files that it has.
+A change is written to Redis first and then to the home, and raises the project's revision. Each
+machine reads the revision at most once a second and takes over what is newer. If Redis has lost
+its memory, a machine whose home is newer writes it back. Without Redis nothing can be changed, and
+every machine serves the files that it has.
 """
 
 import json
@@ -33,15 +33,15 @@ from selection.errors import BackendError, CruxError, VersionError
 
 log = logging.getLogger(__name__)
 
-EVERY = 1.0  # seconds for which a project's revision is believed
-WAIT = 60.0  # seconds for another process of this home that is fetching
-REST = 5.0  # seconds for which a Redis that did not answer is left alone
+EVERY = 1.0  # seconds between two readings of a project's revision
+WAIT = 60.0  # seconds to wait for another process of this home that is fetching
+REST = 5.0  # seconds before a Redis that did not answer is asked again
 PROJECTS = "crux:projects"
 T = TypeVar("T")
 
 
 class Shared:
-    """The folders below `root`, as the other machines have them. Safe for threads and processes."""
+    """Keeps the folders below `root` equal to those of other machines, in many threads."""
 
     def __init__(self, broker: Broker, root: Path) -> None:
         self.broker = broker
@@ -53,15 +53,15 @@ class Shared:
         self._said = ""
 
     def projects(self) -> set[int]:
-        """Numbers of the shared projects; none while Redis is away."""
+        """Return the numbers of the shared projects; none while Redis is away."""
         names: set[bytes] = self._quietly(lambda: self._redis.smembers(PROJECTS), set())
         return {int(name) for name in names if name.isdigit()}
 
     def refresh(self, project: int) -> None:
-        """Take over what is newer elsewhere, if a second has passed. Raises nothing.
+        """Take over what is newer elsewhere, at most once a second. Raises nothing.
 
-        One thread or process of a home does it while the others go on with what they have; a
-        process that has just been started has nothing yet, so all of its threads wait.
+        One thread or process of a home does it while the others use what they have. A process
+        that was just started may have nothing yet, so all of its threads wait.
         """
         ready = project in self._ready
         if ready and time.monotonic() - self._asked[project] < EVERY:
@@ -117,15 +117,15 @@ class Shared:
             )  # fmt: skip
 
     def offer(self, project: int, version: str) -> None:
-        """Publish if that is possible now; promoting it will, if not. Raises nothing."""
+        """Publish the version if that is possible now; else its promotion will. Raises nothing."""
         self._quietly(lambda: self.publish(project, version), None)
 
     def fetch(self, project: int, version: str) -> bool:
-        """Whether the version is in this home now. Raises nothing."""
+        """Fetch a version; return whether this home has it now. Raises nothing."""
         return self._quietly(lambda: self._receive(project, version), False)
 
     def manifests(self, project: int) -> dict[str, tuple[float, Manifest]]:
-        """Name -> (seconds since 1970 when it was made, manifest) of the versions in Redis."""
+        """Return name -> (seconds since 1970 when it was made, manifest) of the versions in Redis."""
 
         def read() -> dict[str, tuple[float, Manifest]]:
             found = {}
@@ -159,7 +159,7 @@ class Shared:
             self._restore(project, folder)
         elif there != folder.head():
             current = files.get("current")
-            # the version first: a pointer to what has not arrived would leave nothing to serve
+            # the version first: a pointer to a missing version would leave nothing to serve
             if current is not None and not self._receive(project, str(current["version"])):
                 raise VersionError(
                     f"Project {project}: the current version {current['version']!r} is not in "
@@ -168,11 +168,11 @@ class Shared:
             folder.take(files, there)
 
     def _restore(self, project: int, folder: Folder) -> None:
-        """Tell a Redis that knows less than this home."""
+        """Write this home's files to a Redis that has an older revision or none."""
         files = folder.files()
         if not files:
             return
-        log.warning("project %s: Redis knows less than this home and is told", project)
+        log.warning("project %s: Redis is older than this home and is brought up to date", project)
         for version in sorted(mentioned_versions(files)):
             if (folder.version(version) / "manifest.json").is_file():
                 self.publish(project, version)
@@ -192,7 +192,7 @@ class Shared:
             folder.know(new)
 
     def _prune(self, project: int) -> None:
-        """Leave the versions that were current or that a record names: two a round at most."""
+        """Remove versions that were never current and that no record names."""
         _, files = self._read(project)
         promoted = {name.decode() for name in self._redis.smembers(_key(project, "promoted"))}
         for name in self._redis.smembers(_key(project, "versions")):
@@ -201,7 +201,7 @@ class Shared:
                 self._redis.srem(_key(project, "versions"), name)
 
     def _read(self, project: int) -> tuple[Head, dict[str, Any]]:
-        """Revision and files as Redis has them."""
+        """Return revision and files as Redis has them."""
         found = self._redis.hgetall(_key(project))
         files = {
             key.decode()[5:]: json.loads(text)
@@ -220,7 +220,7 @@ class Shared:
         return Folder(self.root / str(int(project)))
 
     def _quietly(self, action: Callable[[], T], otherwise: T) -> T:
-        """`otherwise` while Redis is away or what it has cannot be used; the log says why, once."""
+        """Return `otherwise` while Redis is away or has something unusable; log why, once."""
         if time.monotonic() < self._resting:
             return otherwise
         try:

@@ -1,7 +1,7 @@
-"""A version on its way through Redis: its files in pieces, whole or not at all.
+"""Sends a version through Redis: its files in pieces, all of them or none.
 
 A hash with a field "NAME:N" for the Nth piece of each file, and "made", its age. Only JSON and
-safetensors travel; an adapter that is not the one of its manifest does not arrive.
+safetensors are sent, and an adapter whose digest is not its manifest's is refused.
 """
 
 import os
@@ -14,8 +14,8 @@ from typing import Any
 from backend.versions.manifest import ADAPTER, digest_of, move_whole, read_manifest
 from selection.errors import StorageError, VersionError
 
-PIECE = 16 * 1024 * 1024  # bytes; Redis takes values of 512 MB, and one must arrive in time
-UNFINISHED = 3_600  # seconds after which Redis forgets what was sent by half
+PIECE = 16 * 1024 * 1024  # bytes; Redis takes 512 MB, but a piece must arrive within its time
+UNFINISHED = 3_600  # seconds after which Redis drops what was sent incompletely
 FIELD = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,80}\.(?:json|safetensors)):(\d{1,6})")
 
 
@@ -50,7 +50,7 @@ def send(redis: Any, key: str, names: str, folder: Path) -> None:
 
 
 def receive(redis: Any, key: str, final: Path) -> bool:
-    """Whether the version of `key` is now the folder `final`, False if Redis does not have it.
+    """Fetch the version of `key` into the folder `final`; return False if Redis lacks it.
 
     Raises VersionError if it arrives damaged, StorageError if it cannot be written, RedisError.
     """

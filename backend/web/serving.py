@@ -13,8 +13,9 @@ from backend.config import Settings
 from backend.engine.scorer import Scorer
 from backend.engine.served import served
 from backend.versions.in_force import in_force
+from backend.versions.manifest import Manifest
 from backend.versions.prompted import prompted
-from backend.versions.registry import Manifest, make_registry
+from backend.versions.registry import make_registry
 from backend.web.projects import KnownProjects, ProjectInfo
 from selection.errors import CruxError, VersionError
 from selection.studio.api import Studio

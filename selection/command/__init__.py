@@ -1,0 +1,1 @@
+"""The command crux: settings in, one step of the method, its outcome as text or JSON."""

@@ -1,0 +1,1 @@
+"""Everything that knows the SDK and the JSON of Label Studio."""

@@ -16,7 +16,7 @@ from backend.config import Settings
 from backend.examples import pool_prior, training_examples
 from backend.fit import Fit
 from backend.publish import open_tasks
-from backend.versions.registry import Manifest, describe
+from backend.versions.manifest import Manifest, describe
 from selection.card import Card
 from selection.collect import collect
 from selection.errors import ModelError, ProjectError, RoundError, StudioDown, VersionError

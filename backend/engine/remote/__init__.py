@@ -1,1 +1,1 @@
-"""An OpenAI-compatible server that reads the texts instead of this process."""
+"""The engine that asks an OpenAI-compatible server."""

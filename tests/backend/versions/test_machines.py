@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from backend.config import Settings
-from backend.versions.registry import Manifest, make_registry
+from backend.versions.manifest import Manifest
+from backend.versions.registry import make_registry
 from selection.http import SECRET_HEADER
 from tests.backend.queue.redis_server import RedisServer, redis_server
 from tests.backend.web.application import SECRET

@@ -13,8 +13,8 @@ import pytest
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from backend.versions.manifest import version_name
-from backend.versions.registry import ADAPTER, Manifest, Registry, write_json
+from backend.versions.manifest import ADAPTER, Manifest, version_name, write_json
+from backend.versions.registry import Registry
 from selection.errors import ModelError, StorageError, VersionError
 from selection.record import TrainingState
 from tests.records import record

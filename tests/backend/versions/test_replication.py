@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from backend.config import Settings
-from backend.versions.registry import ADAPTER, Manifest, Registry, make_registry
+from backend.versions.manifest import ADAPTER, Manifest
+from backend.versions.registry import Registry, make_registry
 from backend.worker import Jobs
 from selection.errors import BackendError, VersionError
 from selection.record import TrainingState

@@ -8,7 +8,7 @@ import numpy as np
 from flask.testing import FlaskClient
 
 from backend.config import Settings
-from backend.versions.registry import Manifest
+from backend.versions.manifest import Manifest
 from backend.web.app import create_app
 from backend.web.ml_base import CruxModel
 from backend.web.state import Process

@@ -9,7 +9,7 @@ import pytest
 
 from backend.config import Settings
 from backend.versions import registry
-from backend.versions.registry import Manifest
+from backend.versions.manifest import Manifest
 from backend.web import projects
 from backend.web.projects import ProjectInfo
 from backend.web.serving import Serving

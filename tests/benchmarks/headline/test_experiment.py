@@ -298,7 +298,7 @@ def test_beliefs_with_and_without_a_probe_are_judged_on_texts_that_were_not_boug
     tmp_path: Path, loop: Callable[..., Loop]
 ) -> None:
     here = loop(tmp_path / "loop")
-    with pytest.raises(SettingError, match="Arm c has 0 rounds, so there is no version after round 0"):
+    with pytest.raises(SettingError, match="Arm c has 0 rounds, so there is no version"):
         pool_reading.compare(here, 0)
     first = here.run()[0]
     every, some, alone = pool_reading.compare(here, 0)

@@ -30,6 +30,14 @@ from selection.http import SECRET_HEADER
 
 ROOT = Path("build/demo")
 EXPERTS = ("anna@crux.example", "ben@crux.example")
+# glibc's malloc, as the Dockerfile sets it: few threads keep freed memory of their own, and what is
+# freed stays in the process, which would else get it back page by page at each batch
+ALLOCATOR = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
+    "MALLOC_TOP_PAD_": str(64 * 2**20),
+}
 PASSED_ON = ("CRUX_LLM", "CRUX_THREADS", "CRUX_MAX_TOKENS", "CRUX_EPOCHS", "CRUX_LEARNING_RATE",
              "CRUX_RANK", "HF_HOME", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES")  # fmt: skip
 
@@ -146,7 +154,7 @@ class Services:
     def _environment(self, state: State) -> dict[str, str]:
         own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         given = {
-            "MALLOC_ARENA_MAX": "2",  # else every thread keeps its own freed memory
+            **ALLOCATOR,
             "HOME": str(Path.home()),
             "CRUX_STUDIO_URL": state.studio_url,
             "CRUX_STUDIO_TOKEN": state.token,

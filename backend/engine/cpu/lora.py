@@ -15,7 +15,7 @@ from backend.engine.cpu.onednn import linear
 
 
 def with_fast_layers(config: LoraConfig) -> LoraConfig:
-    """Have the config use this layer instead of peft's for linear ones; saved files are the same."""
+    """Have linear layers be this one instead of peft's; the saved files are the same."""
     config._register_custom_module({torch.nn.Linear: FastLoraLinear})
     return config
 

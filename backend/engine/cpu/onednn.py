@@ -66,7 +66,7 @@ class OneDnnLinear(nn.Linear):
 
 
 def use_onednn(model: nn.Module) -> int:
-    """Put these layers, with the same weights, in place of a model's linear ones. Return how many."""
+    """Put these layers in place of a model's linear ones, with their weights. Return how many."""
     found = 0
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):

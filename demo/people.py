@@ -1,11 +1,10 @@
 """Two Label Studio users who work through the queue as people do, with replayed answers.
 
-Each has an account and a token of their own, asks Label Studio for the next task, and answers it
-with what the majority of their third of the text's real raters said.
+Each has an own account and token, asks Label Studio for the next task, and gives the answer of the
+majority of their third of the text's real raters.
 """
 
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -56,4 +55,4 @@ class AtWork:
                     continue
             except StudioDown:
                 pass  # a person tries again in a moment, too
-            time.sleep(IDLE)
+            self._home.wait(IDLE)

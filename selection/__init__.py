@@ -1,6 +1,8 @@
-"""The choice: which examples of a pool experts should label, and what their answers show.
+"""The choice: which texts of a pool experts should label, and what their answers show.
 
-pool -> label -> embed -> boundary -> pair -> budget (+ audit) -> push
-                                                  experts, in Label Studio
-status <- stop <- align <- split <- collect
+pool -> embed -> label -> choose -> order -> push
+                                              experts, in Label Studio
+status <- stop <- align <- collect
+
+choose: stratify and budget in round 0, then boundary -> pair -> budget -> split; audit always.
 """

@@ -1,6 +1,6 @@
 """verdicts (and predictions) -> Cohen's kappa of experts and models, each with an interval.
 
-How a kappa and its interval are computed is in kappa.py; here stands what is compared with what.
+kappa.py and interval.py compute a kappa and its interval; this file says what is compared.
 """
 
 from dataclasses import dataclass
@@ -8,11 +8,13 @@ from math import ceil
 
 import numpy as np
 
-from selection.kappa import TOGETHER_IN_GAP, Items, estimated, kappas, mean_kappa
+from selection.interval import TOGETHER_IN_GAP, estimated
+from selection.kappa import Items, kappas, mean_kappa
 from selection.types import NO_VERDICT, Estimate, Ints, Sample, Verdicts
 
-# Of the intervals that can end the loop. They are looked at after every round: by parity 95 % would
-# stop up to 10 % of loops falsely, by plateau 98 % up to 8 (benchmarks/results/statistics.json).
+# Of the intervals that can end the loop, since the rules look at them after every round: with 95 %
+# parity would end up to 10 % of loops falsely, with 98 % plateau would end up to 8 %
+# (benchmarks/results/statistics.json).
 PARITY_CONFIDENCE = 0.98
 PLATEAU_CONFIDENCE = 0.99
 
@@ -32,9 +34,9 @@ class Alignment:
     """How well experts agree with each other: the ceiling for a model.
 
     kappa: over all pairs of experts, by the items they share. lowest: the pair that agrees least,
-    None where no pair has a kappa. agreement: weighted share of equal verdicts over the same pairs,
-    None where no two experts share an item. prevalence: weighted share of each of the k labels in
-    all verdicts, empty where there are none.
+    None if no pair has a kappa. agreement: weighted share of equal verdicts over the same pairs,
+    None if no two experts share an item. prevalence: weighted share of each of the k labels in all
+    verdicts, empty if there are none.
     """
 
     kappa: Estimate
@@ -47,8 +49,8 @@ class Alignment:
 class Weakest:
     """An expert who agrees less with the others than these agree with each other.
 
-    kappa: mean with the others. others: mean of the others with each other. difference: the
-    former less the latter; its confidence allows for having picked one of e experts.
+    kappa: mean with the others. others: mean of the others with each other. difference: kappa less
+    others; its confidence allows for having picked one of e experts.
     """
 
     expert: str
@@ -60,7 +62,7 @@ class Weakest:
 def expert_alignment(
     verdicts: Verdicts, sample: Sample, *, rng: np.random.Generator, resamples: int = 2000
 ) -> Alignment:
-    """Internal alignment: experts against each other, on the items that two of them judged."""
+    """Compare experts with each other, on the items that at least two of them judged."""
     items = Items.of(verdicts, sample, at_least=2)
     experts = mean_kappa(items.among_experts, items.k)
     if len(verdicts.experts) < 2:
@@ -79,7 +81,7 @@ def model_alignment(
     rng: np.random.Generator,
     resamples: int = 2000,
 ) -> Estimate:
-    """Kappa of the model with each expert, averaged by the items that the expert judged.
+    """Return the kappa of the model with each expert, averaged by the items the expert judged.
 
     predicted: (n,) labels from 0 to k - 1.
     """
@@ -98,7 +100,7 @@ def difference(
     resamples: int = 2000,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Kappa of model b less kappa of model a, on the same items and shared resamples."""
+    """Return the kappa of model b less that of model a, on the same items and resamples."""
     items = Items.of(verdicts, sample, at_least=1, predictions=(predicted_a, predicted_b))
     a, b = (mean_kappa(items.with_model(model), items.k) for model in (0, 1))
     return estimated(lambda draw: b(draw) - a(draw), items, rng, resamples, confidence)
@@ -112,10 +114,10 @@ def gap(
     rng: np.random.Generator,
     resamples: int = 2000,
 ) -> Estimate:
-    """Kappa of the model less that of the experts, where at least two experts judged.
+    """Return the kappa of the model less that of the experts, on items that two experts judged.
 
-    Both are taken on the same items and shared draws. Parity is read from it (stop.py), once a
-    round, and so its confidence is PARITY_CONFIDENCE.
+    Both are computed on the same items and draws. The rule of parity (stop.py) reads it after every
+    round, hence its confidence.
     """
     items = Items.of(verdicts, sample, at_least=2, predictions=(predicted,))
     model = mean_kappa(items.with_model(), items.k)
@@ -133,9 +135,9 @@ def gap(
 def weakest_expert(
     verdicts: Verdicts, sample: Sample, *, rng: np.random.Generator, resamples: int = 2000
 ) -> Weakest | None:
-    """The expert who agrees least with the rest, if that is more than chance; else None.
+    """Return the expert who agrees least with the others, None if that may be chance.
 
-    Needs three experts: of two that disagree nobody can tell which one is off.
+    Needs three experts: if two disagree, nobody can tell which one is off.
     """
     items = Items.of(verdicts, sample, at_least=2)
     e = len(items.experts)
@@ -160,16 +162,16 @@ def weakest_expert(
 
 
 def items_needed(estimate: Estimate, half_width: float) -> int | None:
-    """How many more items bring half of the interval down to `half_width`: a forecast.
+    """Forecast how many more items narrow half of the interval to `half_width`.
 
-    By the 1 / sqrt(n) law, from the interval there is. None where that tells nothing.
+    By the 1 / sqrt(n) law, from the present interval. None if there is no interval.
     """
     if half_width <= 0:
         raise ValueError(f"half_width must be above 0, not {half_width}")
     if estimate.low is None or estimate.high is None or estimate.high <= estimate.low:
         return None
     now = (estimate.high - estimate.low) / 2
-    # less a hair, so that rounding of the ratio does not ask for one item too many
+    # a little less, so that rounding does not ask for one item too many
     return max(0, ceil(estimate.items * (now / half_width) ** 2 - 1e-6) - estimate.items)
 
 

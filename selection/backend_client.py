@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import numpy as np
@@ -10,7 +11,7 @@ import tenacity
 
 from selection.errors import BackendError
 from selection.http import SECRET_HEADER, retry_after
-from selection.record import Json, ProjectState
+from selection.record import ProjectState
 from selection.types import Doubles
 
 PAUSES = (0.5, 2.0, 8.0)  # seconds before a lost connection is tried again: time for a restart
@@ -94,7 +95,9 @@ class BackendClient:
         """Ask the worker to look whether the project has a round to train on."""
         self._ask("POST", f"/projects/{project}/check", {})
 
-    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Json:
+    def _ask(
+        self, method: str, path: str, body: Mapping[str, object] | None = None
+    ) -> Mapping[str, Any]:
         reply = self._reply(method, path, body)
         try:
             answer = reply.json()

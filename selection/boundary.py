@@ -1,9 +1,9 @@
-"""Beliefs -> the rows that stand at the model's boundary.
+"""Beliefs -> the rows at the model's boundary.
 
 "Clusters that overlap show where the model is confused" (Krause and Chang, Google Research,
-7 August 2025, step 2). The model's own margin says the same row by row, for any number of labels:
-clusters of each label and the overlap of their neighbourhoods chose no better, at many times the
-work (docs/results.md: the strategy "naive pairs" and its notes).
+7 August 2025, step 2). The model's own margin tells the same for each row and any number of labels:
+clusters of each label and the overlap of their neighbourhoods chose no better texts, at many times
+the cost (docs/results.md: the strategy "naive pairs" and its notes).
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ from selection.types import Bools, Doubles, Ints
 
 
 def boundary(margin: Doubles, among: Bools, most: int) -> Ints:
-    """The `most` rows of `among` whose two best labels are closest, the least sure first.
+    """Return the `most` rows of `among` with the smallest margins, the least sure first.
 
-    margin: (n,) belief in the best label less belief in the second. among: (n,) rows that count.
+    margin: (n,) belief in the best label less belief in the second. among: (n,) eligible rows.
     """
     if margin.shape != among.shape:
         raise ValueError(f"{len(margin)} margins, {len(among)} flags")

@@ -2,7 +2,7 @@
 
 "When the review budget is short, pairs that cover a larger part of the search space come first"
 (Krause and Chang 2025, step 4). Uncertainty-weighted coverage: the candidates' midpoints are
-points to be covered, each as heavy as the model is unsure there; a chosen or already labelled
+points to be covered, with a weight that grows with the model's doubt; a chosen or already labelled
 point covers its neighbourhood (greedy facility location, within 1 - 1/e of the best choice,
 Nemhauser 1978; cosine kernel as in Uncertainty Herding, Bae et al., ICLR 2025).
 """
@@ -23,7 +23,9 @@ def budget(
     covered: Floats | None = None,
     width: float = WIDTH,
 ) -> Ints:
-    """Positions of the chosen candidates, best first; the choice for b begins that for b + 1.
+    """Return the positions of the chosen candidates, best first.
+
+    The choice for a budget b is the beginning of the choice for b + 1.
 
     points: (m, d) unit vectors. weight: (m,) at least 0. members: (m, 2) the rows of a candidate
     (twice the same for a single row); no row is chosen twice. most: rows that may be bought.
@@ -40,8 +42,8 @@ def budget(
         cover = np.exp((points @ covered.T - 1.0) / width).max(axis=1)
     cost = 2 - (members[:, 0] == members[:, 1]).astype(np.int64)  # (m,) rows that it buys
     heavy = weight.astype(np.float32)
-    # what each candidate gains a row bought; never more than this later on, since a point that
-    # is covered once more gains less (Minoux 1978): only those in front are computed again
+    # gain of each candidate for each row that it buys. It only falls later on, since what is
+    # covered gains less (Minoux 1978): so only the candidates in front are computed again
     bound = heavy @ np.maximum(kernel - cover[:, None], 0.0) / cost
     free = np.ones(len(points), dtype=np.bool_)
     chosen: list[int] = []
@@ -49,7 +51,7 @@ def budget(
     while free.any():
         best = _largest(bound, kernel, cover, heavy, cost)
         if cost[best] > left:
-            break  # not the next one that fits: a larger budget must begin with the same choice
+            break  # no smaller one instead: a larger budget must begin with the same choice
         chosen.append(best)
         left -= int(cost[best])
         cover = np.maximum(cover, kernel[best])  # symmetric
@@ -60,7 +62,7 @@ def budget(
 
 
 def _largest(bound: Floats, kernel: Floats, cover: Floats, heavy: Floats, cost: Ints) -> int:
-    """The candidate with the largest gain; renews the bounds that it had to look behind."""
+    """Return the candidate with the largest gain; update the bounds of those that seemed larger."""
     renewed = set()
     while True:
         best = int(bound.argmax())

@@ -4,7 +4,8 @@ round 0:  stratify, budget (within each label)  + audit
 later:    boundary -> pair -> budget -> split    + audit
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,11 +32,11 @@ from selection.types import (
 
 @dataclass(frozen=True)
 class Rule:
-    """The numbers of the choice (docs/results.md: what others would have taught).
+    """The constants of the choice (docs/results.md compares others).
 
     typical: share of round 0 that stands for many other texts; the rest is drawn at random.
-    candidates: texts that the budget weighs against each other; its work grows as the square.
-    width: of the kernel by which one text covers another.
+    candidates: texts that the budget chooses from; its cost grows with their square. width: of the
+    kernel by which one text covers another.
     """
 
     typical: float = 0.5
@@ -48,8 +49,11 @@ RULE = Rule()
 
 @dataclass(frozen=True)
 class Plan:
-    """What a round may buy. bought: (n,) rows that the project holds. inclusion: (n,) chance of
-    the rows that were audited before, NaN elsewhere. The numbers are those of Settings."""
+    """What a round may buy.
+
+    bought: (n,) rows that the project has. inclusion: (n,) chance of the rows that were audited
+    before, NaN elsewhere. The others are the settings of the same names.
+    """
 
     round: int
     bought: Bools
@@ -64,7 +68,7 @@ class Plan:
 def choose(
     pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan, rule: Rule = RULE
 ) -> tuple[Choice, Audit]:
-    """What to buy now, and the whole audit sample with its chances after this round.
+    """Return what to buy now, and the audit's whole sample with its chances after this round.
 
     vectors: (n, d) unit. The choice depends on nothing but its arguments.
     """
@@ -72,7 +76,7 @@ def choose(
     k = len(beliefs.labels)
     believed = beliefs
     if plan.round == 0 and _rarest(beliefs) < plan.per_round:
-        believed = balance(beliefs)  # a prompted model that prefers one label whatever it reads
+        believed = balance(beliefs)  # a prompted model may prefer one label whatever it reads
     chance = permanent(pool.ids, plan.seed)
     sample = audit(
         believed.predicted,
@@ -87,16 +91,19 @@ def choose(
         bought = _start(pool, vectors, believed, open_rows, plan.per_round, rule, rng)
     else:
         bought = _boundary(pool, vectors, believed, open_rows, plan, rule)
-    return _shuffled(_joined(bought, _audited(pool, sample, plan)), rng), sample
+    every = _joined(bought, _audited(pool, sample, plan))
+    # blind and open tasks mixed, so that the order tells nothing about a task
+    order = rng.permutation(len(every))
+    return Choice(*(column[order] for column in vars(every).values())), sample
 
 
 def _rarest(beliefs: Beliefs) -> int:
-    """Texts for which the label that is predicted least is predicted."""
+    """Return how many texts are predicted to have the label that is predicted least."""
     return int(np.bincount(beliefs.predicted, minlength=len(beliefs.labels)).min())
 
 
 def unlabelled(pool: Pool, plan: Plan, most: int) -> Ints:
-    """At most `most` random rows that are neither bought nor in the audit's reserve."""
+    """Return at most `most` random rows that are neither bought nor in the audit's reserve."""
     reserved = permanent(pool.ids, plan.seed) < plan.audit_reserve
     open_rows = np.flatnonzero(~plan.bought & ~reserved)
     rng = np.random.default_rng([plan.seed, plan.round, 1])
@@ -112,10 +119,10 @@ def _start(
     rule: Rule,
     rng: np.random.Generator,
 ) -> Choice:
-    """Some at random with known chances, the rest the texts that stand for most others.
+    """Draw some at random with known chances; the rest are texts that stand for most others.
 
-    The random part tells the pool's balance of labels, and the threshold of every version hangs on
-    that; the rest makes the lesson cover the pool (docs/decisions.md).
+    The random part tells the pool's balance of labels, on which the threshold of every version
+    depends; the rest makes the examples cover the pool (docs/decisions.md).
     """
     predicted, k = beliefs.predicted, len(beliefs.labels)
     size = int(most * rule.typical)
@@ -144,7 +151,7 @@ def _start(
 
 
 def _typical(vectors: Floats, rows: Ints, drawn: Ints, size: int, width: float) -> Ints:
-    """`size` of the rows that cover the rows best, beside what is drawn."""
+    """Return `size` of the rows that cover all of them best, together with what is drawn."""
     rows = np.sort(rows)
     alone = np.stack([rows, rows], axis=1)
     chosen = budget(
@@ -161,7 +168,7 @@ def _typical(vectors: Floats, rows: Ints, drawn: Ints, size: int, width: float) 
 def _boundary(
     pool: Pool, vectors: Floats, beliefs: Beliefs, open_rows: Bools, plan: Plan, rule: Rule
 ) -> Choice:
-    """Pairs that cover the boundary; single unsure rows where pairs run out or one is left."""
+    """Choose pairs that cover the boundary, and single unsure rows for what pairs leave over."""
     covered = vectors[plan.bought]
     margin = beliefs.margin
     rows = boundary(margin, open_rows, rule.candidates)
@@ -189,21 +196,21 @@ def _boundary(
         covered=np.concatenate([covered, vectors[taken.row]]),
         width=rule.width,
     )
-    nothing = np.full(len(more), np.nan)
-    single = _singles(pool, rows[more], nothing, beliefs, "close to the boundary, labelled")
-    roles = np.array([side(name, plan.evaluation_share) for name in single.pair], dtype=object)
-    return _joined(taken, Choice(single.row, roles, single.pair, single.inclusion, single.why))
+    unknown = np.full(len(more), np.nan)
+    single = _singles(pool, rows[more], unknown, beliefs, "close to the boundary, labelled")
+    roles = _strings([side(name, plan.evaluation_share) for name in single.pair])
+    return _joined(taken, replace(single, role=roles))
 
 
 def _midpoints(vectors: Floats, pairs: Pairs) -> Floats:
-    """(m, d) unit vectors between the two rows of each pair."""
+    """Return (m, d) unit vectors between the two rows of each pair."""
     middle = vectors[pairs.left] + vectors[pairs.right]
     length = np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-9)
     return np.asarray(middle / length, dtype=np.float32)
 
 
 def _unsure(margin: Doubles) -> Doubles:
-    """(m,) weight of a candidate: 1 where undecided, falling with the margin on its own scale."""
+    """Return (m,) weights: 1 if undecided, falling with the margin in units of its median."""
     if not len(margin):
         return margin
     weight: Doubles = np.exp(-margin / max(float(np.median(margin)), 1e-9))
@@ -259,28 +266,11 @@ def _audited(pool: Pool, sample: Audit, plan: Plan) -> Choice:
 
 
 def _joined(one: Choice, two: Choice) -> Choice:
-    return Choice(
-        np.concatenate([one.row, two.row]),
-        np.concatenate([one.role, two.role]),
-        np.concatenate([one.pair, two.pair]),
-        np.concatenate([one.inclusion, two.inclusion]),
-        np.concatenate([one.why, two.why]),
-    )
+    columns = zip(vars(one).values(), vars(two).values(), strict=True)
+    return Choice(*(np.concatenate(both) for both in columns))
 
 
-def _shuffled(choice: Choice, rng: np.random.Generator) -> Choice:
-    """Blind and open tasks mixed, so that the order says nothing about a task."""
-    order = rng.permutation(len(choice))
-    return Choice(
-        choice.row[order],
-        choice.role[order],
-        choice.pair[order],
-        choice.inclusion[order],
-        choice.why[order],
-    )
-
-
-def _strings(values: list[str]) -> Strings:
+def _strings(values: Sequence[str]) -> Strings:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array

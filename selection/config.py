@@ -98,9 +98,9 @@ class Settings(BaseSettings):
 
 
 def load(config: Path | None = None, **flags: Any) -> Settings:
-    """Settings from the file, the environment and the flags that are not None.
+    """Read settings from the file, the environment and the flags that are not None.
 
-    Raises SettingError that names each bad key, its value and what is wanted.
+    Raises SettingError, which names each bad key, its value and what is wanted.
     """
     path = config or Path("crux.toml")
     if config is not None and not config.is_file():
@@ -119,7 +119,7 @@ def load(config: Path | None = None, **flags: Any) -> Settings:
 
 
 def explain(error: ValidationError, source: str) -> str:
-    """One line for each bad setting: key, value, what is wanted."""
+    """Return one line for each bad setting: key, value, what is wanted."""
     lines = []
     for one in error.errors():
         key = ".".join(str(part) for part in one["loc"])

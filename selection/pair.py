@@ -2,8 +2,8 @@
 
 "The pairs of examples that lie nearest each other and carry different labels go to human experts"
 (Krause and Chang 2025, step 3). Only rows at the boundary are paired: over the whole pool, nearest
-opposite labels (the Tomek links, Tomek 1976, of the model's own labels) lie where the model errs
-at random as much as at its boundary.
+opposite labels (Tomek links of the model's own labels, Tomek 1976) are where the model errs at
+random as much as they are at its boundary.
 """
 
 import numpy as np
@@ -12,11 +12,10 @@ from selection.types import Floats, Ints, Pairs
 
 
 def pair(vectors: Floats, predicted: Ints, rows: Ints) -> Pairs:
-    """Each of the m rows with the nearest of them that has another label, each pair once.
+    """Pair each of the m rows with the nearest of them that has another label, each pair once.
 
-    vectors: (n, d) unit. predicted: (n,) labels. rows: (m,). The pairs come in the order of
-    `rows`; left carries the smaller label. Rows of one label only have no pairs.
-    m * m * d multiply-adds.
+    vectors: (n, d) unit. predicted: (n,) labels. rows: (m,). The pairs come in the order of `rows`;
+    left has the smaller label. No pairs if all rows have one label. Costs m * m * d multiply-adds.
     """
     if len(vectors) != len(predicted):
         raise ValueError(f"{len(vectors)} vectors, {len(predicted)} labels")

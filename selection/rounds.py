@@ -1,8 +1,8 @@
-"""The composer of the choice: runs the steps of a round, and goes on where it was cut off.
+"""The composer of the choice: run the steps of a round, and go on where it was cut off.
 
-    pool -> label -> embed -> choose (boundary, pair, budget, audit) -> push, and then the experts.
+    pool -> embed -> label -> choose (boundary, pair, budget, audit) -> push, and then the experts
 
-What a step made is found again: vectors and beliefs in their caches, the chosen round in its
+What a step made is found again: vectors and beliefs in their caches, the order of the round in its
 file, pushed tasks in Label Studio. So a round that was killed is simply run again.
 """
 

@@ -1,8 +1,8 @@
-"""pair -> the side of the split on which both of its items stand, for ever.
+"""pair -> the side of the split on which both of its items are, for ever.
 
-The side is a function of the pair's name alone, so that the two items of a pair never part,
-evaluation tasks are known (and answered blind) before anyone has labelled them, and neither
-more data nor another machine moves an old item.
+The side depends on the pair's name alone. So the two items of a pair are never separated,
+evaluation tasks are known (and answered blind) before anyone has labelled them, and neither more
+data nor another machine moves an old item.
 """
 
 from hashlib import blake2b
@@ -12,11 +12,11 @@ from selection.errors import SettingError
 
 Side = Literal["train", "boundary"]
 
-_BITS = 53  # what a float holds exactly: 64 bits could round up to 1.0, which is no position
+_BITS = 53  # what a float holds exactly: 64 bits could be rounded up to 1.0
 
 
 def side(pair: str, evaluation_share: float) -> Side:
-    """'boundary' (it evaluates) for a share of all pairs, 'train' (it fine-tunes) for the rest.
+    """Return 'boundary' (for evaluation) for a share of all pairs, 'train' for the others.
 
     pair: name of the pair, or of the single item. evaluation_share: from 0 to 1. Raising it
     moves pairs from 'train' to 'boundary' only. Raises SettingError for any other share.
@@ -30,6 +30,6 @@ def side(pair: str, evaluation_share: float) -> Side:
 
 
 def _position(pair: str) -> float:
-    """A number in [0, 1), uniform over names and the same on every machine."""
+    """Return a number in [0, 1), uniform over names and the same on every machine."""
     digest = blake2b(pair.encode("utf-8"), digest_size=8, person=b"crux.split").digest()
     return (int.from_bytes(digest, "big") >> (64 - _BITS)) / float(1 << _BITS)

@@ -1,9 +1,9 @@
-"""Round 0: as many random rows of each predicted label, before there is a boundary to trust.
+"""Round 0: equally many random rows of each predicted label, while no boundary can be trusted.
 
 A prompted model's boundary is not yet worth an expert's time (docs/method.md: pairs at the start
-lose to this). Taking each predicted label equally often gives rare labels a chance; taking rows
-at random inside a label keeps the chances known, so that the pool's balance of labels can be
-estimated from the answers without touching a test item.
+are worse than this). Equally many rows of each predicted label give rare labels a chance. Random
+rows within a label have known chances, so that the pool's balance of labels can be estimated from
+the answers, without any item that measures a model.
 """
 
 import numpy as np
@@ -14,10 +14,10 @@ from selection.types import Bools, Doubles, Ints
 def stratify(
     predicted: Ints, among: Bools, most: int, k: int, *, rng: np.random.Generator
 ) -> tuple[Ints, Doubles]:
-    """(b,) rows and (b,) the probability with which each was taken.
+    """Draw (b,) rows; return them and (b,) the probability with which each was drawn.
 
-    predicted: (n,) labels. among: (n,) rows that may be taken. A label with too few rows leaves
-    its share to the others. More than there is gives all.
+    predicted: (n,) labels. among: (n,) rows to draw from. A label with too few rows leaves its
+    share to the others. All rows are drawn if `most` is larger than their number.
     """
     strata = [np.flatnonzero(among & (predicted == name)) for name in range(k)]
     share = fair_shares([len(rows) for rows in strata], most)

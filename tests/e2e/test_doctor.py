@@ -21,7 +21,6 @@ from selection.command.doctor import Doctor
 from selection.config import load
 from selection.http import SECRET_HEADER
 from selection.studio.api import Project, Studio
-from selection.studio.blocking import Probe
 from tests.backend.engine.tiny_model import tiny_model
 from tests.e2e.test_loop import wait_for
 
@@ -50,7 +49,7 @@ class Place:
         settings = load(self.config, webhook_secret=secret)
         doctor = Doctor(
             settings,
-            lambda: Probe(state.studio_url, state.token),
+            lambda: Studio(state.studio_url, state.token),
             lambda: BackendClient(state.backend_url, settings.webhook_secret.get_secret_value()),
         )
         return {check.name: check for check in doctor.look()}

@@ -29,6 +29,7 @@ from selection.backend_client import BackendClient
 from selection.collect import Collected, collect
 from selection.errors import StudioDown
 from selection.http import SECRET_HEADER
+from selection.record import Record
 from selection.studio.api import Project, Studio, Task
 
 ROOT = Path(__file__).parents[2]
@@ -74,9 +75,9 @@ class Loop:
         found = self.collected()
         return found.waiting(found.last_round)
 
-    def measured(self, round: int) -> dict[str, Any] | None:
-        rounds = self.backend.project(self.project.id)["rounds"]
-        return next((r for r in rounds if r["round"] == round and r["settled"]), None)
+    def measured(self, round: int) -> Record | None:
+        rounds = self.backend.project(self.project.id).rounds
+        return next((r for r in rounds if r.round == round and r.settled), None)
 
 
 def wait_for(ready: Callable[[], object], seconds: float = 600.0) -> None:
@@ -176,7 +177,7 @@ def test_a_round_killed_while_it_pushes_is_completed_by_the_next_call(loop: Loop
 
 def test_training_tasks_carry_the_prompted_models_answer_and_blind_ones_none(loop: Loop) -> None:
     tasks = loop.tasks()
-    current = loop.backend.project(loop.project.id)["current"]
+    current = loop.backend.project(loop.project.id).current
     assert current.startswith("prompted-")
     for task in tasks:
         opened = loop.studio.task(task.id, loop.project.schema)
@@ -196,20 +197,20 @@ def test_a_worker_killed_in_training_leaves_no_half_version_and_carries_on(loop:
     versions = loop.services.root / f"backend/projects/{loop.project.id}/versions"
     wait_for(lambda: list(versions.glob(".building-*")) or loop.measured(0))
     kill(loop.services.pid("worker"))
-    names = [v["version"] for v in loop.backend.project(loop.project.id)["versions"]]
+    names = [v.version for v in loop.backend.project(loop.project.id).versions]
     loop.services.start_worker(loop.state)
     wait_for(lambda: loop.measured(0))
     state = loop.backend.project(loop.project.id)
-    trained = [v for v in state["versions"] if v["kind"] == "trained"]
-    assert [v["round"] for v in trained] == [0]
+    trained = [v for v in state.versions if v.kind == "trained"]
+    assert [v.round for v in trained] == [0]
     assert not list(versions.glob(".building-*"))
-    assert set(names) <= {v["version"] for v in state["versions"]}
+    assert set(names) <= {v.version for v in state.versions}
     record = loop.measured(0)
     assert record is not None
     collected = loop.collected()
-    assert record["labels_bought"] == collected.labels_bought
-    assert record["labels"] == len(collected.role("train"))
-    assert record["expert_kappa"]["items"] == len(collected.role("audit"))
+    assert record.labels_bought == collected.labels_bought
+    assert record.labels == len(collected.role("train"))
+    assert record.expert_kappa.items == len(collected.role("audit"))
 
 
 def test_a_backend_killed_and_started_again_gives_the_same_answers(loop: Loop) -> None:

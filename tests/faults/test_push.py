@@ -7,7 +7,8 @@ import pytest
 
 from selection.card import Card
 from selection.errors import StudioError
-from selection.push import Order, push, tab_title
+from selection.order import Order
+from selection.push import push, tab_title
 from selection.studio.api import Studio
 from tests.faults.conftest import MakeStage
 from tests.faults.proxy import Kind
@@ -44,11 +45,17 @@ def bought(work: Work) -> Counter[tuple[str, int]]:
     return Counter((t["meta"]["crux"]["id"], t["overlap"]) for t in work.tasks())
 
 
+def push_again(stage: Stage, work: Work, studio: Studio, round: int) -> int:
+    """What a new `crux round` does: read the tasks, and push with them."""
+    project = stage.studio.project(work.id)
+    tasks = stage.studio.tasks(work.id, project.schema)
+    return push(studio, project, order(round), tasks)
+
+
 def test_these_are_all_the_calls_of_a_push(stage: Stage) -> None:
     work = stage.project("calm")
     studio = Studio(stage.proxy.url, stage.server.admin.token)
-    project = stage.studio.project(work.id)
-    assert push(studio, project, order(0)) == 5
+    assert push_again(stage, work, studio, 0) == 5
     assert set(stage.proxy.calls) == set(CALLS)
 
 
@@ -56,15 +63,14 @@ def test_these_are_all_the_calls_of_a_push(stage: Stage) -> None:
 def test_a_push_that_is_broken_and_run_again_buys_every_text_once(stage: Stage, call: str) -> None:
     work = stage.project(call)
     studio = Studio(stage.proxy.url, stage.server.admin.token)
-    project = stage.studio.project(work.id)
     kinds = READ if call.startswith("GET") else WRITTEN
     for round, kind in enumerate(kinds):
         with stage.proxy.broken(kind, call) as fault, pytest.raises(StudioError) as error:
-            push(studio, project, order(round))
+            push_again(stage, work, studio, round)
         assert fault.hits in (1, 3)  # a write is tried once, a read three times
         assert str(error.value).startswith(f"Label Studio at {stage.proxy.url} ")
-        push(studio, project, order(round))
-        assert push(studio, project, order(round)) == 0
+        push_again(stage, work, studio, round)
+        assert push_again(stage, work, studio, round) == 0
     assert bought(work) == {
         (f"{round}-{i}", 2 if i > 2 else 1): 1 for round in range(len(kinds)) for i in range(5)
     }

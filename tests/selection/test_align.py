@@ -18,7 +18,8 @@ from selection.align import (
     model_alignment,
     weakest_expert,
 )
-from selection.kappa import ALONE, LABEL, SHAPE, TOGETHER, TOGETHER_IN_GAP, Items, kappas
+from selection.interval import ALONE, LABEL, SHAPE, TOGETHER, TOGETHER_IN_GAP
+from selection.kappa import Items, kappas
 from selection.stop import decide
 from selection.types import NO_VERDICT, Bools, Doubles, Estimate, Ints, Sample, Verdicts
 from tests.records import record

@@ -66,7 +66,8 @@ def version_name(prefix: str, *ingredients: Any) -> str:
 def describe(manifest: Manifest) -> Version:
     """Return the version as `crux models` lists it: its examples counted, not named."""
     body = {**vars(manifest), "examples": len(manifest.examples)}
-    return Version(**body, taught=Counter(label for _, label in manifest.examples))
+    taught = Counter(label for _, label in manifest.examples)
+    return Version(**body, taught=dict(taught))  # asdict() breaks a Counter
 
 
 def read_manifest(text: str | bytes) -> Manifest:

@@ -1,5 +1,6 @@
 """What tests share: one real Label Studio for the whole session, and how to start another."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import httpx
 import hypothesis
 import pytest
 
-from backend.engine.offline import resolve
+from backend.engine import offline
 from benchmarks.serving.vllm_server import VllmServer
 from demo.servers import Admin, Server, free_port, start_label_studio, stop
 
@@ -96,9 +97,10 @@ def personal_token(label_studio: Server) -> str:
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The directory of the offline model."""
-    return resolve("offline", tmp_path_factory.mktemp("models"))
+def model() -> str:
+    """The directory of the offline model, made once: it takes 20 seconds."""
+    code = hashlib.sha256(Path(offline.__file__).read_bytes()).hexdigest()[:12]
+    return offline.resolve("offline", ROOT / "build/models" / code)
 
 
 @pytest.fixture(scope="session")

@@ -208,6 +208,7 @@ def test_a_password_in_the_address_of_redis_is_shown_nowhere(
     assert found_in(said + everything.text, *PLANTED) == []
 
 
+@pytest.mark.server
 def test_a_worker_and_the_command_crux_say_nothing_secret_when_nothing_answers(
     tmp_path: Path,
 ) -> None:

@@ -91,6 +91,7 @@ def test_an_app_that_cannot_be_made_is_one_sentence_and_gunicorns_end(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.server
 def test_a_worker_without_a_token_ends_with_one_sentence(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "backend.worker"], env=environment(tmp_path, STUDIO_TOKEN=""),

@@ -20,6 +20,7 @@ ASK += "print(resolve('offline', Path(sys.argv[1])))"
 
 
 @carried
+@pytest.mark.slow
 def test_two_processes_at_once_make_one_whole_model_quietly_and_sweep_up_after_a_killed_one(
     tmp_path: Path,
 ) -> None:

@@ -13,7 +13,6 @@ from selection.studio.api import Project, Studio, Task, prediction
 from selection.studio.task import Json
 
 CHUNK = 50  # tasks in one import: what a cut-off request can leave in doubt
-Progress = Callable[[int, int], None]
 
 
 def tab_title(round: int) -> str:
@@ -26,7 +25,7 @@ def push(
     project: Project,
     order: Order,
     tasks: Sequence[Task],
-    on_progress: Progress | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Push what is missing of the round; return the number of tasks that were new.
 

@@ -31,7 +31,6 @@ from selection.status import Status, status
 from selection.studio.api import Project, Studio, Task
 from selection.types import Beliefs, Floats, Pool
 
-Progress = Callable[[str, int, int], None]
 PAUSES = (1.0, 5.0, 15.0)  # seconds before a push that Label Studio cut off is taken up again
 SAMPLE = 300  # random texts by which the backend fits a new version to the pool's balance
 
@@ -52,7 +51,11 @@ class Rounds:
     """
 
     def __init__(
-        self, settings: Settings, studio: Studio, backend: BackendClient, on_progress: Progress
+        self,
+        settings: Settings,
+        studio: Studio,
+        backend: BackendClient,
+        on_progress: Callable[[str, int, int], None],
     ) -> None:
         if not settings.project:
             raise SettingError("No project is set. Give its number: --project N or CRUX_PROJECT.")

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from backend.config import Settings
 from backend.versions.registry import make_registry
-from backend.worker import Jobs
+from backend.worker import Worker
 from tests.backend.versions.test_registry import TRAINED, put
 
 
 class Training:
     """Notes what it was asked for in HOME/asked, works for SECONDS, and promotes a version."""
 
-    def __init__(self, settings: Settings, jobs: Jobs, name: str, seconds: float) -> None:
-        self.registry = make_registry(settings, jobs.lease.confirm)
+    def __init__(self, settings: Settings, name: str, seconds: float) -> None:
+        self.registry = make_registry(settings)
         self.notes = settings.home / "asked"
         self.name, self.seconds = name, seconds
 
-    def run(self, project: int, forced: bool = False) -> None:
+    def run(self, project: int, forced: bool = False, only_if_changed: bool = False) -> None:
         with self.notes.open("a") as file:
             file.write(f"{project} {forced}\n")
         if forced:
@@ -34,9 +34,10 @@ class Training:
 def main(home: str, url: str, name: str, seconds: str) -> None:
     logging.basicConfig(level=logging.INFO)
     settings = Settings(home=Path(home), queue_url=url)  # type: ignore[arg-type]
-    jobs = Jobs(settings)
-    jobs._made = Training(settings, jobs, name, float(seconds))  # type: ignore[assignment]
-    jobs.work()
+    training = Training(settings, name, float(seconds))
+    worker = Worker(settings, training)  # type: ignore[arg-type]
+    training.registry = worker.registry  # which asks the lease before it changes anything
+    worker.work()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from backend.config import Settings
 from backend.versions.manifest import ADAPTER, Manifest
 from backend.versions.registry import Registry, make_registry
-from backend.worker import Jobs
+from backend.queue.jobs import Jobs
 from selection.errors import BackendError, VersionError
 from selection.record import TrainingState
 from tests.backend.queue.redis_server import PASSWORD, RedisServer, redis_server
@@ -114,7 +114,7 @@ def test_only_versions_that_were_current_or_that_a_record_names_stay_in_redis(
     assert server.client.scard("crux:project:7:versions") == 4
     a.promote(7, names[0])
     put(a, Manifest(**{**vars(TRAINED), "version": names[1]}))
-    a.save_record(7, {"round": 0, "version": names[0], "candidate": names[1]})
+    a.save_record(7, record(0, version=names[0], candidate=names[1]))
     a.promote(7, names[2])
     left = {key.decode().rpartition(":")[2] for key in server.client.scan_iter("*:version:*")}
     assert left == {names[0], names[2]}
@@ -263,7 +263,7 @@ def test_a_home_of_one_machine_becomes_what_the_others_have_too(
     alone = Registry(tmp_path / "a")
     put(alone, TRAINED)
     alone.promote(7, "round0-1")
-    alone.save_record(7, {"round": 0, "version": "round0-1"})
+    alone.save_record(7, record(0, version="round0-1"))
     assert machine("a").current(7) == "round0-1"
     b = machine("b")
     assert b.current(7) == "round0-1"
@@ -369,12 +369,12 @@ def test_a_worker_waits_for_a_redis_that_was_started_anew_and_goes_on(
     server.start()
     assert eventually(lambda: "worker is ready" in log())
     server.stop()
-    assert eventually(lambda: "does not answer; waiting for it" in log())
+    assert eventually(lambda: log().count("The worker waits for it") == 2)
     server.start()
     web = Jobs(Settings(home=tmp_path / "web", queue_url=server.url))  # type: ignore[arg-type]
     web.look(7, forced=True)
     assert eventually(lambda: machine("web").current(7) == "round0-1")
-    assert log().count("does not answer; waiting for it") == 1
+    assert log().count("The worker waits for it") == 2
     assert "Traceback" not in log()
     assert PASSWORD not in log()
 

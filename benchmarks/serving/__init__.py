@@ -1,0 +1,1 @@
+"""How fast the backend reads and trains, beside what people would otherwise run."""

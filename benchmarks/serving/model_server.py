@@ -1,4 +1,4 @@
-"""A model server in a process of its own: started, killed, and started again on the same port."""
+"""A model server in a process of its own: started, killed, and started again on its port."""
 
 import os
 import signal
@@ -8,12 +8,13 @@ from pathlib import Path
 import httpx
 
 from demo.processes import HOST, Process, free_port, running, start_process, stop, wait_until
+from demo.services import ALLOCATOR
 
 
 class ModelServer:
     """What llama.cpp's server and vLLM have in common. url: without a path.
 
-    name: as a message calls it. folder: of its log and its pid. patience: seconds for its start.
+    name: in messages. folder: of its log and its pid. patience: seconds that its start may take.
     """
 
     def __init__(self, name: str, folder: Path, patience: float) -> None:
@@ -27,14 +28,15 @@ class ModelServer:
         self._env: Mapping[str, str] = {}
 
     def start(self) -> Process:
-        """Return when it answers. Raises CruxError if it does not in time."""
-        env = {**os.environ, **self._env}
+        """Start it, and return when it answers. Raises CruxError if it does not in time."""
+        usual = {k: v for k, v in os.environ.items() if k not in ALLOCATOR}  # as people start it
+        env = {**usual, **self._env}
         process = start_process(self.name, self._argv, env, self.log, self._pid_file)
         wait_until(process, self._healthy, self._patience)
         return process
 
     def kill(self) -> None:
-        """As if its machine had lost power."""
+        """End it as a loss of power would."""
         process = running(self._pid_file)
         assert process is not None, "it does not run"
         os.killpg(process.pid, signal.SIGKILL)

@@ -1,9 +1,9 @@
 """What people would otherwise run to ask a causal LM which label holds.
 
-Two plain ways on transformers, given the whole prompts (token ids), that keep nothing; and the
-servers of llama.cpp and vLLM with the same weights, which keep what prompts begin with. These are
-asked by Crux's own client for such servers, texts of a request and requests in flight as in the
-product.
+Two plain ways with transformers, which get whole prompts (token ids) and keep nothing; and the
+servers of llama.cpp and vLLM with the same weights, which cache the beginnings of prompts. The
+servers are asked by Crux's own client, with as many texts a request and requests in flight as in
+the product.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,14 +29,14 @@ BATCH = 16
 
 
 def load(model: str) -> Llm:
-    """The model as transformers gives it, without what llm.load does for speed."""
+    """Load the model as transformers gives it, without what llm.load does for speed."""
     causal = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(model)
     return Llm(causal.train(False), tokenizer, torch.device("cpu"))
 
 
 def generate(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int]) -> Ints:
-    """One `generate` a task, as the huggingface_llm example of label-studio-ml-backend does."""
+    """Call `generate` for each task, as label-studio-ml-backend's huggingface_llm example does."""
     found = []
     for prompt in prompts:
         ids = torch.tensor([list(prompt)], device=base.device)
@@ -48,13 +48,13 @@ def generate(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int]
                 do_sample=False,
                 pad_token_id=base.tokenizer.eos_token_id,
             )
-        said = made[0, len(prompt) :].tolist()
-        found.append(next((answers.index(t) for t in said if t in answers), 0))
+        tokens = made[0, len(prompt) :].tolist()
+        found.append(next((answers.index(t) for t in tokens if t in answers), 0))
     return torch.tensor(found).numpy()
 
 
 def forward(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int]) -> Ints:
-    """Batches in order of arrival, padded on the left, the whole prompt in each row."""
+    """Read batches in order of arrival, padded on the left, the whole prompt in each row."""
     found = []
     for start in range(0, len(prompts), BATCH):
         rows = prompts[start : start + BATCH]
@@ -75,7 +75,7 @@ def forward(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int])
 
 @contextmanager
 def servers(folder: Path, model: str, home: Path) -> Iterator[dict[str, Remote]]:
-    """Both on both cores; each sleeps while it is not asked. home: where the models are."""
+    """Run both servers on all cores; each sleeps while it is not asked. home: of the models."""
     threads = torch.get_num_threads()
     weights = folder / "weights.gguf"
     if not weights.exists():
@@ -83,9 +83,8 @@ def servers(folder: Path, model: str, home: Path) -> Iterator[dict[str, Remote]]
     for name in ("llama", "vllm"):
         (folder / name).mkdir()
     found: dict[str, ModelServer] = {
-        # its fused attention on
         "llama": LlamaServer(
-            folder / "llama", weights, context=1_024, threads=threads, exact=False
+            folder / "llama", weights, context=1_024, threads=threads, exact=False  # and so faster
         ),
         "vllm": VllmServer(
             folder / "vllm", model, context=1_024, threads=threads, adapters=False
@@ -102,5 +101,5 @@ def servers(folder: Path, model: str, home: Path) -> Iterator[dict[str, Remote]]
 
 
 def ask(engine: Remote, policy: str, texts: Sequence[str]) -> None:
-    """What Crux asks of such a server for a prompted model."""
+    """Ask what Crux asks of such a server for a prompted model."""
     engine.answer(Served("peer", policy, LABELS, None), texts, lambda positions, logits: None)

@@ -1,10 +1,11 @@
 """What fewer bits would cost on the CPU: float32, bfloat16 and int8, at one trained version.
 
-    python -m benchmarks.serving.precision [--labels 96] [--json benchmarks/results/precision.json]
+    python -m benchmarks.serving.precision [--labels 96] [--json FILE]
 
-The adapter of benchmarks.serving.training, merged into the weights; kappa on the same 400 tweets, the
-labels that change against float32, and texts a second in turns. bfloat16 and int8 are the CPU's
-own: torch's matrix products, and its dynamic quantization (weights by row, activations by batch).
+The kept figures are in benchmarks/results/precision.json. The adapter of
+benchmarks.serving.training is merged into the weights; measured are kappa on the same 400 tweets,
+the labels that differ from float32's, and texts a second in turns. bfloat16 and int8 are torch's
+matrix products on the CPU, and its dynamic quantization (weights by row, activations by batch).
 """
 
 import json
@@ -23,9 +24,11 @@ from peft import PeftModel
 
 from backend.engine import llm, prompt
 from backend.engine.llm import Llm
+from backend.engine.local import Local
 from backend.engine.offline import OFFLINE, resolve
 from backend.threshold import match
 from backend.train import Recipe, train
+from benchmarks.serving.allocator import use_products_allocator
 from benchmarks.serving.training import MODELS, examples, quality
 from demo.run import LABELS, policy
 from selection.types import Doubles
@@ -39,13 +42,14 @@ def main(
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """Train once, measure each way, print, and write the figures."""
+    use_products_allocator()
     model = resolve(OFFLINE, MODELS)
     texts, targets, tests, truth = examples(labels)
     words = policy("tweets")
     with tempfile.TemporaryDirectory() as folder:
         adapter = Path(folder)
         prior = np.array([0.15, 0.85])
-        train(model, words, LABELS, texts, targets, prior, Recipe(), adapter)
+        train(Local(model), words, LABELS, texts, targets, prior, Recipe(), adapter)
         models = {way: _merged(model, adapter, way) for way in WAYS}
     share = np.bincount(truth, minlength=2) / len(truth)
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -58,18 +62,18 @@ def main(
     logits = {way: np.concatenate(found) for way, found in parts.items()}
     offsets = np.array(match(logits["float32"], share))
     exact = (logits["float32"] + offsets).argmax(axis=1)
-    told: dict[str, Any] = {"labels": labels, "test_texts": len(tests)}
+    figures: dict[str, Any] = {"labels": labels, "test_texts": len(tests)}
     for way in WAYS:
         differences = np.diff(logits[way], axis=1) - np.diff(logits["float32"], axis=1)
-        told[way] = {
+        figures[way] = {
             "texts_a_second": round(TURN / statistics.median(seconds[way]), 1),
             "labels_changed": int(((logits[way] + offsets).argmax(axis=1) != exact).sum()),
             "largest_move_of_a_log_odds": round(float(np.abs(differences).max()), 3),
             **quality(logits[way], truth),
         }
-    print(json.dumps(told, indent=1))
+    print(json.dumps(figures, indent=1))
     if out:
-        out.write_text(json.dumps(told, indent=1) + "\n")
+        out.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def _merged(model: str, adapter: Path, way: str) -> Llm:
@@ -87,7 +91,7 @@ def _merged(model: str, adapter: Path, way: str) -> Llm:
 
 
 def _read(base: Llm, words: str, texts: list[str]) -> Doubles:
-    """(n, 2) log-probabilities. The policy is read by the merged model too: all ways alike."""
+    """Return (n, 2) log-probabilities. In all ways the merged model reads the policy, too."""
     ids = prompt.encode(base.tokenizer, texts, 256)
     rows = []
     with torch.inference_mode():

@@ -2,7 +2,8 @@
 
     python -m benchmarks.serving.products
 
-Every way has its turn in every repeat; medians, forwards and (backwards). A minute on two cores.
+Both have a turn in every repeat; printed are medians, forwards and (backwards). A minute on two
+cores.
 """
 
 import statistics
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from backend.engine import llm
-from backend.engine.cpu import onednn as product
+from backend.engine.cpu import onednn
 from backend.engine.llm import Llm
 from backend.engine.offline import OFFLINE, resolve
 from benchmarks.serving import floor
@@ -21,27 +22,27 @@ from benchmarks.serving.stage import MODELS
 
 ROWS = (40, 220, 512, 1_024)
 REPEATS = 9
-LAYERS = 12  # so many fit no cache
+LAYERS = 12  # too many for any cache
 Multiply = Callable[[Tensor, Tensor], Tensor]
 WAYS: dict[str, Multiply] = {
     "torch's own": torch.nn.functional.linear,
-    "oneDNN": product.by_onednn,
+    "oneDNN": onednn.by_onednn,
 }
 
 
 def main() -> None:
     """Measure and print."""
     base = llm.load(resolve(OFFLINE, MODELS), device="cpu")
-    print(f"oneDNN is {'' if product.faster() else 'not '}asked on this machine. GFLOP/s:")
+    print(f"Crux uses {'oneDNN' if onednn.faster() else 'torch'} on this machine. GFLOP/s:")
     with torch.inference_mode():
         for rows in ROWS:
             found = rates(base, rows)
-            told = (f"{name} {ahead:.0f} ({back:.0f})" for name, (ahead, back) in found.items())
-            print(f"{rows:>5} rows: {', '.join(told)}", flush=True)
+            line = (f"{name} {ahead:.0f} ({back:.0f})" for name, (ahead, back) in found.items())
+            print(f"{rows:>5} rows: {', '.join(line)}", flush=True)
 
 
 def rates(base: Llm, rows: int) -> dict[str, tuple[float, float]]:
-    """Name -> GFLOP/s forwards and backwards."""
+    """Return name -> GFLOP/s forwards and backwards."""
     every = floor.weights(base)
     matrices = every[: LAYERS * len(every) // base.causal.config.num_hidden_layers]
     work = 2e-9 * rows * sum(matrix.numel() for matrix in matrices)

@@ -2,10 +2,10 @@
 
     python -m benchmarks.serving.soak [--minutes 60] [--json soak.json] [--picture soak.svg]
 
-Annotators open tasks, a pool is scored in bulk, events rain, verdicts change and trainings follow,
-versions are promoted to and fro, an admin looks on. A real Label Studio, gunicorn and worker, all
-with their queue on disk; the model is a tiny real one, so that what is measured is everything
-around the model. The cache of answers is filled first: it may hold 100,000.
+Annotators open tasks, a pool is scored in bulk, events arrive all the time, verdicts change and
+trainings follow, versions are promoted back and forth, an admin looks at the pages. Label Studio,
+gunicorn and the worker are real, with their queue on disk; the model is tiny, so that everything
+around the model is what is measured. The cache of answers is filled first: it may hold 100,000.
 """
 
 import json
@@ -31,12 +31,12 @@ BULK = 200  # texts of one request for a pool
 PAUSE = {
     "predict": 0.15, "bulk": 1.5, "webhook": 0.05, "training": 15.0, "promote": 7.0, "look": 1.0,
 }  # seconds between two requests of a kind
-FLIPPED = 8  # tasks whose verdict changes from training to training: 256 different lessons
+FLIPPED = 8  # tasks whose verdicts change from training to training: 256 different ones
 
 
 @dataclass
 class Load:
-    """What was asked. took: kind -> seconds. failed: kind and what went wrong, of every one."""
+    """The requests. took: kind -> seconds of each. failed: what went wrong, with the kind."""
 
     took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     failed: list[str] = field(default_factory=list)
@@ -64,8 +64,8 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a soak found."""
+class Soak:
+    """What a soak has found."""
 
     minutes: float
     load: Load
@@ -81,20 +81,20 @@ def main(
 ) -> None:
     """Soak, print the table, and write figures and picture."""
     with tempfile.TemporaryDirectory() as folder, _stage(Path(folder)) as stage:
-        told = soak(stage, minutes * 60, every=5.0, fill=ANSWERS, say=print)
-    for line in table(told):
+        found = soak(stage, minutes * 60, every=5.0, fill=ANSWERS, say=print)
+    for line in table(found):
         print(line)
     if out:
-        out.write_text(json.dumps(as_json(told), indent=1) + "\n")
+        out.write_text(json.dumps(as_json(found), indent=1) + "\n")
     if drawn:
-        drawn.write_text(picture(told.samples))
-    raise typer.Exit(code=1 if told.load.failed else 0)
+        drawn.write_text(picture(found.samples))
+    raise typer.Exit(code=1 if found.load.failed else 0)
 
 
 def soak(
     stage: Stage, seconds: float, every: float, fill: int = 0, say: Callable[[str], Any] = str
-) -> Told:
-    """Load a stage, on which backend and worker run. fill: texts that are read before."""
+) -> Soak:
+    """Load a stage on which backend and worker run. fill: how many texts are read before."""
     work = stage.project("soak")
     for round in (0, 1):
         work.push(round)
@@ -114,13 +114,13 @@ def soak(
         thread.join()
     wait_for(lambda: work.state()[0] == "idle", "the last training")
     versions = len(stage.registry.versions(work.id))
-    return Told(seconds / 60, load, samples, growths(samples), versions)
+    return Soak(seconds / 60, load, samples, growths(samples), versions)
 
 
 def _asks(work: Work) -> Iterator[tuple[str, Callable[[int], httpx.Response]]]:
     http, project = work.stage.backend, work.id
     tasks = [t for t in work.tasks() if (t["meta"] or {}).get("crux", {}).get("role") == "train"]
-    said = [task["annotations"][0] for task in tasks[:FLIPPED]]
+    verdicts = [task["annotations"][0] for task in tasks[:FLIPPED]]
 
     def predict(number: int) -> httpx.Response:
         task = {"id": number, "data": {"text": f"green task {number}"}}
@@ -135,13 +135,13 @@ def _asks(work: Work) -> Iterator[tuple[str, Callable[[int], httpx.Response]]]:
         return http.post("/webhook", json=body)
 
     def training(number: int) -> httpx.Response:
-        # Gray's code: one verdict changes, and no lesson comes twice in 256
-        which = ((number & -number).bit_length() - 1) % len(said)
-        result = said[which]["result"]
+        # Gray's code: one verdict changes each time, and no combination comes twice in 256
+        which = ((number & -number).bit_length() - 1) % len(verdicts)
+        result = verdicts[which]["result"]
         value = result[0]["value"]
         value["choices"] = ["no" if value["choices"] == ["yes"] else "yes"]
         changed = work.stage.api.patch(
-            f"/api/annotations/{said[which]['id']}/", json={"result": result}
+            f"/api/annotations/{verdicts[which]['id']}/", json={"result": result}
         )
         if not changed.is_success:
             return changed
@@ -168,35 +168,35 @@ def _fill(work: Work, texts: int) -> None:
         work.stage.quick(600.0).post("/score", json=body).raise_for_status()
 
 
-def table(told: Told) -> Iterator[str]:
-    """Growth a process and quantity, then what was asked."""
-    yield f"{told.minutes:.0f} minutes, {told.versions} versions"
+def table(found: Soak) -> Iterator[str]:
+    """Yield lines: the growth of each quantity of a process, then the requests."""
+    yield f"{found.minutes:.0f} minutes, {found.versions} versions"
     yield f"{'':<26}{'first':>10}{'last':>10}{'an hour adds':>16}   95 % interval"
-    for one in told.growths:
+    for one in found.growths:
         interval = "–" if one.low is None else f"[{one.low:+.2f}, {one.high:+.2f}]"
         slope = "–" if one.slope is None else f"{one.slope:+.2f}"
         means = f"{one.first:>10.1f}{one.last:>10.1f}"
         yield f"{f'{one.process} {one.what}':<26}{means}{slope:>16}   {interval}"
-    for kind, took in sorted(told.load.took.items()):
+    for kind, took in sorted(found.load.took.items()):
         middle, late = (1000 * sorted(took)[int(len(took) * share)] for share in (0.5, 0.99))
         yield f"{kind:<10}{len(took):>8} times, p50 {middle:.0f} ms, p99 {late:.0f} ms"
-    yield f"{len(told.load.failed)} failed"
-    yield from told.load.failed[:10]
+    yield f"{len(found.load.failed)} failed"
+    yield from found.load.failed[:10]
 
 
-def as_json(told: Told) -> dict[str, Any]:
-    """The figures."""
+def as_json(found: Soak) -> dict[str, Any]:
+    """Return the figures."""
     return {
-        "minutes": told.minutes, "versions": told.versions, "failed": told.load.failed,
-        "asked": {kind: len(took) for kind, took in told.load.took.items()},
-        "growth_an_hour": [vars(one) for one in told.growths],
-        "samples": [vars(one) for one in told.samples],
+        "minutes": found.minutes, "versions": found.versions, "failed": found.load.failed,
+        "asked": {kind: len(took) for kind, took in found.load.took.items()},
+        "growth_an_hour": [vars(one) for one in found.growths],
+        "samples": [vars(one) for one in found.samples],
     }  # fmt: skip
 
 
 @contextmanager
 def _stage(root: Path) -> Iterator[Stage]:
-    """A Label Studio and, before it, a backend and a worker."""
+    """Run a Label Studio with a backend and a worker."""
     from importlib import import_module
 
     from demo.servers import Admin, create_expert, free_port, start_label_studio, stop

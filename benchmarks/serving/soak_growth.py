@@ -12,13 +12,13 @@ from demo.servers import running
 from tests.faults.stage import Stage
 
 WARM = 0.2  # share of the time after which growth is measured
-BLOCKS = 12  # means of so many pieces are compared: samples of one minute are much alike
+BLOCKS = 12  # pieces whose means are compared, since samples of one minute are much alike
 WIDTH, HEIGHT, LEFT = 320, 150, 46
 
 
 @dataclass(frozen=True)
 class Sample:
-    """seconds: since the start. what: "MiB", "files", "threads" or "jobs"."""
+    """A process at a moment. seconds: since the start. what: "MiB", "files", "threads" or "jobs"."""
 
     seconds: float
     process: str
@@ -28,8 +28,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Growth:
-    """first, last: means of the first and the last piece after the warm-up. slope: an hour adds so
-    much; low, high: its 95 % interval. None where there are too few samples."""
+    """How one quantity of a process grows.
+
+    first, last: means of the first and the last piece after the warm-up. slope: what an hour adds;
+    low, high: its 95 % interval. All three are None where there are too few samples.
+    """
 
     process: str
     what: str
@@ -41,7 +44,7 @@ class Growth:
 
 
 def sample(stage: Stage, seconds: float) -> Iterator[Sample]:
-    """Memory, open files and threads of gunicorn and the worker with their children; the queue."""
+    """Yield what gunicorn and worker with their children use, and the length of the queue."""
     for name in ("backend", "worker"):
         process = running(stage.services.pid(name))
         pids = _family(process.pid) if process else []
@@ -51,7 +54,7 @@ def sample(stage: Stage, seconds: float) -> Iterator[Sample]:
 
 
 def growths(samples: Sequence[Sample]) -> list[Growth]:
-    """One for each quantity, measured after the warm-up."""
+    """Return the growth of each quantity after the warm-up."""
     begin = WARM * max((one.seconds for one in samples), default=0.0)
     found = []
     for process, what in dict.fromkeys((one.process, one.what) for one in samples):
@@ -71,7 +74,7 @@ def _slope(
     x: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     y: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
 ) -> tuple[float | None, float | None, float | None]:
-    """Least squares with Student's interval; None of fewer than five points."""
+    """Fit by least squares, with Student's interval; None for fewer than five points."""
     if len(x) < 5:
         return None, None, None
     across = x - x.mean()
@@ -84,7 +87,7 @@ def _slope(
 
 
 def picture(samples: Sequence[Sample]) -> str:
-    """Every quantity over time, as one SVG."""
+    """Draw every quantity over time, as one SVG."""
     names = list(dict.fromkeys((one.process, one.what) for one in samples))
     panels = []
     for place, (process, what) in enumerate(names):
@@ -114,7 +117,7 @@ def picture(samples: Sequence[Sample]) -> str:
 
 
 def _family(pid: int) -> list[int]:
-    """The process and its children, as long as they live."""
+    """Return the process and its children that are alive."""
     try:
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except (FileNotFoundError, ProcessLookupError):

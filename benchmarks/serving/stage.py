@@ -1,8 +1,8 @@
-"""The stage of benchmarks.serving.measure: a real Label Studio, a real backend, two projects, texts."""
+"""What benchmarks.serving measures: a real Label Studio, a real backend, two projects, texts."""
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,12 @@ import httpx
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from backend.engine.local import Local
 from backend.engine.offline import OFFLINE
 from backend.engine.prompt import Prompt, build, plain
 from backend.train import Recipe, train
-from backend.versions.manifest import version_name
-from backend.versions.registry import Manifest, Registry
+from backend.versions.manifest import Manifest, version_name
+from backend.versions.registry import Registry
 from demo.ratings import load
 from demo.run import CONFIG, LABELS
 from demo.servers import Admin, start_label_studio
@@ -27,7 +28,7 @@ from selection.studio.api import Studio
 TEMPLATE = Path("build/label-studio-template")
 HOME = Path("build/benchmarks")
 MODELS = HOME / "models"
-JOINED = 5  # every so many-th text of a bulk is a long one, of four snippets
+JOINED = 5  # every fifth text of a bulk is a long one, of four snippets
 RULE = (
     "Decide whether the review is harsh. A review is harsh when its author speaks badly of the "
     "product in strong words, or warns others of it. Irony counts by what is meant. Complaints "
@@ -37,8 +38,11 @@ RULE = (
 
 @dataclass(frozen=True)
 class Stage:
-    """services and their state; projects: the numbers of one whose policy has 20 tokens, and of
-    one whose policy has 600."""
+    """The running services and their state.
+
+    projects: the numbers of two projects by the name of their policy: "short" has 20 tokens,
+    "long" has 600. policies: the texts of these.
+    """
 
     services: Services
     state: State
@@ -46,14 +50,14 @@ class Stage:
     policies: dict[str, str]
 
     def client(self, timeout: float = 600.0) -> httpx.Client:
-        """To the backend, with the secret."""
+        """Return a client of the backend that sends the secret."""
         return httpx.Client(
             base_url=self.state.backend_url, headers={SECRET_HEADER: self.state.secret},
             timeout=timeout,
         )  # fmt: skip
 
     def restart(self) -> float:
-        """Start the backend anew; seconds until it has answered a text."""
+        """Start the backend anew. Return the seconds until it has answered a text."""
         from demo.servers import stop
 
         stop(self.services.pid("backend"))
@@ -63,8 +67,8 @@ class Stage:
             score(http, self.projects["short"], ["The first text after a start."])
         return time.perf_counter() - began
 
-    def version(self, tokenizer_model: str, texts: Sequence[str]) -> str:
-        """Train a small adapter for the short project; its name, not promoted."""
+    def version(self, model: str, texts: Sequence[str]) -> str:
+        """Train a small adapter for the short project. Return its name; it is not promoted."""
         registry = Registry((self.services.root / "backend").resolve())
         project, policy = self.projects["short"], self.policies["short"]
         name = version_name("round0", policy, list(texts))
@@ -73,14 +77,14 @@ class Stage:
         def fill(out: Path) -> Manifest:
             targets = np.arange(len(texts)) % 2
             prior = np.array([0.5, 0.5])
-            train(tokenizer_model, policy, LABELS, texts, targets, prior, Recipe(epochs=1), out)
+            train(Local(model), policy, LABELS, texts, targets, prior, Recipe(epochs=1), out)
             return manifest
 
         registry.build(project, name, fill)
         return name
 
     def peak_gib(self) -> float:
-        """The most memory that the processes of the backend have had, together, in GiB."""
+        """Return the most memory that each process of the backend has had, added up, in GiB."""
         from demo.servers import running
 
         process = running(self.services.pid("backend"))
@@ -90,7 +94,7 @@ class Stage:
 
 @contextmanager
 def stage(root: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator[Stage]:
-    """Start everything, and end it."""
+    """Start everything, and stop it at the end."""
     services = Services(root=root, settings={"CRUX_LLM": OFFLINE})
     state = services.state
     admin = Admin(state.email, state.password, state.token)
@@ -116,19 +120,19 @@ def stage(root: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator[Stage]:
 
 
 def policy(tokenizer: PreTrainedTokenizerBase, tokens: int) -> str:
-    """The rule, repeated or cut to about so many tokens."""
+    """Return the rule, repeated or cut to about so many tokens."""
     ids = plain(tokenizer, RULE)
     whole = (ids * (tokens // len(ids) + 1))[:tokens]
     return str(tokenizer.decode(whole)).strip()
 
 
 def prompt(tokenizer: PreTrainedTokenizerBase, words: str) -> Prompt:
-    """The prompt that the backend makes of a policy."""
+    """Return the prompt that the backend makes of a policy."""
     return build(tokenizer, words, LABELS)
 
 
 def texts_of(seed: int = 0) -> Iterator[str]:
-    """Different texts in random order, of 3 to 150 tokens: snippets, and every fifth of four."""
+    """Yield different texts of 3 to 150 tokens in random order: snippets, every fifth of four."""
     rng = np.random.default_rng(seed)
     snippets = [one.text for kind in ("products", "editorials") for one in load(kind)]
     order = iter(rng.permutation(len(snippets)))
@@ -141,7 +145,7 @@ def texts_of(seed: int = 0) -> Iterator[str]:
 
 
 def score(http: httpx.Client, project: int, texts: Sequence[str]) -> dict[str, Any]:
-    """POST /score; its answer."""
+    """Send POST /score. Return its answer."""
     answer = http.post("/score", json={"project": project, "texts": list(texts)})
     answer.raise_for_status()
     body: dict[str, Any] = answer.json()
@@ -149,12 +153,24 @@ def score(http: httpx.Client, project: int, texts: Sequence[str]) -> dict[str, A
 
 
 def predict(http: httpx.Client, project: int, text: str) -> dict[str, Any]:
-    """POST /predict for one task, as Label Studio does when somebody opens it."""
+    """Send POST /predict for one task, as Label Studio does when somebody opens it."""
     task = {"id": 1, "data": {"text": text}, "meta": {}, "annotations": []}
     answer = http.post("/predict", json={"project": str(project), "tasks": [task]})
     answer.raise_for_status()
     body: dict[str, Any] = answer.json()
     return body
+
+
+def spend(spent: dict[str, list[float]], name: str, many: int, work: Callable[[], object]) -> None:
+    """Do the work, and add its seconds divided by `many` to those of that name."""
+    spent.setdefault(name, []).append(timed(work) / many)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Do the work. Return its seconds."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def _children(pid: int) -> list[int]:

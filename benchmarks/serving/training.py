@@ -1,13 +1,15 @@
 """How fast an adapter is trained, beside transformers' Trainer with peft on the same examples.
 
-    python -m benchmarks.serving.training [--labels 96] [--repeats 2] [--json benchmarks/results/training.json]
+    python -m benchmarks.serving.training [--labels 96] [--repeats 2] [--json FILE]
 
-Both have the same base model, prompts, rank, learning rate, schedule, steps and batch size; the
-offline model, tweets by one expert, kappa on 400 others by the raters that no expert is made of,
-each model at the threshold that fits its own answers to the pool's balance. The two run in turns,
-each in a process of its own, so that its memory is its own. 20 minutes on two cores.
+The kept figures are in benchmarks/results/training.json. Both have the same base model (the offline
+one), prompts, rank, learning rate, schedule, steps and batch size. The examples are tweets labelled
+by one expert; kappa is measured on 400 others with raters of whom no expert is made, each model at
+the threshold that fits its own answers to the pool's balance. The two run in turns, each in a
+process of its own, so that its memory is its own. 20 minutes on two cores.
 """
 
+import gc
 import json
 import resource
 import statistics
@@ -25,10 +27,13 @@ from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from backend.engine import llm, prompt
 from backend.engine.adapters import Adapters
 from backend.engine.llm import Llm
+from backend.engine.local import Local
 from backend.engine.offline import OFFLINE, resolve
 from backend.threshold import match
 from backend.train import Recipe, train
 from benchmarks.serving import floor
+from benchmarks.serving.allocator import use_products_allocator
+from benchmarks.serving.floor import Rates
 from benchmarks.serving.training_peer import by_trainer
 from demo.ratings import load
 from demo.run import LABELS, policy
@@ -47,7 +52,8 @@ def main(
     out: Annotated[Path | None, typer.Option("--json")] = None,
     runner: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Measure, print, and write the figures; with --runner one of the two, in this process."""
+    """Measure, print, and write the figures; with --runner only one of the two, in this process."""
+    use_products_allocator()
     if runner:
         print(json.dumps(_run(runner, labels)))
         return
@@ -62,10 +68,10 @@ def main(
             )  # fmt: skip
             runs[name].append(json.loads(done.stdout.splitlines()[-1]))
             print(json.dumps(runs[name][-1]), flush=True)
-    told = _figures(labels, runs)
-    print(json.dumps(told, indent=1))
+    figures = json.dumps(_figures(labels, runs), indent=1)
+    print(figures)
     if out:
-        out.write_text(json.dumps(told, indent=1) + "\n")
+        out.write_text(figures + "\n")
 
 
 def _figures(labels: int, runs: dict[str, list[Json]]) -> Json:
@@ -101,17 +107,17 @@ def _run(name: str, labels: int) -> Json:
     texts, targets, tests, truth = examples(labels)
     words = policy("tweets")
     recipe = Recipe()
-    base = llm.load(model)
-    before = floor.rates(base)
+    before = _rates(model)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         if name == "ours":
             prior = np.array([0.15, 0.85])
-            made = train(model, words, LABELS, texts, targets, prior, recipe, out)
+            made = train(Local(model), words, LABELS, texts, targets, prior, recipe, out)
             seconds, steps = made.seconds, made.steps
         else:
             seconds, steps = by_trainer(model, words, LABELS, texts, targets, recipe, out)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        base = llm.load(model)
         after = floor.rates(base)
         logits = _answers(base, out, words, tests)
     needed = _needed(base, words, texts, recipe, steps)
@@ -128,8 +134,15 @@ def _run(name: str, labels: int) -> Json:
     }
 
 
+def _rates(model: str) -> Rates:
+    """Time products on a copy of the model that is gone before the training loads its own."""
+    rates = floor.rates(llm.load(model))
+    gc.collect()
+    return rates
+
+
 def examples(labels: int) -> tuple[list[str], Ints, list[str], Ints]:
-    """Texts of one expert, as many harsh ones as curated rounds have, and tests of other raters."""
+    """Return texts of one expert, with as many harsh ones as curated rounds have, and tests."""
     rated = load("tweets")
     rng = np.random.default_rng(0)
     order = rng.permutation(len(rated))
@@ -144,7 +157,7 @@ def examples(labels: int) -> tuple[list[str], Ints, list[str], Ints]:
 
 
 def _answers(base: Llm, adapter: Path, words: str, tests: list[str]) -> Doubles:
-    """(n, 2) log-probabilities of the tests by the adapter, read by the same code for both."""
+    """Return (n, 2) log-probabilities of the tests, read by the same code for both adapters."""
     asked = base.ask(words, LABELS, 256)
     ids = prompt.encode(base.tokenizer, tests, 256)
     rows = []
@@ -155,17 +168,21 @@ def _answers(base: Llm, adapter: Path, words: str, tests: list[str]) -> Doubles:
 
 
 def quality(logits: Doubles, truth: Ints) -> Json:
+    """Return kappa at the threshold that fits the truth's balance, and AUC."""
     share = np.bincount(truth, minlength=2) / len(truth)
-    said = (logits + np.array(match(logits, share))).argmax(axis=1)
+    labels = (logits + np.array(match(logits, share))).argmax(axis=1)
     return {
-        "kappa": round(float(cohen_kappa_score(said, truth)), 3),
+        "kappa": round(float(cohen_kappa_score(labels, truth)), 3),
         "auc": round(float(roc_auc_score(truth == 0, logits[:, 0] - logits[:, 1])), 3),
     }
 
 
 def _needed(base: Llm, words: str, texts: list[str], recipe: Recipe, steps: int) -> float:
-    """Multiply-adds of the steps: a forward and a backward pass through frozen weights, and three
-    passes through the adapter's own."""
+    """Return the multiply-adds of the steps.
+
+    These are a forward and a backward pass through the frozen weights, and three passes through
+    the adapter's own.
+    """
     costs = floor.costs(base)
     asked = base.ask(words, LABELS, 256).prompt
     lengths = [len(row) + len(asked.suffix) for row in prompt.encode(base.tokenizer, texts, 256)]

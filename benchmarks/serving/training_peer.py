@@ -14,7 +14,7 @@ from backend.train import Recipe
 from benchmarks.serving.peers import load
 from selection.types import Ints
 
-IGNORED = -100  # by the loss
+IGNORED = -100  # the label that the loss ignores
 Row = dict[str, list[int]]
 
 
@@ -27,8 +27,10 @@ def by_trainer(
     recipe: Recipe,
     out: Path,
 ) -> tuple[float, int]:
-    """Train on whole prompts with the answer as the next token; (seconds, steps). The adapter is
-    in `out`."""
+    """Train on whole prompts with the answer as the next token, and write the adapter to `out`.
+
+    Return seconds and steps.
+    """
     began = time.monotonic()
     base = load(model)
     asked = prompt.build(base.tokenizer, policy, labels)

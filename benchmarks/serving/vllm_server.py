@@ -14,8 +14,8 @@ PASS_TOKENS = 256  # an adapter's weights are copied for each token of a forward
 
 
 class VllmServer(ModelServer):
-    """model: a directory, served by the name "offline". context: tokens of a prompt. key: that
-    callers must send, empty for none. adapters: whether callers may load any. threads: of torch.
+    """model: a directory, served as "offline". context: tokens of a prompt. key: what callers must
+    send, empty for none. adapters: whether callers may load any. threads: of torch.
 
     Raises FileNotFoundError if it is not installed.
     """

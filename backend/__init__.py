@@ -1,1 +1,1 @@
-"""The Label Studio ML backend: an LLM that pre-annotates, and learns from the verdicts of experts."""
+"""The Label Studio ML backend: an LLM that pre-annotates and learns from experts."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.engine.served import Served
 from backend.examples import Examples, too_little
 from backend.predict import Predictor
@@ -33,7 +33,7 @@ class Candidates:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: BackendSettings,
         registry: Registry,
         predictor: Predictor,
         train: Callable[..., Trained],

@@ -10,7 +10,7 @@ from selection.config import explain
 from selection.errors import SettingError
 
 
-class Settings(BaseSettings):
+class BackendSettings(BaseSettings):
     """What the backend and its worker need to know; each is an environment variable CRUX_…"""
 
     model_config = SettingsConfigDict(
@@ -90,9 +90,9 @@ class Settings(BaseSettings):
     seed: int = Field(default=0, ge=0, description="seed of training and resampling")
 
 
-def load() -> Settings:
-    """Settings from the environment. Raises SettingError that names each bad key."""
+def load() -> BackendSettings:
+    """Read the settings from the environment. Raises SettingError that names each bad key."""
     try:
-        return Settings()
+        return BackendSettings()
     except ValidationError as error:
         raise SettingError(explain(error, "The environment")) from None

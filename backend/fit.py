@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import partial
 
 from backend.candidate import Candidates
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.engine.scorer import Scorer
 from backend.evaluate import Promotion, compare, measure
 from backend.examples import too_little, training_examples
@@ -37,7 +37,7 @@ class Fit:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: BackendSettings,
         studio: Studio,
         make_scorer: Callable[[], Scorer],
         train: Callable[..., Trained] = train,

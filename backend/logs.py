@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from backend.config import Settings
+from backend.config import BackendSettings
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class JsonLine(Line):
 FORMS: dict[str, type[Line]] = {"text": Line, "json": JsonLine}
 
 
-def configure(settings: Settings, level: int = logging.INFO) -> None:
+def configure(settings: BackendSettings, level: int = logging.INFO) -> None:
     """Every record of this process goes to standard error, in the form that the settings say.
 
     To say it twice does it once.
@@ -128,7 +128,7 @@ def _ended_by_error(thrown: threading.ExceptHookArgs) -> None:
     log.critical("the thread %s ended by an unexpected error", name, exc_info=thrown.exc_value)
 
 
-def secrets(settings: Settings) -> Iterator[str]:
+def secrets(settings: BackendSettings) -> Iterator[str]:
     """All that must not be seen: each secret setting, and the password in an address."""
     for value in dict(settings).values():
         if isinstance(value, SecretStr):

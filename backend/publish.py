@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.predict import Predictor
 from backend.versions.in_force import fits
 from backend.versions.manifest import Manifest
@@ -19,7 +19,7 @@ class Publisher:
     """Brings pointer and Label Studio into line with a record; doing it twice changes nothing."""
 
     def __init__(
-        self, settings: Settings, studio: Studio, registry: Registry, predictor: Predictor
+        self, settings: BackendSettings, studio: Studio, registry: Registry, predictor: Predictor
     ) -> None:
         self.settings = settings
         self.studio = studio

@@ -14,14 +14,14 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from backend import logs
-from backend.config import Settings, load
+from backend.config import BackendSettings, load
 from backend.web.guard import KEPT_FREE
 from selection.errors import CruxError
 
 log = logging.getLogger(__name__)
 
 
-def _settings() -> Settings:
+def _settings() -> BackendSettings:
     try:
         return load()
     except CruxError as error:

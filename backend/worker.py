@@ -19,7 +19,7 @@ from functools import cached_property, partial
 from typing import NoReturn
 
 from backend import logs
-from backend.config import Settings, load
+from backend.config import BackendSettings, load
 from backend.engine.scorer import make_scorer
 from backend.fit import Fit
 from backend.queue.broker import open_broker
@@ -57,7 +57,7 @@ class Worker:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: BackendSettings,
         fit: Fit | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -227,7 +227,7 @@ class Worker:
             self.registry.set_training(project, now)
 
 
-def make_fit(settings: Settings, registry: Registry) -> Fit:
+def make_fit(settings: BackendSettings, registry: Registry) -> Fit:
     """Return the composer with its real parts."""
     studio = Studio(settings.studio_url, settings.studio_token.get_secret_value())
     # no answers in memory: what the worker asks twice is on disk (predict.py)

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from backend.config import Settings as Backend
+from backend.config import BackendSettings
 from selection.config import Settings as Crux
 
 FILE = Path(__file__).parent.parent / "docs/settings.md"
@@ -46,7 +46,7 @@ def table(settings: type[BaseSettings]) -> str:
 
 def page() -> str:
     """The whole page."""
-    return TOP + table(Crux) + MIDDLE + table(Backend) + END
+    return TOP + table(Crux) + MIDDLE + table(BackendSettings) + END
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from backend.config import Settings as BackendSettings
+from backend.config import BackendSettings
 from selection.config import Settings
 from tests.test_packaging import PEER_PINS, STUDIO_PINS, makefile_variable, pins, read
 

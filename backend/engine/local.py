@@ -18,7 +18,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.engine import llm
 from backend.engine.adapters import Adapters
 from backend.engine.batching import Part, Request, take_batch
@@ -243,7 +243,7 @@ def _step_back() -> None:
         os.setpriority(os.PRIO_PROCESS, me, max(lower, os.getpriority(os.PRIO_PROCESS, me)))
 
 
-def make_local(settings: Settings, observe: Observe | None = None) -> Local:
+def make_local(settings: BackendSettings, observe: Observe | None = None) -> Local:
     """Return the engine of the model that the settings name.
 
     Raises ModelError if it is the offline one and its package is missing.

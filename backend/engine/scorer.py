@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.engine.protocol import Engine, Observe, T
 from backend.engine.served import Served
 from selection.types import Doubles, Floats
@@ -187,7 +187,7 @@ class Scorer:
 
 
 def make_scorer(
-    settings: Settings,
+    settings: BackendSettings,
     observe: Observe | None = None,
     hit: Callable[[int], None] | None = None,
     answers: int = ANSWERS,

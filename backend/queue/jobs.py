@@ -1,6 +1,6 @@
 """What the serving process asks of the worker: to look at a project, and whether it is there."""
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.queue.broker import open_broker
 from backend.queue.flags import Flags, FolderFlags, Kind, RedisFlags
 from backend.queue.lease import HomeLock, Lease, RedisLease
@@ -12,7 +12,7 @@ MOST_WAITING = 1_000  # projects without a folder that may wait; a real one gets
 class Jobs:
     """The queue of one installation, in the home or in Redis."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: BackendSettings) -> None:
         """Connect to nothing yet.
 
         Raises BackendError for a home that cannot be written, SettingError for a queue URL that

@@ -22,7 +22,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.queue.broker import open_broker
 from backend.versions.manifest import (
     ADAPTER,
@@ -273,7 +273,7 @@ class Registry:
             write_json(self.folder(project) / name, body)
 
 
-def make_registry(settings: Settings, confirm: Callable[[], None] | None = None) -> Registry:
+def make_registry(settings: BackendSettings, confirm: Callable[[], None] | None = None) -> Registry:
     """Return the registry of the settings' home, shared if they name a queue URL.
 
     Raises SettingError for an address that is none.

@@ -125,7 +125,7 @@ class Shared:
         return self._quietly(lambda: self._receive(project, version), False)
 
     def manifests(self, project: int) -> dict[str, tuple[float, Manifest]]:
-        """Return name -> (seconds since 1970 when it was made, manifest) of the versions in Redis."""
+        """Return name -> (when it was made, in seconds since 1970, and manifest) in Redis."""
 
         def read() -> dict[str, tuple[float, Manifest]]:
             found = {}

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 
 from backend import logs
-from backend.config import Settings, load
+from backend.config import BackendSettings, load
 from backend.web.guard import authorize, check_size, read_body, validate
 from backend.web.metrics import CONTENT_TYPE
 from backend.web.ml_base import CruxModel, make_model
@@ -38,7 +38,7 @@ ABANDONED = (("POST", "/train"), ("GET", "/is_training"))
 
 
 def create_app(
-    settings: Settings | None = None,
+    settings: BackendSettings | None = None,
     process: Process | None = None,
     model_class: type[CruxModel] = CruxModel,
 ) -> Flask:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.web import schemas as messages
 from backend.web.routes import ROUTES, Route
 from selection.http import SECRET_HEADER
@@ -20,7 +20,7 @@ _REF = "#/components/schemas/{model}"
 Object = dict[str, object]
 
 
-def document(settings: Settings) -> Mapping[str, object]:
+def document(settings: BackendSettings) -> Mapping[str, object]:
     """Return the OpenAPI 3.1 document of a server with these settings."""
     models = {messages.Error} | {
         model

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.engine.scorer import Scorer
 from backend.engine.served import served
 from backend.versions.in_force import in_force
@@ -31,7 +31,7 @@ class Serving:
     """Scores texts for projects with their current versions. Safe for many threads."""
 
     def __init__(
-        self, settings: Settings, studio: Studio, make_scorer: Callable[[], Scorer]
+        self, settings: BackendSettings, studio: Studio, make_scorer: Callable[[], Scorer]
     ) -> None:
         self.settings = settings
         self.studio = studio

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from backend.config import Settings, load
+from backend.config import BackendSettings, load
 from backend.engine.scorer import Scorer, make_scorer
 from backend.queue.jobs import Jobs
 from backend.versions.manifest import Manifest
@@ -21,7 +21,7 @@ class Process:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: BackendSettings,
         studio: Studio | None = None,
         scorer: Callable[[], Scorer] | None = None,
     ) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from backend.candidate import Candidates
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.engine import llm
 from backend.engine.llm import Llm
 from backend.engine.scorer import make_scorer
@@ -50,7 +50,7 @@ class Worker:
             return base
 
         monkeypatch.setattr(llm, "load", counted)
-        settings = Settings(
+        settings = BackendSettings(
             home=home, llm=tiny_model(home / "tiny"), threads=1, dtype="bfloat16", epochs=1
         )
         self.registry = Registry(home)

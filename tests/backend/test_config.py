@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.config import Settings, load
+from backend.config import BackendSettings, load
 from selection.errors import SettingError
 
 
@@ -19,7 +19,7 @@ def test_every_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
     for key, value in given.items():
         monkeypatch.setenv(f"CRUX_{key}", value)
     settings = load()
-    assert {key.upper() for key in Settings.model_fields} == set(given)
+    assert {key.upper() for key in BackendSettings.model_fields} == set(given)
     assert settings.home == Path("/data")
     assert settings.studio_token.get_secret_value() == "t0ken"
     assert (settings.threads, settings.learning_rate, settings.seed) == (3, 0.002, 9)
@@ -43,6 +43,6 @@ def test_a_bad_setting_is_named_with_its_value(
 
 
 def test_secrets_are_not_shown() -> None:
-    settings = Settings(studio_token="t0ken", webhook_secret="s3cret")  # type: ignore[arg-type]
+    settings = BackendSettings(studio_token="t0ken", webhook_secret="s3cret")  # type: ignore[arg-type]
     assert "t0ken" not in repr(settings)
     assert "s3cret" not in repr(settings)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from backend import fit as module
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.examples import pool_prior, training_examples
 from backend.fit import Fit
 from backend.publish import open_tasks
@@ -37,7 +37,7 @@ class Loop:
     """A project with pushed rounds, its experts, and workers that come and go."""
 
     def __init__(self, home: Path) -> None:
-        self.settings = Settings(home=home, llm="tiny", resamples=100)
+        self.settings = BackendSettings(home=home, llm="tiny", resamples=100)
         self.studio = FakeStudio()
         self.scorer = FakeScorer()
         self.trained: list[int] = []

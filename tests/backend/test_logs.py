@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from backend import logs
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.logs import JsonLine, Line
 from tests.backend.web.application import CONFIG, SECRET, Backend
 
@@ -93,7 +93,7 @@ def test_too_short_a_secret_is_no_reason_to_spoil_every_word() -> None:
 
 
 def test_every_secret_of_the_settings_is_known_and_the_password_in_an_address() -> None:
-    settings = Settings(
+    settings = BackendSettings(
         studio_token=SecretStr("t0ken-of-studio"), webhook_secret=SecretStr("webh00k"),
         queue_url=SecretStr("redis://:pa%2Fss-word@127.0.0.1:6379/0"),
         llm_key=SecretStr("http://[half"),
@@ -109,7 +109,7 @@ def test_configured_twice_a_record_is_written_once(
     root: logging.Logger, capsys: pytest.CaptureFixture[str], form: Any
 ) -> None:
     for _ in range(2):
-        logs.configure(Settings(log=form, webhook_secret=SecretStr(SECRET)))
+        logs.configure(BackendSettings(log=form, webhook_secret=SecretStr(SECRET)))
     logging.getLogger("backend.fit").info("the secret is %s", SECRET, extra=logs.fields(project=7))
     logging.getLogger("httpx").info("HTTP Request")
     (line,) = capsys.readouterr().err.splitlines()

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from pydantic import SecretStr
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.queue.jobs import Jobs
 from backend.web.state import Process
 from backend.worker import Worker
@@ -138,7 +138,7 @@ def test_no_record_of_any_library_at_debug_holds_a_secret_also_not_label_studios
     project = studio.create_project("Secrets", CONFIG, "Is the text good?")
     studio.import_tasks(project.id, [{"data": {"text": "red"}}])
     home = tmp_path / "home"
-    settings = Settings(
+    settings = BackendSettings(
         home=home, studio_url=label_studio.url, studio_token=SecretStr(token), threads=1,
         webhook_secret=SecretStr(WEBHOOK), llm=tiny_model(tmp_path / "model"),
         llm_key=SecretStr(LLM_KEY),
@@ -171,7 +171,7 @@ def _client(process: Process) -> Any:
 def test_a_token_that_label_studio_refuses_is_not_shown_by_routes_nor_worker(
     tmp_path: Path, label_studio: Server, everything: Everything
 ) -> None:
-    settings = Settings(
+    settings = BackendSettings(
         home=tmp_path / "home", studio_url=label_studio.url, studio_token=SecretStr(REFUSED),
         webhook_secret=SecretStr(WEBHOOK), llm="tiny",
     )  # fmt: skip
@@ -194,7 +194,7 @@ def test_a_password_in_the_address_of_redis_is_shown_nowhere(
         f"redis://:{quote(REDIS, safe='')}@127.0.0.1:notaport/0",
         f"http://:{quote(REDIS, safe='')}@127.0.0.1/0",
     ):
-        settings = Settings(
+        settings = BackendSettings(
             home=tmp_path / "home", queue_url=SecretStr(address), webhook_secret=SecretStr(WEBHOOK)
         )
         said += repr(settings)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from backend import server
-from backend.config import Settings
+from backend.config import BackendSettings
 from demo.processes import free_port
 from tests.backend.web.application import SECRET
 from tests.backend.web.gunicorn_server import ROOT, Served, command, environment, started
@@ -122,7 +122,7 @@ def test_an_address_that_others_reach_without_a_secret_gives_a_loud_alarm(
     alarm: bool,
     secret: str,
 ) -> None:
-    monkeypatch.setattr(server, "_SETTINGS", Settings(webhook_secret=SecretStr(secret)))
+    monkeypatch.setattr(server, "_SETTINGS", BackendSettings(webhook_secret=SecretStr(secret)))
     listener = SimpleNamespace(getsockname=lambda: name)
     server.when_ready(SimpleNamespace(LISTENERS=[listener]))
     found = [record.getMessage()[:10] for record in caplog.records if record.levelname != "INFO"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.engine.adapters import Adapters
 from backend.engine.llm import Llm
 from backend.engine.local import Local
@@ -111,7 +111,7 @@ def test_served_answers_are_the_same_before_and_after_a_training(
 def test_a_training_computes_in_the_numbers_of_the_settings(
     model: str, tmp_path: Path, dtype: str
 ) -> None:
-    scorer = make_scorer(Settings(home=tmp_path, llm=model, threads=1, dtype=dtype))
+    scorer = make_scorer(BackendSettings(home=tmp_path, llm=model, threads=1, dtype=dtype))
     used: list[torch.dtype] = []
 
     def dtype_of(base: Llm, adapters: Adapters) -> None:

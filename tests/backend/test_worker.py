@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backend import worker as module
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.versions.registry import Registry
 from backend.worker import GATHER, LONGEST, NICE, SWEEP, Worker
 from selection.errors import (
@@ -56,7 +56,7 @@ class Place:
     def __init__(self, home: Path, url: str = "") -> None:
         self.home, self.url = home, url
         self.looks, self.now = Looks(), 1_000.0
-        settings = Settings(home=home, queue_url=url)  # type: ignore[arg-type]
+        settings = BackendSettings(home=home, queue_url=url)  # type: ignore[arg-type]
         self.worker = Worker(settings, self.looks, lambda: self.now)  # type: ignore[arg-type]
         self.jobs, self.registry = self.worker.jobs, self.worker.registry
         self.worker.turn()  # the sweep of its start
@@ -161,9 +161,10 @@ def test_a_worker_killed_in_the_middle_of_a_look_is_asked_again_by_the_next_one(
 
 def test_a_look_outlives_the_kill_of_the_process_that_asked_for_it(place: Place) -> None:
     program = (
-        "import os, signal, sys; from pathlib import Path; from backend.config import Settings; "
-        "from backend.queue.jobs import Jobs; home, url = sys.argv[1:]; "
-        "Jobs(Settings(home=Path(home), queue_url=url)).look(7, True); "
+        "import os, signal, sys; from pathlib import Path; "
+        "from backend.config import BackendSettings; from backend.queue.jobs import Jobs; "
+        "home, url = sys.argv[1:]; "
+        "Jobs(BackendSettings(home=Path(home), queue_url=url)).look(7, True); "
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     argv = [sys.executable, "-c", program, str(place.home), place.url]
@@ -425,7 +426,7 @@ def test_a_queue_that_comes_back_is_used_again_and_the_log_has_two_lines(
 def test_a_look_logs_no_token(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     token = "c0ffee" * 6 + "c0de"
-    settings = Settings(home=tmp_path, studio_url="http://127.0.0.1:9", studio_token=token)  # type: ignore[arg-type]
+    settings = BackendSettings(home=tmp_path, studio_url="http://127.0.0.1:9", studio_token=token)  # type: ignore[arg-type]
     Registry(tmp_path).set_training(7, TrainingState())
     worker = module.Worker(settings)
     worker.turn()

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.versions.registry import make_registry
 from backend.worker import Worker
 from tests.backend.versions.test_registry import TRAINED, put
@@ -17,7 +17,7 @@ from tests.backend.versions.test_registry import TRAINED, put
 class Training:
     """Notes what it was asked for in HOME/asked, works for SECONDS, and promotes a version."""
 
-    def __init__(self, settings: Settings, name: str, seconds: float) -> None:
+    def __init__(self, settings: BackendSettings, name: str, seconds: float) -> None:
         self.registry = make_registry(settings)
         self.notes = settings.home / "asked"
         self.name, self.seconds = name, seconds
@@ -33,7 +33,7 @@ class Training:
 
 def main(home: str, url: str, name: str, seconds: str) -> None:
     logging.basicConfig(level=logging.INFO)
-    settings = Settings(home=Path(home), queue_url=url)  # type: ignore[arg-type]
+    settings = BackendSettings(home=Path(home), queue_url=url)  # type: ignore[arg-type]
     training = Training(settings, name, float(seconds))
     worker = Worker(settings, training)  # type: ignore[arg-type]
     training.registry = worker.registry  # which asks the lease before it changes anything

@@ -21,7 +21,7 @@ from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
 from werkzeug.serving import make_server
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.web import ml_base
 from backend.web.app import create_app
 from backend.web.ml_base import CruxModel
@@ -60,7 +60,7 @@ class Live:
 
     def __init__(self, home: Path) -> None:
         self.studio, self.scorer, self.home = FakeStudio(), FakeScorer(), home
-        settings = Settings(home=home, llm="tiny", webhook_secret=SECRET, studio_token=TOKEN)  # type: ignore[arg-type]
+        settings = BackendSettings(home=home, llm="tiny", webhook_secret=SECRET, studio_token=TOKEN)  # type: ignore[arg-type]
         self.process = Process(settings, self.studio, lambda: self.scorer)  # type: ignore[arg-type, return-value]
         self.app = create_app(process=self.process)
         self.server = make_server("127.0.0.1", 0, self.app, threaded=True)

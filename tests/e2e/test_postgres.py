@@ -9,7 +9,7 @@ import httpx
 import pytest
 from werkzeug.serving import make_server
 
-from backend.config import Settings as BackendSettings
+from backend.config import BackendSettings
 from backend.web.app import Process, create_app
 from demo.run import CONFIG, LABELS
 from demo.servers import free_port, start_label_studio, stop

@@ -42,10 +42,10 @@ def item(i: int, round: int, answered: int, experts: int = 1) -> Item:
 def look(
     items: tuple[Item, ...] = (),
     rounds: tuple[Record, ...] = (),
-    training: TrainingState = TrainingState(),
+    training: TrainingState | None = None,
     **more: Any,
 ) -> Status:
-    backend = ProjectState(7, "round0-a", rounds=rounds, training=training)
+    backend = ProjectState(7, "round0-a", rounds=rounds, training=training or TrainingState())
     return status(Settings(project=7, **more), Collected(items, ("yes", "no"), ("odd",)), backend)
 
 

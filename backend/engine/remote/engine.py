@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.engine import prompt as prompts
 from backend.engine.offline import resolve
 from backend.engine.prompt import Prompt
@@ -242,7 +242,7 @@ class _Question:
     answers: tuple[str, ...]
 
 
-def connect(settings: Settings, observe: Observe | None = None) -> Remote:
+def connect(settings: BackendSettings, observe: Observe | None = None) -> Remote:
     """Return the engine of CRUX_LLM_URL; the server is asked at the first text.
 
     Raises SettingError for an address or key that cannot be used, ModelError if CRUX_LLM cannot
@@ -261,7 +261,7 @@ def connect(settings: Settings, observe: Observe | None = None) -> Remote:
     )
 
 
-def _load_here(settings: Settings) -> Trainable:
+def _load_here(settings: BackendSettings) -> Trainable:
     from backend.engine.local import make_local  # torch, which only a training needs
 
     return make_local(settings)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.queue.flags import KINDS, Flags, FolderFlags
 from backend.queue.jobs import Jobs
 from selection.errors import BackendError
@@ -23,7 +23,7 @@ def flags(request: pytest.FixtureRequest, tmp_path: Path) -> Flags:
         return FolderFlags(tmp_path / "queue")
     server: RedisServer = request.getfixturevalue("server")
     server.client.flushall()
-    return Jobs(Settings(home=tmp_path, queue_url=server.url)).flags  # type: ignore[arg-type]
+    return Jobs(BackendSettings(home=tmp_path, queue_url=server.url)).flags  # type: ignore[arg-type]
 
 
 def test_a_flag_is_up_from_its_setting_to_its_clearing_however_often_it_is_set(
@@ -86,7 +86,7 @@ def test_what_is_no_projects_number_is_passed_over(
     (folder / "7.later").write_bytes(trap)
     server.client.flushall()
     server.client.sadd("crux:queue:look", name, trap)
-    in_redis = Jobs(Settings(home=tmp_path, queue_url=server.url)).flags  # type: ignore[arg-type]
+    in_redis = Jobs(BackendSettings(home=tmp_path, queue_url=server.url)).flags  # type: ignore[arg-type]
     for flags in (in_folder, in_redis):
         assert flags.raised() == {kind: set() for kind in KINDS}
     assert not (tmp_path / "sprung").exists()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.queue.jobs import Jobs
 from selection.errors import BackendError, SettingError
 from tests.backend.queue.redis_server import PASSWORD, QUOTED, RedisServer, redis_server
@@ -16,7 +16,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 def jobs(home: Path, url: str = "") -> Jobs:
-    return Jobs(Settings(home=home, queue_url=url))  # type: ignore[arg-type]
+    return Jobs(BackendSettings(home=home, queue_url=url))  # type: ignore[arg-type]
 
 
 def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.queue.broker import open_broker
 from backend.queue.lease import RedisLease
 from backend.versions.registry import Registry
@@ -21,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 def test_a_worker_that_was_replaced_changes_no_pointer(
     server: RedisServer, tmp_path: Path
 ) -> None:
-    broker = open_broker(Settings(queue_url=server.url).queue_url)  # type: ignore[arg-type]
+    broker = open_broker(BackendSettings(queue_url=server.url).queue_url)  # type: ignore[arg-type]
     assert broker is not None
     lost: list[str] = []
     with RedisLease(broker, lambda: lost.append("a")) as lease:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.queue.broker import open_broker
 from backend.queue.jobs import Jobs
 from backend.queue.upgrade import take_over
@@ -28,7 +28,7 @@ def test_the_presses_and_events_of_an_older_queue_file_are_taken_over_once(tmp_p
             "primary key(queue, key))"
         )
         database.executemany("insert into kv values ('crux', ?, x'31')", [(m,) for m in MARKS])
-    flags = Jobs(Settings(home=tmp_path)).flags
+    flags = Jobs(BackendSettings(home=tmp_path)).flags
     for _ in range(2):
         take_over(flags, tmp_path, None)
         assert flags.raised() == {"look": {7, 8}, "train": {8, 9}, "training": set()}
@@ -37,7 +37,7 @@ def test_the_presses_and_events_of_an_older_queue_file_are_taken_over_once(tmp_p
 
 def test_a_damaged_queue_file_is_removed_and_holds_nothing_up(tmp_path: Path) -> None:
     (tmp_path / "queue.db").write_bytes(b"no database" * 1000)
-    flags = Jobs(Settings(home=tmp_path)).flags
+    flags = Jobs(BackendSettings(home=tmp_path)).flags
     take_over(flags, tmp_path, None)
     assert flags.raised() == {"look": set(), "train": set(), "training": set()}
     assert not (tmp_path / "queue.db").exists()
@@ -46,7 +46,7 @@ def test_a_damaged_queue_file_is_removed_and_holds_nothing_up(tmp_path: Path) ->
 def test_an_older_queue_in_redis_is_taken_over_once(server: RedisServer, tmp_path: Path) -> None:
     server.client.hset("huey.results.crux", mapping=dict.fromkeys(MARKS, "1"))
     server.client.lpush("huey.redis.crux", '{"id": "a", "task": "look", "project": 7}')
-    settings = Settings(home=tmp_path, queue_url=server.url)  # type: ignore[arg-type]
+    settings = BackendSettings(home=tmp_path, queue_url=server.url)  # type: ignore[arg-type]
     flags, broker = Jobs(settings).flags, open_broker(settings.queue_url)
     for _ in range(2):
         take_over(flags, tmp_path, broker)

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.versions.manifest import Manifest
 from backend.versions.registry import make_registry
 from selection.http import SECRET_HEADER
@@ -33,7 +33,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 def machines(redis: RedisServer, tmp_path: Path) -> Iterator[tuple[Served, Served]]:
     """With two versions, both made on the first machine."""
     homes = [tmp_path / name for name in ("a", "b")]
-    registry = make_registry(Settings(home=homes[0], queue_url=redis.url))  # type: ignore[arg-type]
+    registry = make_registry(BackendSettings(home=homes[0], queue_url=redis.url))  # type: ignore[arg-type]
     for version in (FIRST, SECOND):
         registry.build(7, version, partial(fill, version))
     for home in homes:

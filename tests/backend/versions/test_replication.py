@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from backend.config import Settings
+from backend.config import BackendSettings
+from backend.queue.jobs import Jobs
 from backend.versions.manifest import ADAPTER, Manifest
 from backend.versions.registry import Registry, make_registry
-from backend.queue.jobs import Jobs
 from selection.errors import BackendError, VersionError
 from selection.record import TrainingState
 from tests.backend.queue.redis_server import PASSWORD, RedisServer, redis_server
@@ -37,7 +37,7 @@ def machine(server: RedisServer, tmp_path: Path) -> Callable[[str], Registry]:
     """machine("a") is the registry of another process on the machine of that name."""
 
     def make(name: str) -> Registry:
-        settings = Settings(home=tmp_path / name, queue_url=server.url)  # type: ignore[arg-type]
+        settings = BackendSettings(home=tmp_path / name, queue_url=server.url)  # type: ignore[arg-type]
         return make_registry(settings)
 
     return make
@@ -341,7 +341,7 @@ def test_another_worker_takes_over_what_a_killed_one_was_training(
     assert eventually(lambda: holds("a.log", "worker is ready"))
     b = worker("b", 0)
     assert eventually(lambda: holds("b.log", "this one stands by"))
-    web = Jobs(Settings(home=tmp_path / "web", queue_url=server.url))  # type: ignore[arg-type]
+    web = Jobs(BackendSettings(home=tmp_path / "web", queue_url=server.url))  # type: ignore[arg-type]
     web.look(7, forced=True)
     assert eventually(lambda: holds("a/asked", "7 True"))
     assert not holds("b/asked", "7")
@@ -371,7 +371,7 @@ def test_a_worker_waits_for_a_redis_that_was_started_anew_and_goes_on(
     server.stop()
     assert eventually(lambda: log().count("The worker waits for it") == 2)
     server.start()
-    web = Jobs(Settings(home=tmp_path / "web", queue_url=server.url))  # type: ignore[arg-type]
+    web = Jobs(BackendSettings(home=tmp_path / "web", queue_url=server.url))  # type: ignore[arg-type]
     web.look(7, forced=True)
     assert eventually(lambda: machine("web").current(7) == "round0-1")
     assert log().count("The worker waits for it") == 2

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from flask.testing import FlaskClient
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.versions.manifest import Manifest
 from backend.web.app import create_app
 from backend.web.ml_base import CruxModel
@@ -35,7 +35,7 @@ class Backend:
         self.studio, self.scorer = FakeStudio(), FakeScorer()
         self.loaded = 0
         given = {"home": home, "llm": "tiny", "webhook_secret": secret, "studio_token": TOKEN}
-        self.process = Process(Settings(**{**given, **settings}), self.studio, self.load)  # type: ignore[arg-type]
+        self.process = Process(BackendSettings(**{**given, **settings}), self.studio, self.load)  # type: ignore[arg-type]
         self.app = create_app(process=self.process, model_class=model_class)
         self.client: FlaskClient = self.app.test_client()
 

@@ -4,7 +4,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.web.openapi import document
 from backend.web.routes import ENDPOINTS, ROUTES, Route
 from backend.web.views import VIEWS
@@ -82,7 +82,7 @@ def test_a_good_request_fits_the_description_and_so_does_its_answer(
 
 
 def test_the_description_names_the_limits_that_are_settings() -> None:
-    told = document(Settings(most_tasks=77, most_bytes=4_321))
+    told = document(BackendSettings(most_tasks=77, most_bytes=4_321))
     tasks = told["components"]["schemas"]["PredictBody"]["properties"]["tasks"]
     assert tasks["maxItems"] == 77
     assert "4321 bytes" in told["info"]["description"]
@@ -96,7 +96,7 @@ def test_only_health_is_open_and_without_a_secret_every_route_is(
     closed = {path for path, of in told["paths"].items() for one in of.values()
               if one.get("security") != []}  # fmt: skip
     assert set(told["paths"]) - closed == {"/health"}
-    assert document(Settings())["security"] == []
+    assert document(BackendSettings())["security"] == []
 
 
 def test_the_token_that_label_studio_sends_to_setup_is_no_field_of_ours(backend: Backend) -> None:

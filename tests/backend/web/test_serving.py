@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.versions import registry
 from backend.versions.manifest import Manifest
 from backend.web import projects
@@ -29,7 +29,7 @@ class Served:
         self.studio = FakeStudio()
         self.scorer = FakeScorer()
         self.loaded = 0
-        settings = Settings(home=home, llm="tiny")
+        settings = BackendSettings(home=home, llm="tiny")
         self.serving = Serving(settings, self.studio, self.load)  # type: ignore[arg-type]
 
     def load(self) -> FakeScorer:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.engine.remote.engine import connect
 from backend.engine.remote.http import LlmServer
 from backend.engine.served import Served
@@ -77,7 +77,7 @@ def test_the_settings_name_server_and_key(
     vllm: VllmDouble, tiny: str, tmp_path: Path
 ) -> None:
     seen: list[tuple[int, int]] = []
-    settings = Settings(
+    settings = BackendSettings(
         llm=tiny, llm_url=f"{vllm.url}/v1", llm_key=SecretStr(KEY), home=tmp_path
     )
     engine = connect(settings, observe=lambda texts, tokens, seconds: seen.append((texts, tokens)))

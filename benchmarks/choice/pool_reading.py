@@ -19,7 +19,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from benchmarks.choice.learner import learn
 from benchmarks.headline.data import EXPERT, HARSH, load, majority
-from benchmarks.headline.experiment import Piece, Setting, loop, school_of, write
+from benchmarks.headline.experiment import Piece, Setting, learner_of, loop, write
 from benchmarks.headline.loop import Loop
 from demo.run import LABELS, NOUNS
 from selection.errors import CruxError, SettingError
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         for kind in asked.kinds:
             piece, ground = Piece(kind, "c", 0), load(kind, setting.archive)
-            ours = loop(piece, school_of(piece, ground, setting), setting)
+            ours = loop(piece, learner_of(piece, ground, setting), setting)
             found[kind] = compare(ours, asked.after)
             for one in found[kind]:
                 print(kind, one, flush=True)

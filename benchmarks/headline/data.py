@@ -1,7 +1,7 @@
-"""Rated texts -> what each arm of headline.py may learn from, and what it is measured on.
+"""Rated texts -> what each arm of the experiment may learn from, and what it is measured on.
 
 The raters of a text are in three disjoint thirds (demo/ratings.py). Labels for training come from
-the first third; the last one, the reference, is asked about test texts and nowhere else.
+the first third; the last one, the reference, is asked about test texts only.
 """
 
 import hashlib
@@ -23,13 +23,16 @@ from selection.types import Doubles, Ints
 HARSH = LABELS.index("harsh")
 EXPERT, REFERENCE = 0, 2
 TEST = 1_000  # texts that measure
-SAMPLE = 300  # texts whose scores set the threshold; nobody's label of them is used
+SAMPLE = 300  # texts whose scores set the threshold; no label of them is used
 
 
 @dataclass(frozen=True)
 class Ground:
-    """Three disjoint sets of texts. test, sample: by a hash of the text, the same for every arm
-    and seed. pool: the rest, ascending by id; what may be bought."""
+    """Three disjoint sets of texts.
+
+    test, sample: chosen by a hash of the text, the same for every arm and seed. pool: the rest,
+    ascending by id, which may be bought.
+    """
 
     kind: str
     test: tuple[Rated, ...]
@@ -38,7 +41,7 @@ class Ground:
 
     @property
     def digest(self) -> str:
-        """Stands for the test texts and their order."""
+        """The test texts and their order, as 16 characters."""
         return hashlib.sha256("\n".join(one.id for one in self.test).encode()).hexdigest()[:16]
 
     @property
@@ -48,28 +51,31 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """m labels to learn from. prior: (k,) shares of the labels in the pool, as `worth` texts drawn
-    at random tell them."""
+class Examples:
+    """m labelled texts to learn from.
+
+    prior: (k,) shares of the labels in the pool, estimated from `drawn` texts drawn at random.
+    """
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     targets: Ints
     prior: Doubles
-    worth: float
+    drawn: float
 
     @property
     def positives(self) -> int:
+        """How many of them are harsh."""
         return int((self.targets == HARSH).sum())
 
 
 def load(kind: str, archive: Path = ratings.ARCHIVE) -> Ground:
-    """The texts of one kind. Raises PoolError without the archive."""
+    """Load the texts of one kind. Raises PoolError without the archive."""
     return split(kind, ratings.load(kind, archive))
 
 
 def split(kind: str, rated: Sequence[Rated], test: int = TEST, sample: int = SAMPLE) -> Ground:
-    """Test, sample and pool, by the texts alone. Raises PoolError if no pool would be left."""
+    """Split the texts, by their content alone. Raises PoolError if no pool would be left."""
     if len(rated) <= test + sample:
         raise PoolError(f"{len(rated)} {kind} are too few for {test} to test on and a pool.")
     order = sorted(rated, key=lambda one: _draw("test", one.text))
@@ -78,48 +84,50 @@ def split(kind: str, rated: Sequence[Rated], test: int = TEST, sample: int = SAM
 
 
 def majority(rated: Sequence[Rated], third: int) -> Ints:
-    """(n,) what an expert says: the majority of a third of the raters."""
+    """Return (n,) an expert's labels: the majority of a third of the raters."""
     return _labels([one.majority(third) for one in rated])
 
 
 def one_vote(rated: Sequence[Rated], seed: int) -> Ints:
-    """(n,) what one rater of the first third says of each text, drawn by a hash of the text."""
+    """Return (n,) the vote of one rater of the first third, drawn by a hash of the text."""
     votes = [one.thirds[EXPERT] for one in rated]
     drawn = [_draw(f"vote {seed}", one.text) for one in rated]
     return _labels([v[d % len(v)] for v, d in zip(votes, drawn, strict=True)])
 
 
-def lesson(arm: str, ground: Ground, seed: int, budget: int) -> Lesson:
-    """What the arms b, d and e learn from. budget: of d, the labels that c buys."""
+def examples_of(arm: str, ground: Ground, seed: int, budget: int) -> Examples:
+    """Return what the arm b, d or e learns from. budget: of d, the labels that c buys."""
     pool = ground.pool
     if arm == "b":
-        return drawn(pool, one_vote(pool, seed))
+        return as_examples(pool, one_vote(pool, seed))
     if arm == "e":
-        return drawn(pool, majority(pool, EXPERT))
+        return as_examples(pool, majority(pool, EXPERT))
     if arm == "d":
         rng = np.random.default_rng([seed, 400])
         rows = np.sort(rng.permutation(len(pool))[:budget])
         random = [pool[i] for i in rows]
-        return drawn(random, majority(random, EXPERT))
+        return as_examples(random, majority(random, EXPERT))
     raise SettingError(f"The arm {arm!r} has no fixed labels; b, d and e have.")
 
 
-def drawn(rated: Sequence[Rated], targets: Ints, inclusion: Sequence[float] = ()) -> Lesson:
-    """Labels as a lesson, with the prior that the product takes (backend/examples.py).
+def as_examples(
+    rated: Sequence[Rated], targets: Ints, inclusion: Sequence[float] = ()
+) -> Examples:
+    """Return labelled texts with the prior that the product estimates (backend/examples.py).
 
-    inclusion: chance with which each text was drawn, NaN where it was chosen; none where all were
-    drawn with the same one.
+    inclusion: the chance with which each text was drawn, NaN where it was chosen; empty where all
+    were drawn with the same one.
     """
     chances = np.array(list(inclusion) or [1.0] * len(rated))
-    prior, worth = balance(targets, chances, len(LABELS))
+    prior, drawn = balance(targets, chances, len(LABELS))
     ids, texts = tuple(one.id for one in rated), tuple(one.text for one in rated)
-    return Lesson(ids, texts, targets, prior, worth)
+    return Examples(ids, texts, targets, prior, drawn)
 
 
 def balance(targets: Ints, inclusion: Doubles, k: int) -> tuple[Doubles, float]:
-    """(k,) shares in the pool and what they are worth, as the product tells them from m labels.
+    """Return the (k,) prior and its draws as backend/examples.py estimates them from m labels.
 
-    inclusion: (m,) chance with which each was drawn, NaN where it was chosen.
+    inclusion: (m,) the chance with which each was drawn, NaN where it was chosen.
     """
     items = [
         Item(i, "", _card(str(i), chance), {"expert": int(target)}, 1)
@@ -138,5 +146,5 @@ def _labels(harsh: Sequence[bool]) -> Ints:
 
 
 def _draw(purpose: str, text: str) -> int:
-    """A number that the text and the purpose alone decide."""
+    """Return a number that depends on the text and the purpose alone."""
     return int.from_bytes(hashlib.sha256(f"{purpose}\n{text}".encode()).digest()[:8], "big")

@@ -8,8 +8,9 @@
   d  fine-tuned on as many expert labels of random texts
   e  fine-tuned on all expert labels of the pool: the ceiling of this model
 
-Every (kind, arm, seed) is a piece: what has its file in benchmarks/results/headline is not computed
-again, and arm c resumes at its last whole round. Votes, thirds and test set: headline_data.py.
+Every (kind, arm, seed) is a piece. A piece that has its file in benchmarks/results/headline is not
+computed again, and arm c resumes after its last complete round. data.py has votes, thirds and test
+set.
 """
 
 import argparse
@@ -25,10 +26,10 @@ import numpy as np
 
 from backend.engine.offline import OFFLINE, resolve
 from backend.train import Recipe
-from benchmarks.headline.data import Ground, lesson, load
+from benchmarks.headline.data import Ground, examples_of, load
 from benchmarks.headline.loop import Loop, Terms
-from benchmarks.headline.model import School, figures
-from benchmarks.headline.report import Lines, labels_of, people, read, tell
+from benchmarks.headline.model import Learner, figures
+from benchmarks.headline.report import ProgressLines, labels_of, people, read, show
 from demo.ratings import ARCHIVE
 from demo.run import NOUNS, policy
 from selection.embed import embed
@@ -37,13 +38,16 @@ from selection.errors import CruxError
 ARMS = "abcde"
 RESULTS = Path("benchmarks/results/headline")
 HOME = Path("build/benchmarks")
-TRAINS, READS = 3.0, 12.0  # texts a second on one core, for the forecast
+TRAINS, READS = 3.0, 12.0  # texts a second on one core, to predict how long it takes
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all pieces share. small: the recipe of arms c and d; whole: of b and e, one pass, as
-    the cap on steps of `small` is for small sets."""
+    """What all pieces share.
+
+    small: the recipe of arms c and d. whole: of b and e, one pass, since the limit on the steps of
+    `small` is meant for small sets.
+    """
 
     model: str = OFFLINE
     archive: Path = ARCHIVE
@@ -69,7 +73,7 @@ class Piece:
 
 
 def pieces(kinds: Sequence[str], arms: Sequence[str], seeds: int) -> list[Piece]:
-    """What there is to compute, in the order given. The prompted model has one seed: no chance."""
+    """Return what there is to compute, in the order given. Arm a has one seed: it draws nothing."""
     return [
         Piece(kind, arm, seed)
         for kind in kinds
@@ -79,7 +83,7 @@ def pieces(kinds: Sequence[str], arms: Sequence[str], seeds: int) -> list[Piece]
 
 
 def forecast(piece: Piece, ground: Ground, setting: Setting) -> float:
-    """Seconds that a piece will about take."""
+    """Return about how many seconds a piece will take."""
     reads = float(len(ground.test))
     if piece.arm == "a":
         return reads / READS
@@ -94,65 +98,65 @@ def forecast(piece: Piece, ground: Ground, setting: Setting) -> float:
 
 
 def run(piece: Piece, ground: Ground, setting: Setting) -> Path:
-    """The piece's file, computed if it is not there."""
+    """Return the piece's file, which is computed if it is not there."""
     file = setting.results / f"{piece.name}.json"
     if file.is_file():
         return file
     print(f"{piece.name}: about {forecast(piece, ground, setting) / 60:.0f} min", flush=True)
-    told = compute(piece, school_of(piece, ground, setting), setting)
-    told["predictions"] = told.pop("predictions")  # last, as it is long
+    result = compute(piece, learner_of(piece, ground, setting), setting)
+    result["predictions"] = result.pop("predictions")  # last, as it is long
     body = {
         **asdict(piece),
         "model": setting.model,
         "test": ground.digest,
         "pool": len(ground.pool),
         "threads": setting.threads,
-        **told,
+        **result,
     }
     write(file, body)
     return file
 
 
-def school_of(piece: Piece, ground: Ground, setting: Setting) -> School:
-    """Where the piece's versions are made and measured."""
+def learner_of(piece: Piece, ground: Ground, setting: Setting) -> Learner:
+    """Return what trains and measures the piece's versions."""
     model = resolve(setting.model, setting.home / "models")
-    tokens, say = setting.small.max_tokens, Lines(piece.name)
-    return School(model, policy(piece.kind), ground, setting.threads, tokens, say)
+    tokens, lines = setting.small.max_tokens, ProgressLines(piece.name)
+    return Learner(model, policy(piece.kind), ground, setting.threads, tokens, lines)
 
 
-def compute(piece: Piece, school: School, setting: Setting) -> dict[str, Any]:
-    """What one arm costs and what it reaches."""
+def compute(piece: Piece, learner: Learner, setting: Setting) -> dict[str, Any]:
+    """Return what one arm costs and what it reaches."""
     if piece.arm == "a":
-        return {"labels": 0, "positives": 0, **school.measure(school.prompted())}
+        return {"labels": 0, "positives": 0, **learner.measure(learner.prompted())}
     recipe = _recipe(piece, setting)
-    told: dict[str, Any] = {"recipe": recipe.as_json()}
+    result: dict[str, Any] = {"recipe": recipe.as_json()}
     if piece.arm == "c":
-        told["terms"] = asdict(setting.terms)
-        rounds = loop(piece, school, setting).run()
-        told["rounds"] = [{k: v for k, v in r.items() if k != "predictions"} for r in rounds]
-        told |= {k: v for k, v in rounds[-1].items() if k not in ("round", "ids", "inclusion")}
-        # whole rounds of an earlier run count, what was cut off does not
-        return {**told, "seconds": sum(one["seconds"] for one in rounds)}
-    taught = lesson(piece.arm, school.ground, piece.seed, setting.terms.budget)
-    version = school.teach(_folder(piece, school, setting) / "version", taught, recipe)
+        result["terms"] = asdict(setting.terms)
+        rounds = loop(piece, learner, setting).run()
+        result["rounds"] = [{k: v for k, v in r.items() if k != "predictions"} for r in rounds]
+        result |= {k: v for k, v in rounds[-1].items() if k not in ("round", "ids", "inclusion")}
+        # complete rounds of an earlier run count, what was cut off does not
+        return {**result, "seconds": sum(one["seconds"] for one in rounds)}
+    examples = examples_of(piece.arm, learner.ground, piece.seed, setting.terms.budget)
+    version = learner.train(_folder(piece, learner, setting) / "version", examples, recipe)
     return {
-        **told,
-        "labels": len(taught.ids),
-        "positives": taught.positives,
-        "prior": taught.prior.tolist(),
+        **result,
+        "labels": len(examples.ids),
+        "positives": examples.positives,
+        "prior": examples.prior.tolist(),
         "train_seconds": version.seconds,
         "steps": version.steps,
         "loss": version.loss,
-        **school.measure(version),
+        **learner.measure(version),
     }
 
 
-def loop(piece: Piece, school: School, setting: Setting) -> Loop:
-    """The loop of an arm c, at the round that it has reached."""
-    texts = [one.text for one in school.ground.pool]
+def loop(piece: Piece, learner: Learner, setting: Setting) -> Loop:
+    """Return the loop of an arm c, at the round that it has reached."""
+    texts = [one.text for one in learner.ground.pool]
     vectors = embed(texts, embedder=OFFLINE, home=setting.home)
-    folder, recipe = _folder(piece, school, setting), _recipe(piece, setting)
-    return Loop(school, setting.terms, recipe, piece.seed, folder, vectors)
+    folder, recipe = _folder(piece, learner, setting), _recipe(piece, setting)
+    return Loop(learner, setting.terms, recipe, piece.seed, folder, vectors)
 
 
 def _recipe(piece: Piece, setting: Setting) -> Recipe:
@@ -160,23 +164,23 @@ def _recipe(piece: Piece, setting: Setting) -> Recipe:
     return replace(chosen, seed=piece.seed)
 
 
-def _folder(piece: Piece, school: School, setting: Setting) -> Path:
-    """Where the pieces of a piece lie, so that it resumes."""
-    stamp = _stamp(school, setting, _recipe(piece, setting))
+def _folder(piece: Piece, learner: Learner, setting: Setting) -> Path:
+    """Return the folder of what a piece has finished, so that it resumes."""
+    stamp = _stamp(learner, setting, _recipe(piece, setting))
     folder = setting.home / "headline" / f"{piece.name}-{stamp}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _stamp(school: School, setting: Setting, recipe: Recipe) -> str:
-    """Other terms, another folder: nothing half done is taken for something else."""
-    parts = [setting.model, school.policy, school.ground.digest, recipe.as_json()]
-    text = json.dumps([*parts, len(school.ground.pool), asdict(setting.terms)], sort_keys=True)
+def _stamp(learner: Learner, setting: Setting, recipe: Recipe) -> str:
+    """Return what stands for the terms: with other terms nothing half done is used."""
+    parts = [setting.model, learner.policy, learner.ground.digest, recipe.as_json()]
+    text = json.dumps([*parts, len(learner.ground.pool), asdict(setting.terms)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def write(file: Path, body: dict[str, Any]) -> None:
-    """All or nothing; one key a line."""
+    """Write the file whole or not at all, one key a line."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     lines = (f" {json.dumps(key)}: {json.dumps(value)}" for key, value in body.items())
@@ -185,14 +189,14 @@ def write(file: Path, body: dict[str, Any]) -> None:
 
 
 def remeasure(results: Path, kind: str) -> None:
-    """Write kappas and intervals of the pieces anew, from the scores that they keep."""
+    """Compute kappas and intervals of the pieces anew, from the scores in their files."""
     known, found = read(results, kind)
-    for file, told in found.items():
-        write(file, {**told, **figures(np.array(told["predictions"]), labels_of(known))})
+    for file, piece in found.items():
+        write(file, {**piece, **figures(np.array(piece["predictions"]), labels_of(known))})
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Compute what is missing, then tell what there is."""
+    """Compute what is missing, then show what there is."""
     parser = argparse.ArgumentParser(prog="benchmarks.headline", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--kinds", nargs="+", default=["tweets", "editorials"], choices=NOUNS)
@@ -202,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--archive", type=Path, default=ARCHIVE)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--remeasure", action="store_true", help="kappas from kept scores")
-    parser.add_argument("--json", type=Path, help="where all figures go, less the predictions")
+    parser.add_argument("--json", type=Path, help="file of all figures but the predictions")
     asked = parser.parse_args(argv)
     setting = Setting(archive=asked.archive, results=asked.results, threads=asked.threads)
     try:
@@ -219,6 +223,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         run(piece, grounds[piece.kind], setting)
     for kind in asked.kinds if asked.remeasure else ():
         remeasure(setting.results, kind)
-    told = tell(setting.results, asked.kinds)
+    figures_of = show(setting.results, asked.kinds)
     if asked.json:
-        asked.json.write_text(json.dumps(told, indent=1) + "\n")
+        asked.json.write_text(json.dumps(figures_of, indent=1) + "\n")

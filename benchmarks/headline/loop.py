@@ -1,8 +1,8 @@
-"""Arm c of headline.py: the loop of the product on real votes, without Label Studio.
+"""Arm c of the experiment: the loop of the product on real votes, without Label Studio.
 
-Beliefs by selection/label.py, the choice by selection/choose.py, the threshold by the share that
-round 0's random draw tells: the product's own functions. What is left out is what measures: no
-label goes to evaluation or audit, since the test set is apart, so every new version is taken.
+Beliefs by selection/label.py, the choice by selection/choose.py, the threshold by the shares in
+round 0's random draw: these are the product's own functions. What measures is left out: no label
+goes to evaluation or audit, since the test set is apart, so every new version is taken.
 """
 
 import json
@@ -19,21 +19,22 @@ import numpy as np
 from backend.engine.scorer import Scorer
 from backend.engine.served import Served
 from backend.train import Recipe
-from benchmarks.headline.data import EXPERT, HARSH, drawn, majority
-from benchmarks.headline.model import School, Version
+from benchmarks.headline.data import EXPERT, HARSH, as_examples, majority
+from benchmarks.headline.model import Learner, Version
 from demo.run import LABELS
 from selection.backend_client import BackendClient, Scores
 from selection.choose import Plan, choose
 from selection.label import label
 from selection.types import Beliefs, Floats, Ints, Pool
 
-NO_RESERVE = 1e-12  # the audit's part of the pool; nothing is audited here, and 0 is not allowed
+NO_RESERVE = 1e-12  # the audit's share of the pool: nothing is audited, but 0 is not allowed
 
 
 @dataclass(frozen=True)
 class Terms:
     """budget: labels in all. rounds: over which it is spread. read_limit: texts of the pool that
-    the LLM itself reads in a round."""
+    the LLM itself reads in a round.
+    """
 
     budget: int = 400
     rounds: int = 6
@@ -51,36 +52,42 @@ class InProcess:
         self._scorer, self._served = scorer, served
 
     def score(self, project: int, texts: Sequence[str], version: str | None = None) -> Scores:
-        """By the one version there is, whatever project is named."""
-        said = self._scorer.score(self._served, texts).astype(np.float64)
-        return Scores(self._served.version, self._served.labels, said)
+        """Answer by the one version there is, whatever project is named."""
+        probability = self._scorer.score(self._served, texts).astype(np.float64)
+        return Scores(self._served.version, self._served.labels, probability)
 
 
 class Loop:
-    """Rounds of one seed; each is kept in `folder` when it ends, and found there again.
+    """The rounds of one seed. Each is kept in `folder` when it ends, and found there again.
 
     vectors: (n, d) of the ground's pool.
     """
 
     def __init__(
-        self, school: School, terms: Terms, recipe: Recipe, seed: int, folder: Path, vectors: Floats
+        self,
+        learner: Learner,
+        terms: Terms,
+        recipe: Recipe,
+        seed: int,
+        folder: Path,
+        vectors: Floats,
     ) -> None:
-        self.school, self.terms, self.recipe, self.seed = school, terms, recipe, seed
+        self.learner, self.terms, self.recipe, self.seed = learner, terms, recipe, seed
         self.folder, self.vectors = folder, vectors
-        self.rated = school.ground.pool
+        self.rated = learner.ground.pool
         ids, texts = ([getattr(one, name) for one in self.rated] for name in ("id", "text"))
         self.pool = Pool(np.array(ids, dtype=object), np.array(texts, dtype=object))
         self.row_of = {name: row for row, name in enumerate(ids)}
 
     def records(self) -> list[dict[str, Any]]:
-        """Of the rounds that are finished, in their order."""
+        """Return the records of the rounds that are finished, in their order."""
         found: list[dict[str, Any]] = []
         while (file := self._file(len(found))).is_file():
             found.append(json.loads(file.read_text()))
         return found
 
     def run(self) -> list[dict[str, Any]]:
-        """The records of all rounds, the last one with everything bought."""
+        """Run what is missing. Return the records of all rounds."""
         records = self.records()
         while sum(len(one["ids"]) for one in records) < self.terms.budget:
             record = self._round(records)
@@ -102,24 +109,24 @@ class Loop:
         rows, chance = [*rows, *new.tolist()], [*chance, *chances]
         bought = [self.rated[row] for row in rows]
         known = [float("nan") if value is None else value for value in chance]
-        lesson = drawn(bought, majority(bought, EXPERT), known)
-        version = self.school.prompted()
-        if 0 < lesson.positives < len(bought):  # one label alone teaches nothing
-            version = self.school.teach(self._adapter(round), lesson, self.recipe)
+        examples = as_examples(bought, majority(bought, EXPERT), known)
+        version = self.learner.prompted()
+        if 0 < examples.positives < len(bought):  # one label alone teaches nothing
+            version = self.learner.train(self._adapter(round), examples, self.recipe)
         answers = majority([self.rated[row] for row in new], EXPERT)
         return {
             "round": round,
             "ids": [self.rated[row].id for row in new],
             "inclusion": chances,
             "labels": len(rows),
-            "positives": lesson.positives,
+            "positives": examples.positives,
             "bought_positive": int((answers == HARSH).sum()),
             "believed_right": float((beliefs.predicted[new] == answers).mean()),
-            "prior": lesson.prior.tolist(),
+            "prior": examples.prior.tolist(),
             "train_seconds": version.seconds,
             "steps": version.steps,
             "loss": version.loss,
-            **self.school.measure(version),
+            **self.learner.measure(version),
             "seconds": time.monotonic() - began,
         }
 
@@ -130,32 +137,39 @@ class Loop:
         return self.folder / f"version-{round}"
 
     def version(self, round: int) -> Version:
-        """What was in force after a round; the prompted model before the first training."""
+        """Return what was in force after a round: the prompted model before the first training."""
         file = self._adapter(round) / "version.json"
         if round < 0 or not file.is_file():
-            return self.school.prompted()
+            return self.learner.prompted()
         offsets = tuple(json.loads(file.read_text())["offsets"])
-        name, policy = file.parent.name, self.school.policy
+        name, policy = file.parent.name, self.learner.policy
         return Version(Served(name, policy, LABELS, file.parent, offsets))
 
     def beliefs(self, version: Version, bought: Ints, limit: int | None = None) -> Beliefs:
-        """As selection/rounds.py has them. limit: other than the terms' number of texts to read."""
+        """Return beliefs as selection/rounds.py computes them.
+
+        limit: of texts that the LLM reads, instead of the terms'.
+        """
         taught = (bought, majority([self.rated[row] for row in bought], EXPERT))
+
+        def on_progress(done: int, total: int) -> None:
+            self.learner.on_progress("reading the pool", done, total, "")
+
         return label(
             self.pool,
             self.vectors,
-            cast(BackendClient, InProcess(self.school.scorer, version.served)),
+            cast(BackendClient, InProcess(self.learner.scorer, version.served)),
             0,
             limit=limit or self.terms.read_limit,
             home=self.folder,
             taught=taught,
-            on_progress=lambda done, total: self.school.say("reading the pool", done, total, ""),
+            on_progress=on_progress,
         )
 
     def buy(
         self, round: int, rows: list[int], beliefs: Beliefs
     ) -> tuple[Ints, list[float | None]]:
-        """The rows that the product would buy, and the chance of those drawn at random."""
+        """Return the rows that the product would buy, and the chance of those drawn at random."""
         bought = np.zeros(len(self.pool), dtype=np.bool_)
         bought[rows] = True
         most = min(self.terms.per_round, self.terms.budget - len(rows))

@@ -1,6 +1,6 @@
-"""What headline.py prints: progress as lines, and its files as a table.
+"""What the experiment prints: progress as lines, and its files as a table.
 
-Beside each model's kappa stand the people's own, and the differences of arms with intervals.
+Beside the kappa of each model stand the people's own, and the differences of arms with intervals.
 """
 
 import json
@@ -14,30 +14,30 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.headline.data import EXPERT, HARSH, Ground, majority, one_vote
-from benchmarks.headline.model import RESAMPLES, compare, judged
+from benchmarks.headline.model import RESAMPLES, as_verdicts, compare
 from selection.align import model_alignment
 from selection.types import Ints
 
-# the second less the first
+# of arms: kappa of the second less that of the first
 PAIRS = (("a", "c"), ("b", "c"), ("d", "c"), ("e", "c"), ("b", "e"), ("d", "b"))
 EVERY = 30.0  # seconds between two lines of progress
 
 
-class Lines:
-    """Progress as a line every EVERY seconds, with the rate and what is left."""
+class ProgressLines:
+    """Prints the progress of a piece every EVERY seconds, with the time that is left."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._what, self._told = name, "", 0.0
+        self._name, self._what, self._printed = name, "", 0.0
         self._since, self._first = time.monotonic(), 0
 
     def __call__(self, what: str, done: int, total: int, more: str) -> None:
         now = time.monotonic()
         if what != self._what or done < self._first:
             self._what, self._since, self._first = what, now, done
-            self._told = now - EVERY
-        if now - self._told < EVERY and done < total:
+            self._printed = now - EVERY
+        if now - self._printed < EVERY and done < total:
             return
-        self._told = now
+        self._printed = now
         left = (now - self._since) / max(done - self._first, 1) * (total - done)
         tail = f", {left / 60:.1f} min left" if done > self._first else ""
         comment = f", {more}" if more else ""
@@ -45,13 +45,13 @@ class Lines:
 
 
 def people(ground: Ground) -> dict[str, Any]:
-    """How well people agree with the reference on the test texts, and these texts' ids."""
+    """Return how well people agree with the reference on the test texts, and these texts' ids."""
     reference = ground.reference
 
     def kappa(answers: Ints) -> dict[str, Any]:
         rng = np.random.default_rng(0)
-        told = model_alignment(answers, *judged(reference), rng=rng, resamples=RESAMPLES)
-        return told.as_json()
+        found = model_alignment(answers, *as_verdicts(reference), rng=rng, resamples=RESAMPLES)
+        return found.as_json()
 
     return {
         "kind": ground.kind,
@@ -66,7 +66,7 @@ def people(ground: Ground) -> dict[str, Any]:
 
 
 def read(results: Path, kind: str) -> tuple[dict[str, Any], dict[Path, dict[str, Any]]]:
-    """The people, and the pieces of a kind by file that were measured on the same texts."""
+    """Return the people, and by file the pieces of a kind that were measured on the same texts."""
     known = json.loads((results / f"{kind}-people.json").read_text())
     found = {
         file: json.loads(file.read_text()) for file in sorted(results.glob(f"{kind}-?-*.json"))
@@ -75,27 +75,27 @@ def read(results: Path, kind: str) -> tuple[dict[str, Any], dict[Path, dict[str,
 
 
 def labels_of(known: dict[str, Any]) -> Ints:
-    """(t,) labels of the test texts, as the people's file keeps them."""
+    """Return (t,) labels of the test texts, as the people's file keeps them."""
     return np.where(np.array(known["reference"]) == 1, HARSH, 1 - HARSH).astype(np.int64)
 
 
 def differences(known: dict[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Kappa of one arm less another's with the same seed, on shared resamples."""
+    """Return kappa of one arm less another's with the same seed, on shared resamples."""
     reference = labels_of(known)
     scores = {(one["arm"], one["seed"]): np.array(one["predictions"]) for one in found}
-    told = []
+    gains = []
     for less, more in PAIRS:
         for arm, seed in sorted(scores):
             other = scores.get((less, 0 if less == "a" else seed))
             if arm == more and other is not None:
                 gain = compare(other, scores[arm, seed], reference)
-                told.append({"of": more, "less": less, "seed": seed, **gain.as_json()})
-    return told
+                gains.append({"of": more, "less": less, "seed": seed, **gain.as_json()})
+    return gains
 
 
-def tell(results: Path, kinds: list[str]) -> dict[str, Any]:
-    """Print what there is of each kind; the same as data, without the scores of single texts."""
-    console, told = Console(width=110), {}
+def show(results: Path, kinds: list[str]) -> dict[str, Any]:
+    """Print what there is of each kind. Return it, without the scores of single texts."""
+    console, figures = Console(width=110), {}
     for kind in kinds:
         known, by_file = read(results, kind)
         found = list(by_file.values())
@@ -105,12 +105,12 @@ def tell(results: Path, kinds: list[str]) -> dict[str, Any]:
             value = _shown(one["value"], one["low"], one["high"])
             console.print(f"  {one['of']} less {one['less']}, seed {one['seed']}: {value}")
         short = [{k: v for k, v in one.items() if k != "predictions"} for one in found]
-        told[kind] = {
+        figures[kind] = {
             "people": {k: v for k, v in known.items() if k not in ("ids", "reference")},
             "pieces": short,
             "differences": gains,
         }
-    return told
+    return figures
 
 
 def _table(kind: str, known: dict[str, Any], found: list[dict[str, Any]]) -> Table:
@@ -149,7 +149,7 @@ ARMS = {
 
 
 def markdown(results: Path, kinds: Sequence[str]) -> str:
-    """The chapter on the source's experiment, from what is there; empty where nothing is."""
+    """Return the chapter on the source's experiment; empty where nothing was measured."""
     lines = []
     for kind in kinds:
         if not (results / f"{kind}-people.json").exists():

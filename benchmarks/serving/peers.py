@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from backend.config import Settings
+from backend.config import BackendSettings
 from backend.engine.llm import Llm
 from backend.engine.offline import OFFLINE
 from backend.engine.remote.engine import Remote, connect
@@ -95,7 +95,7 @@ def servers(folder: Path, model: str, home: Path) -> Iterator[dict[str, Remote]]
             server.start()
             running.callback(server.stop)
         yield {
-            name: connect(Settings(home=home, llm=OFFLINE, llm_url=server.url))
+            name: connect(BackendSettings(home=home, llm=OFFLINE, llm_url=server.url))
             for name, server in found.items()
         }
 

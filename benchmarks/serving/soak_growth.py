@@ -18,7 +18,10 @@ WIDTH, HEIGHT, LEFT = 320, 150, 46
 
 @dataclass(frozen=True)
 class Sample:
-    """A process at a moment. seconds: since the start. what: "MiB", "files", "threads" or "jobs"."""
+    """A process at a moment, so many seconds after the start.
+
+    what: "MiB", "files", "threads" or "jobs".
+    """
 
     seconds: float
     process: str

@@ -10,11 +10,11 @@ from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from backend.train import Recipe
 from benchmarks.choice import pool_reading
-from benchmarks.headline.data import HARSH, Ground, lesson, majority, one_vote, split
+from benchmarks.headline.data import HARSH, Ground, examples_of, majority, one_vote, split
 from benchmarks.headline.experiment import Piece, Setting, pieces, remeasure, run, write
 from benchmarks.headline.loop import Loop, Terms
-from benchmarks.headline.model import School, Version, compare, figures
-from benchmarks.headline.report import people, tell
+from benchmarks.headline.model import Learner, Version, compare, figures
+from benchmarks.headline.report import people, show
 from demo.ratings import Rated
 from selection.errors import PoolError, SettingError
 from tests.backend.engine.tiny_model import tiny_model
@@ -91,7 +91,7 @@ def test_no_arm_learns_from_the_reference_third_or_from_a_text_of_the_test() -> 
     assert (plain.reference == HARSH).tolist() == (other.reference != HARSH).tolist()
     apart = {*names(plain.test), *names(plain.sample)}
     for arm in "bde":
-        one, two = (lesson(arm, g, seed=3, budget=20) for g in (plain, other))
+        one, two = (examples_of(arm, g, seed=3, budget=20) for g in (plain, other))
         assert one.targets.tolist() == two.targets.tolist()
         assert one.prior.tolist() == two.prior.tolist()
         assert one.texts == two.texts
@@ -111,17 +111,15 @@ def test_one_vote_is_a_single_raters_and_an_expert_is_their_majority() -> None:
 
 def test_votes_and_all_expert_labels_are_of_every_text_of_the_pool() -> None:
     pool = ground().pool
-    assert (
-        lesson("b", ground(), 0, 20).ids == lesson("e", ground(), 0, 20).ids == tuple(names(pool))
-    )
-    wanted = [HARSH if r.majority(0) else 1 - HARSH for r in pool]
-    assert lesson("e", ground(), 0, 20).targets.tolist() == wanted
+    votes, experts = (examples_of(arm, ground(), 0, 20) for arm in "be")
+    assert votes.ids == experts.ids == tuple(names(pool))
+    assert experts.targets.tolist() == [HARSH if r.majority(0) else 1 - HARSH for r in pool]
 
 
 def test_the_random_labels_prior_is_their_own_balance_with_one_text_spread_over_both() -> None:
-    given = lesson("d", ground(), 0, 20)
+    given = examples_of("d", ground(), 0, 20)
     assert given.prior[HARSH] == pytest.approx((given.positives + 0.5) / 21)
-    assert given.worth == pytest.approx(20)
+    assert given.drawn == pytest.approx(20)
 
 
 # measuring
@@ -131,17 +129,18 @@ def test_figures_agree_with_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     reference = (rng.random(300) < 0.8).astype(np.int64)
     scores = np.round(rng.normal(size=300) + 1.5 * (reference == HARSH), 3)
-    told = figures(scores, reference)
-    said = np.where(scores > 0, HARSH, 1 - HARSH)
-    assert told["kappa"] == pytest.approx(cohen_kappa_score(reference, said))
-    assert told["low"] < told["kappa"] < told["high"]
-    assert told["auc"] == pytest.approx(roc_auc_score(reference == HARSH, scores))
-    assert told["share_true"] == pytest.approx((reference == HARSH).mean())
-    assert told["predictions"] == scores.tolist()
+    result = figures(scores, reference)
+    predicted = np.where(scores > 0, HARSH, 1 - HARSH)
+    assert result["kappa"] == pytest.approx(cohen_kappa_score(reference, predicted))
+    assert result["low"] < result["kappa"] < result["high"]
+    assert result["auc"] == pytest.approx(roc_auc_score(reference == HARSH, scores))
+    assert result["share_true"] == pytest.approx((reference == HARSH).mean())
+    assert result["predictions"] == scores.tolist()
     first = np.argsort(-scores, kind="stable")[: int((reference == HARSH).sum())]
     best = np.full(300, 1 - HARSH)
     best[first] = HARSH
-    assert told["peeking_kappa_at_true_share"] == pytest.approx(cohen_kappa_score(reference, best))
+    peeking = cohen_kappa_score(reference, best)
+    assert result["peeking_kappa_at_true_share"] == pytest.approx(peeking)
 
 
 def test_a_difference_of_two_arms_is_that_of_their_kappas() -> None:
@@ -154,15 +153,15 @@ def test_a_difference_of_two_arms_is_that_of_their_kappas() -> None:
     assert gain.value == pytest.approx(1.0 - kappa)
 
 
-def test_the_threshold_gives_the_share_that_the_lesson_says_on_texts_apart(
+def test_the_threshold_gives_the_share_of_the_prior_on_texts_that_taught_nothing(
     model: str, tmp_path: Path
 ) -> None:
     here = ground()
-    school = School(model, "Is it mean?", here, 1, TOKENS, quiet)
-    given = replace(lesson("d", here, 0, 20), prior=np.array([0.3, 0.7]), worth=1e6)
-    version = school.teach(tmp_path / "version", given, Recipe(max_steps=3, max_tokens=TOKENS))
-    said = school.score(version.served, [r.text for r in here.sample], "")
-    assert int((said.argmax(axis=1) == HARSH).sum()) == 6  # of 20
+    learner = Learner(model, "Is it mean?", here, 1, TOKENS, quiet)
+    given = replace(examples_of("d", here, 0, 20), prior=np.array([0.3, 0.7]), drawn=1e6)
+    version = learner.train(tmp_path / "version", given, Recipe(max_steps=3, max_tokens=TOKENS))
+    predicted = learner.score(version.served, [r.text for r in here.sample], "")
+    assert int((predicted.argmax(axis=1) == HARSH).sum()) == 6  # of 20
 
 
 # pieces
@@ -189,10 +188,10 @@ def test_a_piece_that_was_cut_off_is_computed_again_and_its_file_holds_no_text(
     (setting.results / "tweets-d-0.part").write_text('{"kind": "twe')
     here = ground()
     file = run(Piece("tweets", "d", 0), here, setting)
-    told = json.loads(file.read_text())
-    assert (told["arm"], told["labels"], told["steps"]) == ("d", TERMS.budget, 3)
-    said = np.where(np.array(told["predictions"]) > 0, HARSH, 1 - HARSH)
-    assert told["kappa"] == pytest.approx(cohen_kappa_score(here.reference, said))
+    result = json.loads(file.read_text())
+    assert (result["arm"], result["labels"], result["steps"]) == ("d", TERMS.budget, 3)
+    predicted = np.where(np.array(result["predictions"]) > 0, HARSH, 1 - HARSH)
+    assert result["kappa"] == pytest.approx(cohen_kappa_score(here.reference, predicted))
     written = file.read_text() + json.dumps(people(here))
     assert not [r.text for r in rated() if r.text in written]
 
@@ -207,11 +206,11 @@ def test_the_report_leaves_out_what_was_measured_on_other_texts(tmp_path: Path) 
     ):  # fmt: skip
         body = {**common, "arm": arm, "test": test, **figures(scores, here.reference)}
         write(tmp_path / f"tweets-{arm}-0.json", {**body, "seconds": 1.0})
-    told = tell(tmp_path, ["tweets"])["tweets"]
-    assert [one["arm"] for one in told["pieces"]] == ["c", "d"]
-    assert told["people"]["one_rater"]["value"] == 1.0
+    result = show(tmp_path, ["tweets"])["tweets"]
+    assert [one["arm"] for one in result["pieces"]] == ["c", "d"]
+    assert result["people"]["one_rater"]["value"] == 1.0
     worst = cohen_kappa_score(here.reference, 1 - here.reference)
-    assert [(d["of"], d["less"], d["value"]) for d in told["differences"]] == [
+    assert [(d["of"], d["less"], d["value"]) for d in result["differences"]] == [
         ("c", "d", pytest.approx(1 - worst))
     ]
 
@@ -229,16 +228,16 @@ def test_kappas_are_taken_anew_from_the_scores_that_are_kept(tmp_path: Path) -> 
 # the loop
 
 
-class Counted(School):
-    """A school that counts its trainings, and is cut off in the `last` one."""
+class Counted(Learner):
+    """A learner that counts its trainings, and is cut off in the `last` one."""
 
     last = -1
 
-    def teach(self, folder: Path, lesson: Any, recipe: Recipe) -> Version:
-        self.trained: list[int] = [*getattr(self, "trained", []), len(lesson.ids)]
+    def train(self, folder: Path, examples: Any, recipe: Recipe) -> Version:
+        self.trained: list[int] = [*getattr(self, "trained", []), len(examples.ids)]
         if len(self.trained) == self.last:
             raise KeyboardInterrupt
-        return super().teach(folder, lesson, recipe)
+        return super().train(folder, examples, recipe)
 
 
 @pytest.fixture
@@ -246,13 +245,13 @@ def loop(model: str) -> Callable[[Path, int], Loop]:
     def make(folder: Path, last: int = -1) -> Loop:
         folder.mkdir(exist_ok=True)
         here = ground()
-        school = Counted(model, "Is it mean?", here, 1, TOKENS, quiet)
-        school.last = last
+        learner = Counted(model, "Is it mean?", here, 1, TOKENS, quiet)
+        learner.last = last
         rng = np.random.default_rng(0)
         vectors = rng.normal(size=(len(here.pool), 8)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         recipe = Recipe(max_steps=3, max_tokens=TOKENS)
-        return Loop(school, TERMS, recipe, 0, folder, vectors)
+        return Loop(learner, TERMS, recipe, 0, folder, vectors)
 
     return make
 
@@ -269,7 +268,7 @@ def test_the_loop_buys_as_many_labels_as_the_random_arm_and_goes_on_where_it_was
     wanted = whole.run()
     assert [one["labels"] for one in wanted] == [7, 14, 20]
     bought = [name for one in wanted for name in one["ids"]]
-    assert len(set(bought)) == 20 == len(lesson("d", ground(), 0, TERMS.budget).ids)
+    assert len(set(bought)) == 20 == len(examples_of("d", ground(), 0, TERMS.budget).ids)
     assert set(bought) <= set(names(ground().pool))
     chances = [chance for chance in wanted[0]["inclusion"] if chance is not None]
     assert sum(1 / chance for chance in chances) == pytest.approx(len(ground().pool))
@@ -283,7 +282,7 @@ def test_the_loop_buys_as_many_labels_as_the_random_arm_and_goes_on_where_it_was
     assert sorted(f.name for f in (tmp_path / "cut").glob("round-*")) == ["round-0.json"]
     again = loop(tmp_path / "cut")
     assert without_times(again.run()) == without_times(wanted)
-    assert again.school.trained == [14, 20]  # type: ignore[attr-defined]
+    assert again.learner.trained == [14, 20]  # type: ignore[attr-defined]
 
 
 def test_the_loop_asks_the_version_of_the_round_before(
@@ -304,9 +303,9 @@ def test_beliefs_with_and_without_a_probe_are_judged_on_texts_that_were_not_boug
     every, some, alone = pool_reading.compare(here, 0)
     pool = ground().pool
     rest = [one for one in pool if one.id not in first["ids"]]
-    said = here.school.score(here.version(0).served, [one.text for one in rest], "")
-    truth = majority(rest, 0)
-    assert every["kappa"] == pytest.approx(cohen_kappa_score(truth, said.argmax(axis=1)), abs=1e-3)
+    scores = here.learner.score(here.version(0).served, [one.text for one in rest], "")
+    kappa = cohen_kappa_score(majority(rest, 0), scores.argmax(axis=1))
+    assert every["kappa"] == pytest.approx(kappa, abs=1e-3)
     assert (every["texts"], every["labels"], every["bought"]) == (len(pool) - 7, 7, 7)
     assert some["beliefs"] == "it reads 30, a probe the rest"
     assert 0 <= alone["harsh"] <= alone["bought"] == 7

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for one test: in a folder of its own, on a port of this machine, then gone."""
+"""A real PostgreSQL for one test, in a folder and on a port of its own; nothing of it stays."""
 
 import os
 import shutil
@@ -19,31 +19,31 @@ MISSING = "PostgreSQL is missing (initdb, pg_ctl); install it: apt-get install p
 
 @dataclass(frozen=True)
 class Database:
-    """A running one. run: starts a program of PostgreSQL, with its input, for its output."""
+    """A running PostgreSQL. run: runs one of its programs with an input and returns its output."""
 
     port: int
     run: Callable[..., str]
 
     def keep(self, dump: Path) -> None:
-        """Write what is in it to a file, from which another one can begin."""
+        """Write its content to a file with which another one can begin."""
         dump.parent.mkdir(parents=True, exist_ok=True)
         part = dump.with_suffix(f".{os.getpid()}")
         part.write_text(self.run("pg_dump", *self.address, "studio"))
         part.replace(dump)
 
     def begin(self, dump: Path) -> None:
-        """Fill an empty one with what was kept."""
+        """Fill an empty database with what `keep` wrote."""
         self.run("psql", "-q", "-v", "ON_ERROR_STOP=1", *self.address, "studio",
                  input=dump.read_text())  # fmt: skip
 
     @property
     def address(self) -> list[str]:
-        """As PostgreSQL's programs take it."""
+        """The options by which PostgreSQL's programs find it."""
         return ["-h", "127.0.0.1", "-p", str(self.port), "-U", "studio"]
 
     @property
     def settings(self) -> dict[str, str]:
-        """As Label Studio takes it."""
+        """The environment by which Label Studio finds it."""
         return {
             "DJANGO_DB": "default", "POSTGRE_HOST": "127.0.0.1", "POSTGRE_PORT": str(self.port),
             "POSTGRE_NAME": "studio", "POSTGRE_USER": "studio", "POSTGRE_PASSWORD": PASSWORD,
@@ -51,7 +51,7 @@ class Database:
 
 
 def programs() -> Path | None:
-    """The folder of initdb and pg_ctl, which Debian keeps off the path."""
+    """Return the folder of initdb and pg_ctl, which Debian does not put on the PATH."""
     found = shutil.which("initdb")
     if found:
         return Path(found).resolve().parent
@@ -60,7 +60,7 @@ def programs() -> Path | None:
 
 @contextmanager
 def postgres() -> Iterator[Database]:
-    """Skips where PostgreSQL is missing; there it fails if CI is set."""
+    """Start one, and remove it at the end. Without PostgreSQL: skips, or fails if CI is set."""
     folder = programs()
     if folder is None:
         if os.environ.get("CI"):

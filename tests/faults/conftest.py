@@ -1,4 +1,4 @@
-"""What all faults share: one Label Studio, a second expert in it, and a tiny model on disk."""
+"""What the fault tests share: one Label Studio, a second expert in it, a tiny model on disk."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ MakeStage = Callable[..., Stage]
 
 @pytest.fixture(scope="session")
 def second_expert(label_studio: Server) -> int:
-    """The number of a second user of Label Studio."""
+    """The id of a second user of Label Studio."""
     token = create_expert(
         label_studio.url, label_studio.admin.token, "second@faults.example", "a-long-password"
     )
@@ -37,7 +37,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def nursery() -> Iterator[Nursery]:
-    """What starts backends and workers fast."""
+    """Starts backends and workers fast."""
     nursery = Nursery()
     yield nursery
     nursery.end()
@@ -48,7 +48,7 @@ def new_stage(
     nursery: Nursery, label_studio: Server, second_expert: int, tiny: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> MakeStage:  # fmt: skip
-    """new_stage(NAME="value") is a home with these settings. It must be ended."""
+    """new_stage(NAME="value") makes a home with these settings. The caller must end it."""
 
     def make(root: Path | None = None, **settings: str) -> Stage:
         folder = root or tmp_path_factory.mktemp("stage")
@@ -59,7 +59,7 @@ def new_stage(
 
 @pytest.fixture(scope="module")
 def make_stage(new_stage: MakeStage) -> Iterator[MakeStage]:
-    """make_stage(NAME="value") is a home of its own, with these settings; nothing runs in it."""
+    """make_stage(NAME="value") makes a home with these settings; nothing runs in it yet."""
     made: list[Stage] = []
 
     def make(root: Path | None = None, **settings: str) -> Stage:
@@ -73,11 +73,10 @@ def make_stage(new_stage: MakeStage) -> Iterator[MakeStage]:
 
 @dataclass
 class Begun:
-    """Three projects to which something has happened that heals within a minute or so.
+    """Three projects with a fault that heals by itself within about a minute.
 
-    late: Label Studio is ten seconds late, in every call. alone: its one look met a Label Studio
-    that was down. clock: an event has come, and then the clock was set back by an hour; None
-    where there is no C compiler for it.
+    late: Label Studio answers every call ten seconds late. alone: Label Studio was down at its
+    only look. clock: after an event the clock was set back by an hour; None without a C compiler.
     """
 
     late: Work
@@ -92,7 +91,7 @@ class Begun:
 
 @pytest.fixture(scope="session", autouse=True)
 def begun(new_stage: MakeStage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
-    """Begins with the first test of the folder; test_waiting.py sees how it ends."""
+    """The faults begin with the first test of the folder; test_waiting.py checks how they end."""
     library = _clock(tmp_path_factory.mktemp("clock") / "clock.so")
     works = []
     for title in ("late", "alone", "clock"):
@@ -122,7 +121,7 @@ def begun(new_stage: MakeStage, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def _clock(library: Path) -> Path | None:
-    """hold/clock.c as a library, None where nothing compiles it."""
+    """Compile hold/clock.c to a library; None without a C compiler."""
     compiler = shutil.which("cc")
     if compiler is None:
         return None

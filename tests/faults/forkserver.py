@@ -1,8 +1,8 @@
-"""Starts backends and workers in a tenth of a second: forks of a process that has the imports.
+"""Starts backends and workers in a tenth of a second, by forking a process that has imported all.
 
-Starting one takes seconds of imports, and these tests start several dozen. A fork runs the very
-entry points that the commands run, with their environment, in a session of its own; it can be
-killed like any other. Where the start itself is what is tested, a command starts the process.
+Imports take seconds, and these tests start several dozen processes. A fork runs the same entry
+points as the commands, with their environment, in a session of its own, and can be killed like any
+process. Where the start itself is tested, a command starts the process.
 """
 
 import json
@@ -20,7 +20,7 @@ from demo.processes import Process, _started
 
 
 class Nursery:
-    """The process that forks. Ends with `end`."""
+    """The process that forks; call `end` to end it."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -33,7 +33,7 @@ class Nursery:
     def start_process(
         self, name: str, argv: Sequence[str], env: Mapping[str, str], log: Path, pid_file: Path
     ) -> Process:
-        """As demo.processes.start_process, for gunicorn and the worker."""
+        """Start gunicorn or the worker, as demo.processes.start_process does."""
         assert self._process.stdin and self._process.stdout
         order = {"argv": list(argv), "env": dict(env), "log": str(log)}
         print(json.dumps(order), file=self._process.stdin, flush=True)
@@ -74,18 +74,18 @@ def _become(order: dict[str, Any]) -> None:
 
 def _serve() -> None:
     import backend.web.app
-    import backend.worker  # noqa: F401  (what takes seconds)
+    import backend.worker  # noqa: F401  (these imports take seconds)
 
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nothing stays of those that are killed
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # leave no zombies
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
             try:
                 _become(order)
-            except SystemExit as end:  # Python's own words at the end of a program
+            except SystemExit as end:  # print what Python prints at the end of a program
                 print(end if isinstance(end.code, str) else "", file=sys.stderr, flush=True)
-            except BaseException:  # nothing of a fork may go on in the loop below
+            except BaseException:  # a fork must never continue with this loop
                 traceback.print_exc()
             finally:
                 os._exit(1)

@@ -1,7 +1,7 @@
-"""A backend and its worker before a real Label Studio, with a tiny real model, to be broken.
+"""A backend and its worker with a real Label Studio and a tiny real model, for tests to break.
 
-What Label Studio holds is read from it directly and without any code of Crux, so that a verdict
-which Crux loses or counts twice shows.
+What Label Studio holds is read from it directly, without any code of Crux, so that a verdict that
+Crux loses or counts twice is noticed.
 """
 
 import os
@@ -36,17 +36,18 @@ CONFIG = (
     '{}</Choices></View>'
 )
 TRUTH = {"green": "yes", "red": "no"}
-TRAIN, BLIND, OPEN = 6, 3, 2  # tasks of a round; blind ones have two experts, open ones no card
+# Tasks of a round. Two experts answer a blind task; an open task has no card.
+TRAIN, BLIND, OPEN = 6, 3, 2
 TINY = {"CRUX_EPOCHS": "1", "CRUX_RESAMPLES": "100", "CRUX_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def config(*labels: str) -> str:
-    """A label config with these choices."""
+    """Return a label config with these choices."""
     return CONFIG.format("".join(f'<Choice value="{label}"/>' for label in labels))
 
 
 def wait_for(ready: Callable[[], object], what: str, seconds: float = 600.0) -> Any:
-    """Return the first true answer; it is asked for all the time."""
+    """Return the first true answer. Raises AssertionError if there is none in so many seconds."""
     deadline = time.monotonic() + seconds
     while not (found := ready()):
         assert time.monotonic() < deadline, f"{what}: not after {seconds:.0f} s"
@@ -56,7 +57,7 @@ def wait_for(ready: Callable[[], object], what: str, seconds: float = 600.0) -> 
 
 @dataclass
 class Stage:
-    """One home with its processes. second: number of the second expert (the first is the admin)."""
+    """One home with its processes. second: id of the second expert (the first is the admin)."""
 
     root: Path
     server: Server
@@ -92,18 +93,18 @@ class Stage:
     # processes
 
     def start_backend(self, by_command: bool = False) -> None:
-        """gunicorn, as `make up` starts it; returns when it answers."""
+        """Start gunicorn as `make up` does, and return when it answers."""
         with self._quick(by_command):
             self.services.start_backend(self.state)
 
     def start_worker(self, by_command: bool = False) -> None:
-        """The worker, as `make up` starts it, except that it can be held."""
+        """Start the worker as `make up` does, except that it can be held."""
         held = {**self.services.settings, "PYTHONPATH": str(HOLD)}
         with self._quick(by_command):
             replace(self.services, settings=held).start_worker(self.state)
 
     def preload(self, library: Path) -> None:
-        """Into processes that are started by a command from now on."""
+        """Load the library into all processes that are started by a command from now on."""
         settings = {**self.services.settings, "LD_PRELOAD": str(library)}
         self.services = replace(self.services, settings=settings)
 
@@ -113,7 +114,7 @@ class Stage:
         return patch("demo.services.start_process", self.nursery.start_process)
 
     def kill(self, *names: str) -> None:
-        """kill -9 of whole process groups, one right after the other."""
+        """Send SIGKILL to these process groups, one right after the other."""
         found = [process for name in names if (process := running(self.services.pid(name)))]
         assert len(found) == len(names)
         for process in found:
@@ -122,7 +123,7 @@ class Stage:
             _wait_for_end(process)
 
     def end(self) -> None:
-        """End all that was started, as rudely as this folder does everything."""
+        """Kill all that was started."""
         for name in ("worker", "backend"):
             if running(self.services.pid(name)):
                 self.kill(name)
@@ -131,10 +132,10 @@ class Stage:
         self.backend.close()
 
     def quick(self, patience: float) -> httpx.Client:
-        """A client of the backend that waits so many seconds."""
+        """Return a client of the backend that waits so many seconds for an answer."""
         return httpx.Client(
             base_url=self.state.backend_url, headers={SECRET_HEADER: SECRET}, timeout=patience,
-            # gunicorn ends a connection that was idle for two seconds, maybe in this very moment
+            # gunicorn closes a connection that was idle for two seconds: do not reuse those
             limits=httpx.Limits(keepalive_expiry=1.0),
         )  # fmt: skip
 
@@ -142,9 +143,9 @@ class Stage:
 
     @contextmanager
     def hold(self, pattern: str) -> Iterator[Callable[[], None]]:
-        """The worker stops before the next write that matches; call what is given to wait for it.
+        """Stop the worker before the next write that matches; the yielded function waits for that.
 
-        It goes on at the end of the `with`, unless it was killed.
+        The worker continues at the end of the `with`, unless it was killed.
         """
         hold, held = self.root / "hold", self.root / "held"
         held.unlink(missing_ok=True)
@@ -156,7 +157,7 @@ class Stage:
         finally:
             hold.unlink()
 
-    # what was said
+    # what the processes said
 
     def log(self, name: str) -> str:
         file = self.root / f"{name}.log"
@@ -166,7 +167,7 @@ class Stage:
         return sentence in self.log(name)
 
     def check_logs(self) -> None:
-        """No trace and no secret in any log."""
+        """Assert that no log holds a traceback or a secret."""
         for name in ("backend", "worker"):
             text = self.log(name)
             assert "Traceback" not in text, text[-4000:]
@@ -186,7 +187,7 @@ class Stage:
         return Registry(self.home)
 
     def project(self, title: str = "faults") -> "Work":
-        """A new project of Label Studio, without tasks."""
+        """Make a project of Label Studio without tasks."""
         made = self.studio.create_project(
             title, config("yes", "no"), "green is yes, everything red is no"
         )
@@ -195,7 +196,7 @@ class Stage:
 
 @dataclass
 class Work:
-    """One project: its tasks, its experts' answers, and what Crux makes of them."""
+    """One project: its tasks, its experts' answers, and what Crux does with them."""
 
     stage: Stage
     id: int
@@ -203,9 +204,9 @@ class Work:
     # Label Studio
 
     def push(self, round: int, tab: bool = True) -> None:
-        """A round in which all experts have answered, and open tasks beside it.
+        """Import a round that all experts have answered, and open tasks beside it.
 
-        All blind items get the same answer, so a version is never refused: kappa is undefined.
+        All blind items get the same answer: kappa is undefined, so no version is refused.
         """
         admin, second = self.stage.admin, self.stage.second
         tasks = []
@@ -236,12 +237,12 @@ class Work:
         assert answer.status_code == 200, answer.text
 
     def annotate(self, task: int, label: str, by: int) -> None:
-        """One more answer, as a click makes it."""
+        """Add an answer, as a click on Submit does."""
         answer = self.stage.api.post(f"/api/tasks/{task}/annotations/", json=_said(label, by))
         assert answer.status_code == 201, answer.text
 
     def tasks(self) -> list[dict[str, Any]]:
-        """All tasks as Label Studio tells them."""
+        """Return all tasks as Label Studio has them."""
         answer = self.stage.api.get(
             "/api/tasks/",
             params={"project": self.id, "fields": "all", "page_size": 2_000, "resolve_uri": False},
@@ -250,7 +251,7 @@ class Work:
         return found
 
     def verdicts(self) -> int:
-        """(task, expert) pairs that are answered, by Label Studio's own export."""
+        """Count the answered (task, expert) pairs in Label Studio's own export."""
         answer = self.stage.api.get(
             f"/api/projects/{self.id}/export",
             params={"exportType": "JSON", "download_all_tasks": "true"},
@@ -264,23 +265,23 @@ class Work:
     # Crux
 
     def webhook(self, action: str = "ANNOTATION_CREATED") -> int:
-        """What Label Studio sends; the status of the answer."""
+        """Send what Label Studio sends. Return the status of the answer."""
         body = {"action": action, "project": {"id": self.id}, "annotation": {"id": 1}}
         return self.stage.backend.post("/webhook", json=body).status_code
 
     def start_training(self) -> int:
-        """The button, which is not waited for by the worker as ordinary events are."""
+        """Press Start Training, for which the worker gathers no events."""
         return self.webhook("START_TRAINING")
 
     def seen(self) -> dict[str, Any]:
-        """What the backend tells of the project."""
+        """Return what the backend says about the project."""
         answer = self.stage.backend.get(f"/projects/{self.id}")
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
 
     def answers(self) -> str:
-        """The version that answers a text now."""
+        """Return the version that answers a text now."""
         answer = self.stage.backend.post(
             "/score", json={"project": self.id, "texts": ["a green one", "a red one"]}
         )
@@ -289,13 +290,13 @@ class Work:
         return str(answer.json()["model_version"])
 
     def labels(self) -> list[str]:
-        """By which a text is answered now."""
+        """Return the labels with which a text is answered now."""
         body = {"project": self.id, "texts": ["a green one"]}
         labels: list[str] = self.stage.backend.post("/score", json=body).json()["labels"]
         return labels
 
     def settled(self, round: int, labels: int | None = None) -> Record:
-        """Wait for the settled record of a round (of so many training labels); the record."""
+        """Wait for the settled record of a round (with so many training labels) and return it."""
 
         def found() -> Record | None:
             return next(
@@ -313,14 +314,15 @@ class Work:
         return record
 
     def state(self) -> tuple[str, str]:
-        """The worker's state and what it says, by the file."""
+        """Return the worker's state and its message, from the file."""
         told = self.stage.registry.training(self.id)
         return told.state, told.message
 
     def check(self, round: int) -> Record:
-        """Nothing is lost, nothing counted twice, and the version of the round serves.
+        """Assert that nothing is lost or counted twice and that the version of the round serves.
 
-        Compares the record with Label Studio's own annotations, and the predictions of every task.
+        Compares the record with Label Studio's own annotations, and checks the predictions of
+        every task.
         """
         record = self.settled(round)
         assert record.labels_bought == self.verdicts()
@@ -343,7 +345,7 @@ class Work:
 
 
 def _wait_for_end(process: Process) -> None:
-    """Its locks end with its last thread, which is later than the first one's death."""
+    """Wait until no thread is left: only then are the locks of the process free."""
     left = Path(f"/proc/{process.pid}")
     wait_for(lambda: not process.alive and not left.exists(), "the end of a killed process")
 

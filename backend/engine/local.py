@@ -161,21 +161,21 @@ class Local:
         A CruxError is for them alone. Any other error also ends this thread, with its trace in the
         log, and another thread goes on.
         """
-        told: CruxError | None = ModelError(
+        failure: CruxError | None = ModelError(
             "The model failed on these texts; the backend's log has the details."
         )
         try:
             yield
-            told = None
+            failure = None
         except CruxError as error:
-            told = error
+            failure = error
         finally:
-            if told is not None:
+            if failure is not None:
                 with self._changed:
                     failed = [part.request for part in parts]
                     self._waiting = [one for one in self._waiting if one not in failed]
                 for request in failed:
-                    request.answers.put(told)
+                    request.answers.put(failure)
 
     @property
     def _room(self) -> int:

@@ -1,10 +1,10 @@
 """Policy + text -> prompt; label -> answer token.
 
-A prompt is three runs of tokens: a prefix that is the same for all texts of a project (so that
-its key-value cache is computed once), the text, and a suffix after which the next token is the
-answer. Each label answers with one token of its own: the first of its name, or, where two names
-begin alike, a letter that the prompt lists. Policy, labels and text are always read as plain
-text: "<|im_end|>" in a text is eleven characters, not the end of a turn.
+A prompt is three runs of tokens: a prefix that is the same for all texts of a project (so that its
+key-value cache is computed once), the text, and a suffix after which the next token is the answer.
+Each label has one token of its own as its answer: the first of its name, or a letter that the
+prompt lists where two names begin alike. Policy, labels and text are always read as plain text:
+"<|im_end|>" in a text is ten characters, not the end of a turn.
 """
 
 import string
@@ -36,7 +36,7 @@ class Prompt:
 
 
 def build(tokenizer: PreTrainedTokenizerBase, policy: str, labels: Sequence[str]) -> Prompt:
-    """The prompt that asks which of `labels` holds by `policy`.
+    """Return the prompt that asks which of `labels` is right by `policy`.
 
     Raises ModelError for fewer than two labels, a label given twice, or more than 52 labels
     whose names do not begin with tokens of their own.
@@ -68,7 +68,7 @@ def build(tokenizer: PreTrainedTokenizerBase, policy: str, labels: Sequence[str]
 def encode(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens: int
 ) -> list[list[int]]:
-    """Token ids of each text, at most `max_tokens` each: the beginning is kept."""
+    """Return the token ids of each text, at most `max_tokens` each: the beginning is kept."""
     if not texts:
         return []
     cut = (text[: max_tokens * _CHARACTERS_PER_TOKEN].strip() for text in texts)
@@ -78,12 +78,12 @@ def encode(
 
 
 def plain(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Token ids of `text`, in which nothing is a special token."""
+    """Return the token ids of `text`, in which nothing is a special token."""
     return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
 
 def _turns(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """Tokens before and after what the user says; no tokens after it without a chat template."""
+    """Return the tokens before and after the user's message; none after it without a template."""
     if not tokenizer.chat_template:
         start = tokenizer.bos_token_id
         return ([] if start is None else [start]), []
@@ -106,9 +106,9 @@ def _turns(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
 
 
 def _first_tokens(tokenizer: PreTrainedTokenizerBase, names: Sequence[str]) -> list[int] | None:
-    """The first token of each name as it follows "Answer:"; None if two are the same.
+    """Return the first token of each name after "Answer:"; None if two are the same.
 
-    A tokenizer may have no tokens that begin with a space, and then " A" begins like " B".
+    In a tokenizer without tokens that begin with a space, " A" and " B" begin with the same one.
     """
     for lead in (" ", ""):
         tokens = [plain(tokenizer, lead + name)[0] for name in names]

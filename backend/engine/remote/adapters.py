@@ -1,8 +1,8 @@
 """Adapters of trained versions on a vLLM, loaded by its API under the versions' names.
 
-An adapter there changes how the whole prompt is read, the policy too, and not the text alone as in
-llm.py: servers know no other way. Offsets and kappas of a version are measured by the engine that
-serves it, so they hold for what is served.
+On a server an adapter changes how the whole prompt is read, with the policy, and not the text alone
+as in llm.py: servers know no other way. The engine that serves a version also measures its offsets
+and kappas, so these are right for it.
 """
 
 import threading
@@ -22,9 +22,9 @@ KEPT = 4  # adapters that stay on the server
 
 
 class RemoteAdapters:
-    """What this process has loaded there; other processes may load and unload beside it.
+    """What this process has loaded there. Other processes may load and unload at the same time.
 
-    versions: folder of the versions. seen_as: the same folder as the server sees it, empty for the
+    versions: folder of the versions. seen_as: the path of this folder on the server, empty for the
     same path.
     """
 
@@ -38,10 +38,12 @@ class RemoteAdapters:
 
     @contextmanager
     def use(self, served: Served, base: str) -> Iterator[str]:
-        """Within it the server has the version, by the name that this gives; base: of no adapter.
+        """Within it the server has the version, under the name that is yielded.
 
-        Raises VersionError if the adapter is missing or is not taken, ModelError if the server
-        takes none.
+        base: the name of the model without an adapter.
+
+        Raises VersionError if the adapter is missing or refused, ModelError if the server takes
+        no adapters.
         """
         if served.adapter is None:
             yield base
@@ -58,7 +60,7 @@ class RemoteAdapters:
             self._leave(name)
 
     def load(self, name: str, adapter: Path) -> None:
-        """Have the server load it, or find that it has. Raises what `use` raises."""
+        """Have the server load it, unless it has done so. Raises what `use` raises."""
         if not (adapter / ADAPTER_CONFIG).is_file():
             raise VersionError(
                 f"The model version at {adapter} has no {ADAPTER_CONFIG}. Promote another version, "
@@ -73,7 +75,7 @@ class RemoteAdapters:
             self._loaded[name] = None
 
     def _leave(self, name: str) -> None:
-        """Unload the longest unused ones that nobody uses now."""
+        """Unload those that were not used for longest and that nobody uses now."""
         with self._lock:
             self._in_use[name] -= 1
             if name in self._loaded:
@@ -84,12 +86,12 @@ class RemoteAdapters:
                 del self._loaded[one]
             self._in_use = +self._in_use
         for one in unused:
-            with suppress(ModelError):  # the answer is there, and room can be made later
+            with suppress(ModelError):  # the answer is there; there is time later to make room
                 body = {"lora_name": one}
                 self._server.send("POST", "/v1/unload_lora_adapter", body, final=lambda _: True)
 
     def _seen(self, adapter: Path) -> str:
-        """The adapter's path on the server."""
+        """Return the adapter's path on the server."""
         whole = adapter.resolve()
         if self._seen_as and whole.is_relative_to(self._versions):
             below = whole.relative_to(self._versions).as_posix()
@@ -101,7 +103,7 @@ class RemoteAdapters:
         if status == 404 and "adapter" in reply.text:
             return ModelError(
                 f"The server at {shown} finds no adapter at {where}. Let it see the folder of the "
-                "versions, and say in CRUX_LLM_ADAPTERS where it sees it."
+                "versions, and set CRUX_LLM_ADAPTERS to its path on the server."
             )
         if status in (404, 405, 501):
             return ModelError(
@@ -116,5 +118,5 @@ class RemoteAdapters:
 
 
 def _broken(reply: httpx.Response) -> bool:
-    """Whether the server failed on this adapter, and would again."""
+    """Whether the server failed on this adapter and would fail again."""
     return reply.status_code == 500

@@ -1,12 +1,12 @@
 """Log-probabilities of the answer tokens from an OpenAI-compatible server, over HTTP.
 
-POST /v1/completions lists the likeliest next tokens only, and an answer may not be among them. So
-each answer gets the same bias, as large as servers take it: that changes no difference between
-answers, and where a server lists what comes after the bias, all answers come first. llama.cpp does
-so when asked for probabilities after sampling without any sampler, SGLang always, vLLM with
---logprobs-mode processed_logprobs; a vLLM that knows logprob_token_ids lists exactly those. What a
-server does not know of this it ignores. An answer that is not listed all the same is an error: a
-guess at it would be a guess at the label.
+POST /v1/completions lists only the likeliest next tokens, and an answer may not be among them. So
+each answer gets the same bias, the largest that servers take: this changes no difference between
+answers, and a server that lists probabilities after the bias lists all answers first. llama.cpp
+does so when it is asked for probabilities after sampling without any sampler, SGLang always, vLLM
+with --logprobs-mode processed_logprobs; a vLLM that knows logprob_token_ids lists exactly those. A
+server ignores the options that it does not know. An answer that is missing all the same is an
+error: a guess at it would be a guess at the label.
 """
 
 import math
@@ -20,13 +20,13 @@ from backend.engine.remote.http import LlmServer
 from selection.errors import ModelError
 from selection.types import Doubles
 
-LISTED = 20  # tokens; more are refused by a vLLM that was not told otherwise
-_BIAS = 100.0  # the largest that the API knows
-_LEAST = 1e-45  # of a probability in float32: servers round what is below to 0
+LISTED = 20  # tokens; by default vLLM refuses more
+_BIAS = 100.0  # the largest that the API allows
+_LEAST = 1e-45  # the least probability in float32: servers round what is below it to 0
 
 
 class UnknownModel(ModelError):
-    """The server has no model of the name that it was asked for."""
+    """The server has no model of this name."""
 
 
 def logprobs(
@@ -36,12 +36,12 @@ def logprobs(
     answers: Sequence[int],
     names: Sequence[str],
 ) -> Doubles:
-    """(b, k) log-probabilities of k answer tokens after b prompts (token ids), each row up to
-    a constant.
+    """Return (b, k) log-probabilities of k answer tokens after b prompts (token ids).
 
-    names: (k,) the answers as text, for servers that list no ids.
+    Each row is right up to a constant. names: (k,) the answers as text, for servers that list no
+    ids.
 
-    Raises UnknownModel, or ModelError if there is no answer that can be used.
+    Raises UnknownModel, or ModelError if there is no usable answer.
     """
     body = {
         "model": model,
@@ -81,9 +81,9 @@ def logprobs(
 
 
 def _refused(server: LlmServer, reply: httpx.Response, model: str) -> ModelError:
-    """One sentence for a 4xx. Never the server's own words: they may repeat a text."""
-    status, said = reply.status_code, reply.text.lower()
-    if status == 404 and "model" in said:
+    """Return one sentence for a 4xx, never the server's own words: they may contain a text."""
+    status, text = reply.status_code, reply.text.lower()
+    if status == 404 and "model" in text:
         return UnknownModel(
             f"The model server at {server.shown} has no model {model!r}. Set CRUX_LLM to the "
             "model that it serves."
@@ -92,12 +92,12 @@ def _refused(server: LlmServer, reply: httpx.Response, model: str) -> ModelError
         return ModelError(
             f"The server at {server.shown} has no /v1/completions. Correct CRUX_LLM_URL."
         )
-    if "context" in said:
+    if "context" in text:
         return ModelError(
             f"Policy and text together are longer than the server at {server.shown} reads. Start "
             "it with a longer context, shorten the policy, or set fewer CRUX_MAX_TOKENS."
         )
-    if "logprob" in said:
+    if "logprob" in text:
         return ModelError(
             f"The server at {server.shown} lists too few tokens for this many labels. Start it "
             "with a higher limit (vLLM: --max-logprobs 100)."
@@ -109,7 +109,7 @@ def _refused(server: LlmServer, reply: httpx.Response, model: str) -> ModelError
 
 
 def _listed(logprobs: Mapping[str, Any], ids: Mapping[str, int]) -> dict[int, float]:
-    """Token id -> log-probability at the first position, in the manner of each server."""
+    """Return token id -> log-probability at the first position, from any server's format."""
     if "content" in logprobs:  # llama.cpp
         first = logprobs["content"][0]
         if "top_probs" in first:

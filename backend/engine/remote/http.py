@@ -1,6 +1,6 @@
-"""A server that runs the LLM for us: what may pass is tried again, the rest is said in a sentence.
+"""Requests to a model server: what may be temporary is tried again, the rest is one sentence.
 
-Its own words are never repeated: they may hold a text.
+The server's own words are never repeated: they may contain a text.
 """
 
 import logging
@@ -24,7 +24,7 @@ _CONNECT = 5.0  # seconds
 
 
 class _Again(Exception):
-    """Worth another attempt, after `seconds` at least."""
+    """Worth another attempt, after at least `seconds`."""
 
     def __init__(self, reason: str, seconds: float = 0.0) -> None:
         super().__init__(reason)
@@ -34,8 +34,8 @@ class _Again(Exception):
 class LlmServer:
     """One server, asked from many threads.
 
-    url: with or without /v1. key: sent as a bearer token, empty for none. deadline: seconds for an
-    answer, all attempts together.
+    url: with or without /v1. key: sent as a bearer token, empty for none. deadline: seconds until
+    there must be an answer, for all attempts together.
 
     Raises SettingError for an address or a key that cannot be used.
     """
@@ -47,7 +47,7 @@ class LlmServer:
         secret = key.get_secret_value()
         if not (secret.isascii() and secret.isprintable()) or " " in secret:
             raise SettingError(
-                "CRUX_LLM_KEY holds a blank or a character that no key has. Copy the key anew."
+                "CRUX_LLM_KEY holds a blank or a character that no key has. Copy the key again."
             )
         try:
             address = httpx.URL(url.strip().rstrip("/").removesuffix("/v1"))
@@ -55,16 +55,16 @@ class LlmServer:
             address = httpx.URL("")
         if address.scheme not in ("http", "https") or not address.host:
             raise SettingError(
-                "CRUX_LLM_URL is no address of a server. It looks like http://127.0.0.1:8000."
+                "CRUX_LLM_URL is not the address of a server. One looks like http://127.0.0.1:8000."
             )
         shown = address.copy_with(userinfo=b"", query=None, fragment=None)
         self.shown = str(shown)
         basic = (address.username, address.password) if address.userinfo and not secret else None
         self._http = httpx.Client(
-            base_url=shown,  # httpx logs it
+            base_url=shown,  # without the password: httpx logs it
             auth=basic,
             headers={"Authorization": f"Bearer {secret}"} if secret else {},
-            limits=httpx.Limits(max_connections=None),  # its users bound what is in flight
+            limits=httpx.Limits(max_connections=None),  # callers limit what is in flight
         )
         weakref.finalize(self, self._http.close)
 
@@ -80,24 +80,24 @@ class LlmServer:
         *,
         final: Callable[[httpx.Response], bool] = lambda reply: False,
     ) -> httpx.Response:
-        """Whatever the server says at last, when what may pass has been tried again.
+        """Return the server's answer, after further attempts where the first ones failed.
 
-        final: whether an answer is not to be tried again, though its status is 429 or 5xx.
+        final: whether an answer is not tried again though its status is 429 or 5xx.
 
-        Raises ModelError if it says nothing, only that it cannot now, or that the key is wrong.
+        Raises ModelError if there is no answer, none but 429 or 5xx, or if the key is refused.
         """
         began = time.monotonic()
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Again),
             wait=_pause,
             stop=tenacity.stop_before_delay(self._deadline),
-            before_sleep=self._say_failing,
+            before_sleep=self._log_failure,
             reraise=True,
         )
         try:
             reply = attempts(self._once, method, path, body, final, began + self._deadline)
         except httpx.TimeoutException:
-            # it works on it; asking again would only make it work twice
+            # the server is at work on it; asking again would only make it work twice
             raise ModelError(
                 f"The model server at {self.shown} did not answer within {self._deadline:g} "
                 "seconds. It has too much to do: set fewer CRUX_LLM_REQUESTS, or look at its log."
@@ -108,7 +108,7 @@ class LlmServer:
                 f"{time.monotonic() - began:.0f} seconds ({error}). Start it or look at its log, "
                 "or unset CRUX_LLM_URL to run the model in the backend."
             ) from None
-        self._say_well()
+        self._log_recovery()
         if reply.status_code in (401, 403):
             raise ModelError(
                 f"The model server at {self.shown} refuses the key ({reply.status_code}). Set "
@@ -142,7 +142,7 @@ class LlmServer:
             raise _Again(f"it answers {reply.status_code}", retry_after(reply) or 0.0)
         return reply
 
-    def _say_failing(self, state: tenacity.RetryCallState) -> None:
+    def _log_failure(self, state: tenacity.RetryCallState) -> None:
         with self._lock:
             first, self._failing = not self._failing, True
         if first and state.outcome is not None:
@@ -151,7 +151,7 @@ class LlmServer:
                 *(self.shown, state.outcome.exception(), self._deadline),
             )
 
-    def _say_well(self) -> None:
+    def _log_recovery(self) -> None:
         with self._lock:
             was, self._failing = self._failing, False
         if was:
@@ -162,7 +162,7 @@ _backoff = tenacity.wait_random_exponential(multiplier=_FIRST, max=_LONGEST)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
-    """Seconds until the next attempt: drawn, so that many callers do not come back at once."""
+    """Return the seconds until the next attempt, at random: callers must not all return at once."""
     error = state.outcome.exception() if state.outcome is not None else None
     asked = error.seconds if isinstance(error, _Again) else 0.0
     return asked + _backoff(state)

@@ -54,8 +54,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_log_says_once_what_took(model: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger=LOGGER):
         llm.load(model, "cpu")
-    (said,) = [record.getMessage() for record in caplog.records if record.name == LOGGER]
-    assert said.startswith(
+    (line,) = [record.getMessage() for record in caplog.records if record.name == LOGGER]
+    assert line.startswith(
         "faster on a CPU: texts as one stream: yes; last MLP for the tokens that are read: yes; "
         "torch's RMS norms: 7 layers; oneDNN's products: "
     )

@@ -42,8 +42,8 @@ class VllmDouble:
                 self._say(double._post(self.path, body))
 
             def _say(self, reply: Reply) -> None:
-                status, said = reply
-                answer = json.dumps(said).encode()
+                status, body = reply
+                answer = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -78,8 +78,8 @@ class VllmDouble:
 
     def _complete(self, body: dict[str, Any]) -> Reply:
         if body["model"] not in self.bases:
-            said = f"The model `{body['model']}` does not exist."
-            return _error(404, "NotFoundError", said)
+            message = f"The model `{body['model']}` does not exist."
+            return _error(404, "NotFoundError", message)
         prompts: Sequence[Sequence[int]] = body["prompt"]
         choices = [
             {"index": i, "text": "", "logprobs": {"top_logprobs": [self._list(body)]}}

@@ -66,8 +66,8 @@ def test_an_answer_that_the_server_does_not_list_is_not_guessed(tiny: str) -> No
 def test_an_older_server_lists_the_answers_first_since_they_are_favoured(
     vllm: VllmDouble, tiny: str
 ) -> None:
-    told = logits(remote(vllm.url, tiny, name=BASE), SERVED, ["bad", "so bad"])
-    assert told.tolist() == [[0.5, -0.5]] * 2
+    found = logits(remote(vllm.url, tiny, name=BASE), SERVED, ["bad", "so bad"])
+    assert found.tolist() == [[0.5, -0.5]] * 2
 
 
 # settings
@@ -98,7 +98,7 @@ def test_a_model_that_the_server_does_not_have_is_named(vllm: VllmDouble, tiny: 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", ""])
 def test_an_address_that_is_none_is_a_setting_to_correct(url: str) -> None:
-    with pytest.raises(SettingError, match="CRUX_LLM_URL is no address of a server"):
+    with pytest.raises(SettingError, match="CRUX_LLM_URL is not the address of a server"):
         LlmServer(url, SecretStr(""), 1.0)
 
 

@@ -222,10 +222,10 @@ def test_a_server_that_is_away_is_one_sentence(model: str) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(ModelError) as caught:
         logits(remote(url, model, deadline=1.0), SERVED, ["secret text"])
-    said = str(caught.value)
-    assert said.startswith(f"The model server at {url} did not answer for ")
-    assert said.endswith("or unset CRUX_LLM_URL to run the model in the backend.")
-    assert KEY not in said and "secret text" not in said
+    message = str(caught.value)
+    assert message.startswith(f"The model server at {url} did not answer for ")
+    assert message.endswith("or unset CRUX_LLM_URL to run the model in the backend.")
+    assert KEY not in message and "secret text" not in message
 
 
 def test_a_wrong_key_is_one_sentence_without_it_and_is_not_tried_again(

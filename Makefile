@@ -1,15 +1,15 @@
 # `make` alone lists the targets. Everything they make is below build/ and .venv/.
-# Settings, each of them `make target NAME=value`:
+# Settings, to be given as `make target NAME=value`:
 VENV := .venv#                the environment of Crux
-LS := build/label-studio#     the environment of Label Studio: it pins too much to share one
-VLLM := build/vllm#           the environment of vLLM, a model server of the tests
-TORCH := 2.13.0#              which build of it, CPU or CUDA, is what pip finds: set PIP_INDEX_URL
-KIND := tweets#               of the demo's texts: tweets, products or editorials
-LABEL_STUDIO_ML :=#           of test-ml2: a checkout of its public repository, or a requirement
-ML_PINS := semver==3.0.4#     of test-ml2: what that one needs and $(VENV) has not, or has otherwise
-AUDITOR := pip-audit==2.10.1# which asks PyPI for advisories
-PYTHON :=#                    3.11, 3.12 or 3.13; looked for when empty
-PIP_FLAGS := --quiet --quiet# `make install PIP_FLAGS=` shows all that pip says
+LS := build/label-studio#     the environment of Label Studio, whose pins conflict with Crux's
+VLLM := build/vllm#           the environment of vLLM, a model server for tests and benchmarks
+TORCH := 2.13.0#              pip chooses its build, CPU or CUDA: set PIP_INDEX_URL for another
+KIND := tweets#               texts of the demo: tweets, products or editorials
+LABEL_STUDIO_ML :=#           for test-ml2: a checkout of its public repository, or a requirement
+ML_PINS := semver==3.0.4#     for test-ml2: packages that it needs besides those of $(VENV)
+AUDITOR := pip-audit==2.10.1# asks the package index for advisories
+PYTHON :=#                    3.11, 3.12 or 3.13; the newest that is found when empty
+PIP_FLAGS := --quiet --quiet# `make install PIP_FLAGS=` shows all output of pip
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -23,7 +23,7 @@ VLLM_STAMP := $(VLLM)/.installed
 RESULTS := build/test-results.xml
 RATINGS := build/data/vaderSentiment-3.3.2.tar.gz
 SAY := @echo "--"
-# --no-compile: 20,000 modules to compile of which a tenth is ever imported
+# --no-compile: of 20,000 modules only a tenth is ever imported
 INSTALL := install $(PIP_FLAGS) --disable-pip-version-check --no-input --no-compile
 
 help: ## this list
@@ -55,8 +55,8 @@ test: install $(VLLM_STAMP) ## ruff, mypy and every test; fails if any of them d
 	check $(VENV)/bin/python -m pytest --durations=15 --junitxml=$(RESULTS); \
 	exit $$worst
 
-# Its own packages come first, those of $(VENV) after them. The path is added last, or pip would take
-# what is there for installed.
+# The packages of test-ml2 come first, those of $(VENV) after them. That path is added last: otherwise
+# pip would regard the packages there as installed.
 test-ml2: $(CRUX_STAMP) ## the contract with Label Studio on another label-studio-ml
 	@[ -n "$(LABEL_STUDIO_ML)" ] || { echo "Say which: make test-ml2 LABEL_STUDIO_ML=path" >&2; exit 1; }
 	$(SAY) "installing $(LABEL_STUDIO_ML) in build/ml2"
@@ -73,7 +73,7 @@ lint: $(CRUX_STAMP) ## ruff and mypy only
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
-audit: ## the known vulnerabilities of every pin; fails as well where the index knows of none
+audit: ## the known vulnerabilities of every pin; fails also if the index has no advisories
 	@python=$$(PYTHON="$(PYTHON)" scripts/python.sh); \
 	[ -e build/audit ] || "$$python" -m venv build/audit
 	@build/audit/bin/pip $(INSTALL) $(AUDITOR)
@@ -89,14 +89,14 @@ peers: $(VENV)/.peers ## the libraries of active learning that benchmarks/ compa
 
 vllm: $(VLLM_STAMP) ## a real vLLM, for tests and benchmarks (1 minute, 1.4 GB)
 
-pins: ## write the requirement files anew from pyproject.toml; UPGRADE=1 moves every pin
+pins: ## write the requirement files from pyproject.toml; UPGRADE=1 moves every pin
 	@UPGRADE=$(UPGRADE) PYTHON="$(PYTHON)" scripts/pins.sh $(TORCH)
 
 clean: down ## remove build/ and .venv/, and nothing else
 	rm -rf build .venv
 
-# A stamp is written last, so what was interrupted is begun again from nothing; where the stamp
-# is there but older than the pins, pip only changes what differs.
+# A stamp is written last: without it an environment is made from nothing, and with a stamp that is
+# older than the pins pip changes only what differs.
 $(CRUX_STAMP): $(VENV)/.pinned pyproject.toml
 	@$(VENV)/bin/pip $(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
@@ -125,7 +125,8 @@ $(LS_STAMP): requirements-label-studio.txt
 	$(SAY) "$(LS) is ready"
 	@touch $@
 
-# Its torch is Crux's, by a path that is added last: pip would take what is there for installed.
+# It uses the torch of Crux, by a path that is added last: otherwise pip would regard the packages
+# there as installed.
 $(VLLM_STAMP): requirements-vllm.txt | $(CRUX_STAMP)
 	@python=$$(PYTHON="$(PYTHON)" scripts/python.sh); \
 	[ -e $@ ] || "$$python" -m venv --clear $(VLLM)

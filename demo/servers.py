@@ -1,8 +1,7 @@
 """A real Label Studio, started without a browser, and experts who can log in to it.
 
-The facts behind the switches stand in Label Studio's settings: two of them keep it from talking
-to a backend on this machine, legacy tokens are off until asked for, and when its port is taken
-it moves to the next one without a word.
+By its defaults Label Studio does not call a backend on this machine (two settings), allows no
+legacy tokens, and silently moves to the next port when its own is taken.
 """
 
 import os
@@ -39,7 +38,7 @@ START_SECONDS = 900.0  # the first start makes the tables: a minute, or several 
 
 @dataclass(frozen=True)
 class Admin:
-    """Who a new Label Studio belongs to. token: 40 hex digits."""
+    """The first user of a new Label Studio. token: 40 hex digits."""
 
     email: str
     password: str = field(repr=False)
@@ -56,7 +55,7 @@ class Server:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """An environment in which nothing of the user's own settings reaches a server."""
+    """Return an environment without any of the user's own settings."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.defpath])
     return {"PATH": path, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **more}
 
@@ -74,9 +73,9 @@ def start_label_studio(
 ) -> Server:
     """Start Label Studio on this machine and wait until it answers.
 
-    program: the command label-studio of its environment. template: a folder in which the data of
-    a new server is kept (made when missing), which saves later ones the migrations; it belongs to
-    one admin and one version. settings: more environment variables of Label Studio.
+    program: the command label-studio in its environment. template: a folder that keeps the data of
+    a new server (made when missing), so that later ones need no migrations; it belongs to one
+    admin and one version. settings: more environment variables of Label Studio.
     Raises SettingError if the program is missing or the port taken, CruxError if it does not start.
     """
     if not program.exists():
@@ -98,7 +97,7 @@ def start_label_studio(
         wait_until(process, lambda: _is_up(url), START_SECONDS, say)
         server = Server(url, admin, process)
         _check_owner(server)
-    except BaseException:  # also on Ctrl-C nothing may stay behind
+    except BaseException:  # leave no server behind, not even on Ctrl-C
         stop(pid_file)
         raise
     if fresh and template and not (template / DATABASE).exists():
@@ -107,9 +106,9 @@ def start_label_studio(
 
 
 def create_expert(url: str, admin_token: str, email: str, password: str) -> str:
-    """Make a user through the invite link and return a token; an existing one is logged in.
+    """Make a user through the invite link, or log in an existing one, and return a token.
 
-    The token is a legacy one where the organization allows those, else a personal access token.
+    It is a legacy token where the organization allows those, else a personal access token.
     Raises StudioRefused if the password is not the user's or too short for Label Studio.
     """
     with httpx.Client(
@@ -135,7 +134,7 @@ def _environment(data_dir: Path, url: str, admin: Admin) -> dict[str, str]:
         HOME=str(data_dir),
         LABEL_STUDIO_BASE_DATA_DIR=str(data_dir),
         LABEL_STUDIO_HOST=url,
-        # Through the environment, since every user of the machine can read command lines.
+        # In the environment, since every user of the machine can read command lines.
         LABEL_STUDIO_USERNAME=admin.email,
         LABEL_STUDIO_PASSWORD=admin.password,
         LABEL_STUDIO_USER_TOKEN=admin.token,
@@ -158,7 +157,7 @@ def _is_up(url: str) -> bool:
 
 
 def _check_owner(server: Server) -> None:
-    """Is it ours that answers there? Another one does not know the admin's token."""
+    """Raises StudioError unless our own server answers: no other one knows the admin's token."""
     answer = httpx.get(
         f"{server.url}/api/current-user/whoami",
         headers={"Authorization": f"Token {server.admin.token}"},
@@ -172,10 +171,10 @@ def _check_owner(server: Server) -> None:
 
 
 def _copy_data(source: Path, target: Path) -> None:
-    """Copy a server's data, also while it runs; the database last, as the sign of success."""
+    """Copy the data of a server that may run; the database last, as the sign of success."""
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source / ".env", target / ".env")
-    part = target / f"{DATABASE}.{os.getpid()}"  # two may prepare the same template
+    part = target / f"{DATABASE}.{os.getpid()}"  # two processes may prepare the same template
     with sqlite3.connect(source / DATABASE) as old, sqlite3.connect(part) as new:
         old.backup(new)
     old.close()
@@ -184,7 +183,7 @@ def _copy_data(source: Path, target: Path) -> None:
 
 
 def _sign_in(session: httpx.Client, page: str, email: str, password: str) -> bool:
-    """Send one of Label Studio's two forms; it redirects when it likes what it got."""
+    """Send one of Label Studio's two forms. Return whether it was accepted: then it redirects."""
     session.get(page)
     answer = session.post(
         page,

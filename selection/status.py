@@ -148,7 +148,7 @@ def _forecast(history: Sequence[Record]) -> str:
 
     The larger of two: what the 1 / sqrt(n) law makes of the interval there is, and the plan of
     cost.py less what is audited. While positives are few intervals narrow more slowly than by the
-    law: from 50 texts at a tenth positive it promises .1 at 280, and simulation finds 370.
+    law: from 50 texts at a tenth positive it promises 0.1 at 280, and simulation finds 370.
     """
     if not history:
         return ""

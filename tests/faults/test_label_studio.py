@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from selection.errors import StudioDown
+from selection.record import TrainingState
 from selection.studio.api import Studio
 from tests.faults.conftest import MakeStage
 from tests.faults.proxy import Kind
@@ -61,7 +62,7 @@ def test_whatever_a_call_of_the_worker_meets_is_said_and_healed(
     for kind in FAULTS:
         if kind in DONE and call == IMPORT:
             continue  # what has succeeded is not asked for again: the next test is about that
-        stage.registry.set_training(work.id, "idle")
+        stage.registry.set_training(work.id, TrainingState())
         with stage.proxy.broken(kind, call) as fault:
             look()
             wait_for(lambda: work.state()[0] in ("waiting", "failed"), f"{kind} noticed")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.versions.registry import ADAPTER
+from backend.versions.manifest import ADAPTER
 from selection.errors import VersionError
 from tests.faults.conftest import MakeStage
 from tests.faults.stage import Stage, Work, wait_for

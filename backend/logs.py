@@ -1,10 +1,10 @@
-"""The log: one line a record, with the id of the request that it belongs to.
+"""The log: one line per record, with the id of the request that it belongs to.
 
     2026-11-22T12:00:00.123Z INFO backend.web.app [4f1c…] POST /predict 200 route=/predict ms=41.2
     {"time": "2026-11-22T12:00:00.123Z", "level": "INFO", "logger": "backend.web.app", …}
 
-What a record is about stands in its fields: `log.info("…", extra=fields(project=7))`. A secret of
-ours that somebody else's message holds is struck out.
+A record's fields say what it is about: `log.info("…", extra=fields(project=7))`. Our secrets are
+struck out of every message, also of those that libraries write.
 """
 
 import json
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-SHORTEST = 6  # characters of a secret that is struck out: shorter ones stand in ordinary words
+SHORTEST = 6  # characters of a secret that is struck out; shorter ones are in ordinary words
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)} | {
     ord("\n"): "\\n",
@@ -42,7 +42,7 @@ def make_request_id(given: str | None) -> str:
 
 
 def fields(**values: object) -> dict[str, dict[str, object]]:
-    """What a record is about, for `extra`; what is None is left out."""
+    """Return a record's fields for `extra`, without those that are None."""
     return {"fields": {key: value for key, value in values.items() if value is not None}}
 
 
@@ -101,9 +101,9 @@ FORMS: dict[str, type[Line]] = {"text": Line, "json": JsonLine}
 
 
 def configure(settings: BackendSettings, level: int = logging.INFO) -> None:
-    """Every record of this process goes to standard error, in the form that the settings say.
+    """Write every record of this process to standard error, in the form of the settings.
 
-    To say it twice does it once.
+    A second call replaces the first one's handler.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMS[settings.log](list(secrets(settings))))
@@ -129,7 +129,7 @@ def _ended_by_error(thrown: threading.ExceptHookArgs) -> None:
 
 
 def secrets(settings: BackendSettings) -> Iterator[str]:
-    """All that must not be seen: each secret setting, and the password in an address."""
+    """Yield everything that no log may show: secret settings, and passwords in addresses."""
     for value in dict(settings).values():
         if isinstance(value, SecretStr):
             secret = value.get_secret_value()

@@ -1,4 +1,4 @@
-"""What was bought, what it gave, what is open: the table of `crux status` and the report."""
+"""The state of the loop: what was bought, what it gave, what is open, and whether to stop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class RoundStatus:
     decision: Decision
 
     def as_json(self) -> dict[str, Any]:
-        """The record, with the decision beside it."""
+        """Return the record, with the decision beside it."""
         one = self.decision
         return {
             **self.record.as_json(), "decision": one.rule, "stop": one.stop, "reason": one.reason
@@ -57,7 +57,7 @@ class Status:
 
     @property
     def training_sentence(self) -> str:
-        """What the worker is doing, for people."""
+        """Say what the worker is doing."""
         now = self.training
         if now.state == "failed":
             return f"Training failed: {now.message}{self._next_try}"
@@ -70,7 +70,7 @@ class Status:
 
     @property
     def _next_try(self) -> str:
-        """When the worker tries again, to follow what failed."""
+        """Say when the worker tries again; "" where nothing is planned."""
         now = self.training
         if not now.next_try:
             return ""
@@ -79,7 +79,7 @@ class Status:
         return f" {times}The next try is at {at:%H:%M} UTC; Start Training tries at once."
 
     def as_json(self) -> dict[str, Any]:
-        """The table for programs."""
+        """Return the table for programs."""
         return {
             "project": self.project,
             "current": self.current,
@@ -103,7 +103,7 @@ class Status:
 
 
 def status(settings: Settings, collected: Collected, backend: ProjectState) -> Status:
-    """Put together what Label Studio holds and what the backend measured."""
+    """Combine what Label Studio holds and what the backend measured."""
     history = backend.rounds
     return Status(
         project=backend.project,
@@ -144,11 +144,12 @@ def _open(collected: Collected, records: Sequence[Record]) -> OpenRound | None:
 
 
 def _forecast(history: Sequence[Record]) -> str:
-    """How many more audited texts production kappa takes.
+    """Say how many more audited texts production kappa needs.
 
-    The larger of two: what the 1 / sqrt(n) law makes of the interval there is, and the plan of
-    cost.py less what is audited. While positives are few intervals narrow more slowly than by the
-    law: from 50 texts at a tenth positive it promises 0.1 at 280, and simulation finds 370.
+    That is the larger of two numbers: what the 1 / sqrt(n) law says by the present interval, and
+    the plan of forecast.py less what is audited. While positives are few, intervals narrow more
+    slowly than by the law: from 50 texts with a tenth positive it promises a half-width of 0.1 at
+    280 texts, and simulation finds 370.
     """
     if not history:
         return ""

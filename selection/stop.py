@@ -1,7 +1,7 @@
-"""history of rounds -> stop or go on, by which rule, and why in one sentence.
+"""Measured rounds -> stop or go on, by which rule, and why in one sentence.
 
 The rules compare intervals, not values: at 200 items the 95 % interval of a kappa is about
-0.10 to either side, so that a plateau or a finish seen in the values alone is mostly luck.
+0.10 to either side, so a plateau or parity that shows only in the values is mostly luck.
 """
 
 from collections.abc import Sequence
@@ -33,13 +33,13 @@ def decide(
     budget: int,
     max_rounds: int,
 ) -> Decision:
-    """Whether another round is worth its labels; the first rule that speaks decides.
+    """Decide whether another round is worth its labels; the first rule that applies decides.
 
     policy: even the upper bound of the experts' kappa is below `policy_floor`. parity: the
     lower bound of the gap is above -delta. plateau: the upper bound of the gain over the last
     `patience` rounds is below delta. budget: labels or rounds (entries of `history`) are used
-    up. An estimate that is undefined, or stands on fewer than `minimum_items` items, ends
-    nothing: a handful of items that all agree has a narrow interval around a wrong value.
+    up. An estimate that is undefined or has fewer than `minimum_items` items ends nothing: a
+    handful of items that all agree has a narrow interval around a wrong value.
     """
     spent = _spent(labels_bought, budget, len(history), max_rounds)
     if not history:

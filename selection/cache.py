@@ -8,7 +8,6 @@ import hashlib
 import os
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 
 from selection.errors import CruxError
 from selection.types import Bools, Floats
+from selection.whole_file import whole_file
 
 
 def key(text: str) -> bytes:
@@ -74,15 +74,10 @@ class Cache:
                 ),
             }
         )
-        name = uuid.uuid4().hex
-        unfinished = self.folder / f".{name}.tmp"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table, unfinished)
-            os.replace(unfinished, self.folder / f"part-{name}.parquet")
+            with whole_file(self.folder / f"part-{uuid.uuid4().hex}.parquet") as file:
+                pq.write_table(table, file)
         except OSError as error:
-            with suppress(OSError):  # the folder itself may be what is wrong
-                unfinished.unlink(missing_ok=True)
             raise CruxError(
                 f"Cannot write to {self.folder}: {error.strerror or error}. Free some space (or "
                 f"choose another folder with the setting home) and run the command again; "

@@ -1,9 +1,7 @@
 """The order of a round: what will be pushed, kept in a file so that a cut-off push can go on."""
 
 import json
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -16,6 +14,7 @@ from selection.collect import Collected
 from selection.config import Settings
 from selection.errors import RoundError
 from selection.types import Audit, Choice, Pool
+from selection.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,10 @@ class Order:
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all. Raises RoundError on a full disk."""
-        unfinished = path.with_suffix(".tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(json.dumps(asdict(self)), encoding="utf-8")
-            os.replace(unfinished, path)
+            with whole_file(path) as file:
+                file.write_text(json.dumps(asdict(self)), encoding="utf-8")
         except OSError as error:
-            with suppress(OSError):  # the folder itself may be what is wrong
-                unfinished.unlink(missing_ok=True)
             raise RoundError(
                 f"Cannot write the round to {path}: {error.strerror or error}. Free some space "
                 f"and run crux round again; nothing was pushed."

@@ -5,16 +5,15 @@ import json
 import os
 import re
 import shutil
-import uuid
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from selection.errors import StorageError
 from selection.record import Version
+from selection.whole_file import whole_file
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ADAPTER = "adapter_model.safetensors"
@@ -106,17 +105,12 @@ def write_json(path: Path, body: Any) -> None:
     A lone surrogate, which JSON can hold, is escaped, so that it is read back as it was.
     """
     text = json.dumps(body, ensure_ascii=False, indent=1)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
+        with whole_file(path) as unfinished, unfinished.open("wb") as file:
             file.write(text.encode("utf-8", "backslashreplace"))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(unfinished, path)
     except OSError as error:
-        with suppress(OSError):  # the folder itself may be what is wrong
-            unfinished.unlink(missing_ok=True)
         raise StorageError(
             f"Cannot write {path}: {error.strerror or error}. Free some space; the worker tries "
             f"again by itself and nothing that was there is lost."

@@ -3,8 +3,6 @@
 The page needs no script, so it forbids all of them, and no text can ever run as one.
 """
 
-import os
-import uuid
 from pathlib import Path
 
 from selection.collect import Collected
@@ -16,6 +14,7 @@ from selection.report.labels import bought, label_shares
 from selection.report.pairs import newest_round
 from selection.report.tables import footnotes, rows
 from selection.status import Status
+from selection.whole_file import whole_file
 
 
 def render(
@@ -67,14 +66,10 @@ def problems(status: Status) -> list[str]:
 
 def save(html: str, path: Path) -> None:
     """Write the file whole or not at all. Raises CruxError, for example on a full disk."""
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(html, encoding="utf-8")
-        os.replace(unfinished, path)
+        with whole_file(path) as file:
+            file.write_text(html, encoding="utf-8")
     except OSError as error:
-        if path.parent.is_dir():
-            unfinished.unlink(missing_ok=True)
         raise CruxError(
             f"Cannot write the report to {path}: {error.strerror or error}. Free some space or "
             "give another path, and run crux report again; an older report there is as it was."

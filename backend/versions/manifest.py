@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,21 @@ def digest_of(file: Path) -> str:
     """Return the SHA-256 of a file. Raises OSError."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def is_whole(
+    folder: Path,
+    manifest: Manifest,
+    has_digest: Callable[[Path, str], bool] = lambda file, digest: digest_of(file) == digest,
+) -> bool:
+    """Return whether a folder holds every file of its manifest, unchanged. Raises OSError.
+
+    has_digest: whether a file has that SHA-256.
+    """
+    files = manifest.files
+    return manifest.kind == "prompted" or (
+        ADAPTER in files and all(has_digest(folder / name, files[name]) for name in files)
+    )
 
 
 def write_json(path: Path, body: Any) -> None:

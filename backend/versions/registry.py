@@ -30,6 +30,7 @@ from backend.versions.manifest import (
     NAME,
     Manifest,
     digest_of,
+    is_whole,
     move_whole,
     open_up,
     read_manifest,
@@ -130,17 +131,14 @@ class Registry:
         if manifest.kind == "prompted":
             return None
         folder = self.path(project, manifest.version)
-        files = manifest.files
-        if ADAPTER not in files or not all(
-            self._is_intact(folder / name, digest) for name, digest in files.items()
-        ):
+        if not is_whole(folder, manifest, self._has_digest):
             raise VersionError(
                 f"The adapter of version {manifest.version!r} is missing or damaged. Promote "
                 f"another version with crux models, or delete {folder} and press Start Training."
             )
         return folder
 
-    def _is_intact(self, file: Path, digest: str) -> bool:
+    def _has_digest(self, file: Path, digest: str) -> bool:
         """Return whether the file has this digest.
 
         The file is read again only when it has changed, because every request asks.

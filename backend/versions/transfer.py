@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from backend.versions.manifest import ADAPTER, digest_of, move_whole, read_manifest
+from backend.versions.manifest import is_whole, move_whole, read_manifest
 from selection.errors import StorageError, VersionError
 
 PIECE = 16 * 1024 * 1024  # bytes; Redis takes 512 MB, but a piece must arrive within its time
@@ -81,11 +81,7 @@ def receive(redis: Any, key: str, final: Path) -> bool:
 def _check(folder: Path, version: str) -> None:
     try:
         manifest = read_manifest((folder / "manifest.json").read_bytes())
-        whole = manifest.version == version and (
-            manifest.kind == "prompted"
-            or (ADAPTER in manifest.files
-                and all(digest_of(folder / n) == d for n, d in manifest.files.items()))
-        )
+        whole = manifest.version == version and is_whole(folder, manifest)
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:

@@ -198,9 +198,9 @@ def make_scorer(
     """
     # Neither engine is imported before it is needed: /health is answered before torch is there.
     if settings.llm_url:
-        from backend.engine.remote.engine import connect
+        from backend.engine.remote.engine import make_remote
 
-        return Scorer(connect(settings, observe), answers, hit)
+        return Scorer(make_remote(settings, observe), answers, hit)
     from backend.engine.local import make_local
 
     return Scorer(make_local(settings, observe), answers, hit)

@@ -84,7 +84,7 @@ def require_token(settings: Settings) -> None:
         )
 
 
-def project_number(settings: Settings) -> int:
+def chosen_project(settings: Settings) -> int:
     """Return the project's number. Raises SettingError if none is set."""
     if not settings.project:
         raise SettingError("No project is set. Give its number: --project N or CRUX_PROJECT.")

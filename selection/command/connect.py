@@ -41,7 +41,7 @@ def connect(
 
 def remove_webhook(settings: Settings, studio: Studio, number: int) -> str:
     """Delete the project's webhook of this number. Raises StudioError if there is none."""
-    known = {hook.id: hook.url for hook in studio.webhooks(checks.project_number(settings))}
+    known = {hook.id: hook.url for hook in studio.webhooks(checks.chosen_project(settings))}
     if number not in known:
         numbers = ", ".join(map(str, sorted(known))) or "none at all"
         raise StudioError(
@@ -57,7 +57,7 @@ def _studio(settings: Settings, studio: Studio) -> str:
 
 
 def _project(settings: Settings, studio: Studio, found: dict[str, Project]) -> str:
-    found["project"] = studio.project(checks.project_number(settings))
+    found["project"] = studio.project(checks.chosen_project(settings))
     return checks.label_config(found["project"])
 
 

@@ -94,7 +94,7 @@ class Doctor:
 
     @cached_property
     def _project(self) -> Project:
-        return self._studio.project(checks.project_number(self.settings))
+        return self._studio.project(checks.chosen_project(self.settings))
 
     @cached_property
     def _connected(self) -> Sequence[MlBackend]:

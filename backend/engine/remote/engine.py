@@ -242,7 +242,7 @@ class _Question:
     answers: tuple[str, ...]
 
 
-def connect(settings: BackendSettings, observe: Observe | None = None) -> Remote:
+def make_remote(settings: BackendSettings, observe: Observe | None = None) -> Remote:
     """Return the engine of CRUX_LLM_URL; the server is asked at the first text.
 
     Raises SettingError for an address or key that cannot be used, ModelError if CRUX_LLM cannot

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from backend.config import BackendSettings
-from backend.engine.remote.engine import connect
+from backend.engine.remote.engine import make_remote
 from backend.engine.remote.http import LlmServer
 from backend.engine.served import Served
 from demo.run import LABELS
@@ -80,7 +80,7 @@ def test_the_settings_name_server_and_key(
     settings = BackendSettings(
         llm=tiny, llm_url=f"{vllm.url}/v1", llm_key=SecretStr(KEY), home=tmp_path
     )
-    engine = connect(settings, observe=lambda texts, tokens, seconds: seen.append((texts, tokens)))
+    engine = make_remote(settings, observe=lambda texts, tokens, seconds: seen.append((texts, tokens)))
     logits(engine, SERVED, ["bad", "so bad"])
     engine.close()
     prompts = vllm.asked("/v1/completions")[0]["prompt"]

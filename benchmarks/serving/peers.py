@@ -95,7 +95,7 @@ def servers(folder: Path, model: str, home: Path) -> Iterator[dict[str, Remote]]
             server.start()
             running.callback(server.stop)
         yield {
-            name: connect(BackendSettings(home=home, llm=OFFLINE, llm_url=server.url))
+            name: make_remote(BackendSettings(home=home, llm=OFFLINE, llm_url=server.url))
             for name, server in found.items()
         }
 

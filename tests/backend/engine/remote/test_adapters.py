@@ -80,7 +80,7 @@ def test_the_settings_name_server_and_key(
     settings = BackendSettings(
         llm=tiny, llm_url=f"{vllm.url}/v1", llm_key=SecretStr(KEY), home=tmp_path
     )
-    engine = make_remote(settings, observe=lambda texts, tokens, seconds: seen.append((texts, tokens)))
+    engine = make_remote(settings, lambda texts, tokens, seconds: seen.append((texts, tokens)))
     logits(engine, SERVED, ["bad", "so bad"])
     engine.close()
     prompts = vllm.asked("/v1/completions")[0]["prompt"]

@@ -36,7 +36,7 @@ def test_two_rounds_are_trained_here_and_read_by_vllm(stage: Stage, vllm: VllmSe
         work.start_training()
         record = work.check(round)
         assert record.promoted
-        assert f"{work.id}-{record['version']}" in loaded(vllm)
+        assert f"{work.id}-{record.version}" in loaded(vllm)
     assert stage.state.token not in vllm.log.read_text()
     stage.check_logs()
 

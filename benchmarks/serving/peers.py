@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from backend.config import BackendSettings
 from backend.engine.llm import Llm
 from backend.engine.offline import OFFLINE
-from backend.engine.remote.engine import Remote, connect
+from backend.engine.remote.engine import Remote, make_remote
 from backend.engine.served import Served
 from benchmarks.serving.llama_server import LlamaServer, write_float32
 from benchmarks.serving.model_server import ModelServer

@@ -321,8 +321,8 @@ def test_an_adapter_is_read_for_its_digest_once_and_again_when_its_file_changes(
     it: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    digest = registry._digest
-    monkeypatch.setattr(registry, "_digest", lambda file: (read.append(file), digest(file))[1])
+    digest = registry.digest_of
+    monkeypatch.setattr(registry, "digest_of", lambda file: (read.append(file), digest(file))[1])
     version = it.train("round0-a")
     read.clear()
     for _ in range(5):

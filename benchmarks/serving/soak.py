@@ -25,7 +25,9 @@ import typer
 from backend.engine.scorer import ANSWERS
 from benchmarks.serving.soak_growth import Growth, Sample, growths, picture, sample
 from demo.servers import Server
-from tests.faults.stage import Stage, Work, wait_for
+from tests.faults.stage import Stage
+from tests.faults.waiting import wait_for
+from tests.faults.work import Work
 
 BULK = 200  # texts of one request for a pool
 PAUSE = {

@@ -12,7 +12,9 @@ import pytest
 from demo.servers import Server, create_expert
 from tests.backend.engine.tiny_model import tiny_model
 from tests.faults.forkserver import Nursery
-from tests.faults.stage import Stage, Work, wait_for
+from tests.faults.stage import Stage
+from tests.faults.waiting import wait_for
+from tests.faults.work import Work
 
 MakeStage = Callable[..., Stage]
 

@@ -3,7 +3,9 @@
 import pytest
 
 from tests.faults.conftest import MakeStage
-from tests.faults.stage import BLIND, TRAIN, Stage, wait_for
+from tests.faults.stage import Stage
+from tests.faults.waiting import wait_for
+from tests.faults.work import BLIND, TRAIN
 
 TRAINING = r'training\.json\n.*"training"'
 

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from tests.faults.conftest import MakeStage
-from tests.faults.stage import SECRET, Stage, wait_for
+from tests.faults.stage import SECRET, Stage
+from tests.faults.waiting import wait_for
 from tests.faults.webhook_load import events, said, storm
 
 

@@ -18,7 +18,9 @@ import pytest
 from demo.servers import running
 from tests.faults.conftest import MakeStage
 from tests.faults.proxy import Kind
-from tests.faults.stage import Stage, Work, wait_for
+from tests.faults.stage import Stage
+from tests.faults.waiting import wait_for
+from tests.faults.work import Work
 
 Held = Callable[[], Any]
 

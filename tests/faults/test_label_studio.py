@@ -13,7 +13,9 @@ from selection.record import TrainingState
 from selection.studio.api import Studio
 from tests.faults.conftest import MakeStage
 from tests.faults.proxy import Kind
-from tests.faults.stage import Stage, Work, wait_for
+from tests.faults.stage import Stage
+from tests.faults.waiting import wait_for
+from tests.faults.work import Work
 
 TASKS, TABS = "GET /api/tasks/", "GET /api/dm/views/"
 IMPORT = "POST /api/projects/{}/import/predictions"

@@ -12,7 +12,8 @@ from selection.push import push, tab_title
 from selection.studio.api import Studio
 from tests.faults.conftest import MakeStage
 from tests.faults.proxy import Kind
-from tests.faults.stage import Stage, Work
+from tests.faults.stage import Stage
+from tests.faults.work import Work
 
 WRITTEN = [kind for kind in get_args(Kind) if kind != "slow"]
 READ: list[Kind] = ["500", "cut short"]  # one call reads like another: see test_label_studio.py

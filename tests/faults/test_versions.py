@@ -12,7 +12,9 @@ import pytest
 from backend.versions.manifest import ADAPTER
 from selection.errors import VersionError
 from tests.faults.conftest import MakeStage
-from tests.faults.stage import Stage, Work, wait_for
+from tests.faults.stage import Stage
+from tests.faults.waiting import wait_for
+from tests.faults.work import Work
 
 KIB = 1024
 BROKEN = '{"versi'

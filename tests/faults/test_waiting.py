@@ -2,7 +2,7 @@
 
 from tests.faults.conftest import Begun
 from tests.faults.proxy import name
-from tests.faults.stage import wait_for
+from tests.faults.waiting import wait_for
 
 LOOK = "The worker looks again within a minute."
 

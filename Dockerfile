@@ -3,16 +3,16 @@
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS packages
-# Where packages come from, if not from where pip looks by itself. TORCH_INDEX is asked for torch
-# alone and besides: builds for the CPU only are kept in an index of their own, and are 3 GB smaller
-# than the one for NVIDIA GPUs, which runs on a CPU as well and is what pip finds without.
+# Indexes to install from, if not pip's default. TORCH_INDEX is an additional one for torch alone:
+# builds for the CPU are in an index of their own, and 3 GB smaller than the default build, which is
+# made for NVIDIA GPUs and runs on CPUs too.
 ARG TORCH=2.13.0
 ARG TORCH_INDEX
 ARG PIP_INDEX_URL
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_COMPILE=1 PATH=/opt/crux/bin:$PATH
 RUN python -m venv /opt/crux
 WORKDIR /app
-# From what changes seldom to what changes often, so that a change of the code installs nothing.
+# What changes seldom comes first, so that a change of the code installs no package again.
 COPY requirements.txt ./
 RUN PIP_EXTRA_INDEX_URL=${TORCH_INDEX} pip install torch==${TORCH} -c requirements.txt
 RUN pip install --no-deps -r requirements.txt
@@ -21,15 +21,15 @@ FROM packages AS code
 COPY pyproject.toml README.md LICENSE ./
 COPY selection selection
 COPY backend backend
-# In a folder of its own: else a change of the code would be a change of the layer of packages.
+# In a folder of its own: otherwise a change of the code would change the layer of packages.
 RUN pip install --no-deps --no-build-isolation . --target /opt/code
 
 FROM python:${PYTHON}-slim
-# Versions, caches, the queue, and models fetched from a hub: all that must outlive a container.
+# Versions, caches, the queue, and models from a hub: everything that must outlive a container.
 RUN useradd --no-create-home --uid 10001 crux && mkdir /data && chown crux:crux /data
 COPY --from=packages /opt/crux /opt/crux
 COPY --from=code /opt/code /opt/code
-# PYTHONPYCACHEPREFIX: compiled once a volume, since the rest may be read-only.
+# PYTHONPYCACHEPREFIX: compile once per volume, since the rest may be read-only.
 # MALLOC_ARENA_MAX: otherwise every thread of the server keeps its own freed memory (2.0 GB, not 1.6).
 # The other three of glibc's (32, 256 and 64 MiB) keep freed memory in the process: otherwise each
 # batch gets it back from the system page by page.

@@ -20,12 +20,12 @@ VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
 def stages() -> list[str]:
-    """The Dockerfile's stages, the last is the image."""
+    """Return the stages of the Dockerfile; the last one is the image."""
     return re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE)[1:]
 
 
 def variables() -> dict[str, tuple[str, str]]:
-    """Name -> ('-' with its default, or '?' with what is asked for)."""
+    """Return name -> ('-', its default) or ('?', the message of what is missing)."""
     found: dict[str, tuple[str, str]] = {}
     for name in ("compose.yaml", "compose.cuda.yaml"):
         for line in read(name).splitlines():
@@ -68,7 +68,7 @@ def test_the_image_gets_every_file_that_it_copies_and_no_other() -> None:
     assert [name for name in sources if not (ROOT / name).exists()] == []
 
 
-def test_a_change_of_the_code_installs_no_package_anew() -> None:
+def test_a_change_of_the_code_installs_no_package_again() -> None:
     packages, code, image = stages()
     assert "selection" not in packages + image.replace("backend.server", "")
     assert packages.index("torch==") < packages.index("-r requirements.txt")
@@ -79,12 +79,12 @@ def test_a_change_of_the_code_installs_no_package_anew() -> None:
     assert "FROM packages AS code" in code
 
 
-def test_nothing_that_builds_or_installs_is_in_the_image() -> None:
+def test_no_tool_that_builds_or_installs_is_in_the_image() -> None:
     assert re.findall(r"\b(apt-get|apt|gcc|build-essential)\b", DOCKERFILE) == []
     assert "pip" not in stages()[-1]
 
 
-def test_the_image_is_not_run_by_root_and_says_whether_it_is_well() -> None:
+def test_the_image_does_not_run_as_root_and_has_a_health_check() -> None:
     image = stages()[-1]
     assert re.findall(r"^USER (\S+)$", image, re.MULTILINE) == ["10001:10001"]
     assert "--uid 10001 " in image
@@ -140,13 +140,13 @@ def test_backend_and_worker_are_one_image_on_one_folder_and_one_queue() -> None:
     assert "command" not in backend  # it is the image's own
 
 
-def test_compose_sets_only_settings_that_somebody_reads() -> None:
+def test_compose_sets_only_settings_that_exist() -> None:
     fields = {*BackendSettings.model_fields, *Settings.model_fields}
     known = {f"CRUX_{name.upper()}" for name in fields}
     assert set(SERVICES["backend"]["environment"]) - known == set()
 
 
-def test_secrets_come_from_the_environment_and_are_asked_for_when_there_are_none() -> None:
+def test_secrets_come_from_the_environment_and_have_no_default() -> None:
     seen = set()
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
@@ -157,7 +157,7 @@ def test_secrets_come_from_the_environment_and_are_asked_for_when_there_are_none
     assert seen == {name for name, (kind, _) in variables().items() if kind == "?"}
 
 
-def test_every_variable_stands_in_the_example_with_its_default_and_no_other_does() -> None:
+def test_the_example_has_every_variable_with_its_default_and_no_other() -> None:
     example = dict(re.findall(r"^(#?[A-Z_]+)=(.*)$", read(".env.example"), re.MULTILINE))
     assert example == {
         name if kind == "?" else f"#{name}": "" if kind == "?" else default
@@ -171,7 +171,7 @@ def test_every_variable_is_explained_in_the_documentation() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_well_or_says_why_nobody_can_tell(name: str) -> None:
+def test_every_service_has_a_health_check_or_a_reason_for_none(name: str) -> None:
     service = SERVICES[name]
     own = service.get("healthcheck")
     if own is None:
@@ -184,7 +184,7 @@ def test_every_service_is_well_or_says_why_nobody_can_tell(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_no_service_is_run_by_root_or_may_become_root(name: str) -> None:
+def test_no_service_runs_as_root_or_can_become_root(name: str) -> None:
     service = SERVICES[name]
     number, group = service["user"].split(":")
     assert int(number) > 0
@@ -196,7 +196,7 @@ def test_no_service_is_run_by_root_or_may_become_root(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_writes_to_volumes_and_memory_alone_or_says_why_not(name: str) -> None:
+def test_a_service_writes_only_to_volumes_and_memory_or_has_a_reason(name: str) -> None:
     if not SERVICES[name]["read_only"]:
         assert name == "label-studio"
         assert re.search(r"read_only: false # \w+", read("compose.yaml"))
@@ -204,7 +204,7 @@ def test_a_service_writes_to_volumes_and_memory_alone_or_says_why_not(name: str)
         assert volume.split(":")[0] in COMPOSE["volumes"]
 
 
-def test_who_needs_another_waits_until_that_one_is_well() -> None:
+def test_a_service_waits_until_those_that_it_needs_are_healthy() -> None:
     needs = {
         name: sorted(service.get("depends_on", {})) for name, service in SERVICES.items()
     }
@@ -218,7 +218,7 @@ def test_who_needs_another_waits_until_that_one_is_well() -> None:
             assert not SERVICES[other].get("healthcheck", {}).get("disable")
 
 
-def test_database_and_queue_are_reached_by_those_who_need_them_and_from_nowhere_else() -> None:
+def test_only_those_who_need_database_and_queue_can_reach_them() -> None:
     networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
     assert {name for name, own in networks.items() if "database" in own} == {
         "label-studio", "postgres",

@@ -29,7 +29,7 @@ DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
-# Declared although nothing here imports them.
+# Declared although nothing in this repository imports them.
 NOT_IMPORTED = {
     "gguf": "transformers reads GGUF files with it",
     "import-linter": "a command",
@@ -47,7 +47,7 @@ def read(name: str) -> str:
 
 
 def pins(name: str) -> dict[str, str]:
-    """Distribution -> version, of every line of a requirement file."""
+    """Return distribution -> version of every line of a requirement file."""
     found = {}
     for line in read(name).splitlines():
         if line.startswith("#"):
@@ -62,7 +62,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def declared(*extras: str) -> dict[str, Requirement]:
-    """The direct dependencies, with those of the extras."""
+    """Return the direct dependencies and those of the extras."""
     project = PYPROJECT["project"]
     lines = [*project["dependencies"]]
     for extra in extras:
@@ -71,7 +71,7 @@ def declared(*extras: str) -> dict[str, Requirement]:
 
 
 def imported(*folders: str) -> set[str]:
-    """The distributions that the files of these folders import."""
+    """Return the distributions that the files of these folders import."""
     names = set()
     for file in (file for folder in folders for file in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -220,7 +220,7 @@ APACHE_2 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"  #
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built in a copy of the tree: setuptools leaves folders in what it builds."""
+    """The wheel, built in a copy of the tree, because setuptools leaves folders in it."""
     source = tmp_path_factory.mktemp("source")
     for file in tracked_files():
         name = file.relative_to(ROOT)

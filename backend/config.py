@@ -53,8 +53,8 @@ class BackendSettings(BaseSettings):
     threads: int = Field(default=0, ge=0, description="CPU threads of the model, 0 for all cores")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto",
-        description="numbers in which texts are read; auto: bfloat16 on GPUs that have it, else "
-        "float32",
+        description="numbers in which the model reads and is trained; auto: bfloat16 on GPUs that "
+        "have it, else float32",
     )
     max_tokens: int = Field(default=256, ge=8, description="tokens of a text that the LLM reads")
     llm_url: str = Field(

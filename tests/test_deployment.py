@@ -8,6 +8,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from backend.config import BackendSettings
+from demo.services import ALLOCATOR
 from selection.config import Settings
 from tests.test_packaging import PEER_PINS, STUDIO_PINS, makefile_variable, pins, read
 
@@ -243,3 +244,8 @@ def test_the_variant_for_gpus_changes_image_and_devices_and_nothing_else() -> No
         assert service.keys() == {"image", "build", "deploy"}
     for name in SERVICES["backend"]["build"]["args"]:
         assert re.search(rf"^ARG {name}$", DOCKERFILE, re.MULTILINE)
+
+
+def test_the_image_and_the_demo_set_the_allocator_alike() -> None:
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert dict(re.findall(r"\b(MALLOC_\w+)=(\d+)", image)) == ALLOCATOR

@@ -1,4 +1,4 @@
-"""pair -> the side of the split on which both of its items are, for ever.
+"""Pair -> its side, evaluation or training: both of its items, for ever.
 
 The side depends on the pair's name alone. So the two items of a pair are never separated,
 evaluation tasks are known (and answered blind) before anyone has labelled them, and neither more

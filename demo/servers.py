@@ -112,12 +112,12 @@ def create_expert(url: str, admin_token: str, email: str, password: str) -> str:
     Raises StudioRefused if the password is not the user's or too short for Label Studio.
     """
     with httpx.Client(
-        base_url=url, timeout=30.0, headers={"Authorization": f"Token {admin_token}"}
+        base_url=url, timeout=120.0, headers={"Authorization": f"Token {admin_token}"}
     ) as admin:
         invited = admin.get("/api/invite")
     if invited.status_code != httpx.codes.OK:
         raise StudioRefused(f"Label Studio at {url} lets this token invite nobody.")
-    with httpx.Client(base_url=url, timeout=30.0, headers={"Referer": url}) as session:
+    with httpx.Client(base_url=url, timeout=120.0, headers={"Referer": url}) as session:
         if not (
             _sign_in(session, invited.json()["invite_url"], email, password)
             or _sign_in(session, "/user/login/", email, password)
@@ -161,7 +161,7 @@ def _check_owner(server: Server) -> None:
     answer = httpx.get(
         f"{server.url}/api/current-user/whoami",
         headers={"Authorization": f"Token {server.admin.token}"},
-        timeout=30.0,
+        timeout=120.0,
     )
     if answer.status_code != httpx.codes.OK or answer.json().get("email") != server.admin.email:
         raise StudioError(

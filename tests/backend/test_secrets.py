@@ -223,7 +223,7 @@ def test_a_worker_and_the_command_crux_say_nothing_secret_when_nothing_answers(
     argv = [sys.executable, "-m", "backend.worker"]
     worker = start_process("worker", argv, environment, log, pid_file)
     try:
-        wait_until(worker, lambda: "project 7" in log.read_text(), 120)
+        wait_until(worker, lambda: "project 7" in log.read_text(), 300)
     finally:
         stop(pid_file)
     said = log.read_text()
@@ -231,7 +231,7 @@ def test_a_worker_and_the_command_crux_say_nothing_secret_when_nothing_answers(
         crux = str(Path(sys.executable).parent / "crux")
         ended = subprocess.run(
             [crux, *command], env=environment, cwd=tmp_path, text=True, capture_output=True,
-            timeout=120,
+            timeout=300,
         )  # fmt: skip
         assert ended.returncode != 0
         said += ended.stdout + ended.stderr

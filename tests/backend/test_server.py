@@ -63,7 +63,7 @@ def test_every_line_of_the_log_is_json_with_gunicorns_own_among_them(served: Ser
 def test_without_a_setting_that_can_be_used_gunicorn_says_so_in_a_sentence(tmp_path: Path) -> None:
     ended = subprocess.run(
         command(1), env=environment(tmp_path, HTTP_THREADS="many"), cwd=ROOT, text=True,
-        capture_output=True, timeout=120,
+        capture_output=True, timeout=300,
     )  # fmt: skip
     assert ended.returncode == 1
     assert "Setting 'http_threads' (CRUX_HTTP_THREADS) is 'many'" in ended.stderr
@@ -84,7 +84,7 @@ def test_an_app_that_cannot_be_made_is_one_sentence_and_gunicorns_end(
     real = command(free_port())[:-1]  # gunicorn loads what the configuration names
     ended = subprocess.run(
         real, env=environment(tmp_path, **setting), cwd=ROOT, text=True, capture_output=True,
-        timeout=120,
+        timeout=300,
     )  # fmt: skip
     assert ended.returncode == 4
     assert ended.stderr.count(says) == 1
@@ -95,7 +95,7 @@ def test_an_app_that_cannot_be_made_is_one_sentence_and_gunicorns_end(
 def test_a_worker_without_a_token_ends_with_one_sentence(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "backend.worker"], env=environment(tmp_path, STUDIO_TOKEN=""),
-        cwd=ROOT, text=True, capture_output=True, timeout=120,
+        cwd=ROOT, text=True, capture_output=True, timeout=300,
     )  # fmt: skip
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()

@@ -65,7 +65,7 @@ class Live:
         self.app = create_app(process=self.process)
         self.server = make_server("127.0.0.1", 0, self.app, threaded=True)
         self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{self.server.server_port}", timeout=30.0,
+            base_url=f"http://127.0.0.1:{self.server.server_port}", timeout=120.0,
             headers={SECRET_HEADER: SECRET},
         )  # fmt: skip
 
@@ -293,4 +293,4 @@ def test_their_webhook_makes_the_worker_look(
     assert answer.status_code == 201, answer.text
     if PER_REQUEST:
         assert answer.json == {"status": "ok", "result": {"queued": True}}
-    until(lambda: live.process.jobs.flags.has(7, "train"), 60)
+    until(lambda: live.process.jobs.flags.has(7, "train"))

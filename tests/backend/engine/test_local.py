@@ -51,7 +51,7 @@ class Held:
 
         def slow(base: Llm, *asked: object) -> object:
             self.reading.set()
-            assert self.go.wait(30)
+            assert self.go.wait(120)
             return answer(base, *asked)  # type: ignore[arg-type]
 
         monkeypatch.setattr(Llm, "answer", slow)
@@ -80,12 +80,12 @@ def test_what_many_ask_while_the_model_is_busy_is_read_in_one_batch(
 ) -> None:
     held = Held(model, monkeypatch)
     first = in_threads(lambda: ask(held.engine, ["first"]))
-    assert held.reading.wait(30)
+    assert held.reading.wait(120)
     others = in_threads(*(lambda n=n: ask(held.engine, [f"text {n}"]) for n in range(8)))
     until_waiting(held.engine, 8)
     held.go.set()
     for thread in [*first, *others]:
-        thread.join(30)
+        thread.join(120)
     assert [texts for texts, _ in held.batches] == [1, 8]
 
 
@@ -95,7 +95,7 @@ def test_no_batch_holds_texts_of_two_versions(
     held = Held(model, monkeypatch)
     other = Served("other", "Is it kind?", ("harsh", "fine"), None)
     first = in_threads(lambda: ask(held.engine, ["first"]))
-    assert held.reading.wait(30)
+    assert held.reading.wait(120)
     got: dict[int, Doubles] = {}
 
     def work(n: int) -> None:
@@ -105,7 +105,7 @@ def test_no_batch_holds_texts_of_two_versions(
     until_waiting(held.engine, 12)
     held.go.set()
     for thread in [*first, *others]:
-        thread.join(30)
+        thread.join(120)
     assert sorted(texts for texts, _ in held.batches) == [1, 6, 6]
     apart = [ask(Local(model, threads=1, device="cpu"), ["a good one"], s) for s in (SERVED, other)]
     for n, rows in got.items():
@@ -123,12 +123,12 @@ def test_who_asks_for_little_is_served_before_the_rest_of_a_bulk(
         order.append(name)
 
     bulk = in_threads(lambda: work("bulk", [f"a longer text, number {n}" for n in range(200)]))
-    assert held.reading.wait(30)
+    assert held.reading.wait(120)
     small = in_threads(lambda: work("small", ["small"]))
     until_waiting(held.engine, 180)
     held.go.set()
     for thread in [*bulk, *small]:
-        thread.join(60)
+        thread.join(120)
     assert order == ["small", "bulk"]
 
 
@@ -166,12 +166,12 @@ def test_those_who_ask_one_text_after_another_stay_one_batch(
             ask(held.engine, [f"{name} {number}"])
 
     first = in_threads(partial(annotator, "a"))
-    assert held.reading.wait(30)
+    assert held.reading.wait(120)
     others = in_threads(*(partial(annotator, name) for name in "bcde"))
     until_waiting(held.engine, 4)
     held.go.set()
     for thread in [*first, *others]:
-        thread.join(30)
+        thread.join(120)
     # the first is read alone, then waited for, and is one text before the others at the end
     assert [texts for texts, _ in held.batches] == [1, 5, 5, 4]
 
@@ -187,7 +187,7 @@ def test_the_model_reads_at_the_same_priority_however_often_its_thread_has_died(
     def fail(*asked: object) -> object:
         priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
         held.reading.set()
-        assert held.go.wait(30)
+        assert held.go.wait(120)
         return 1 / 0
 
     def question(version: str) -> None:
@@ -196,12 +196,12 @@ def test_the_model_reads_at_the_same_priority_however_often_its_thread_has_died(
 
     monkeypatch.setattr(Llm, "answer", fail)
     first = in_threads(partial(question, "first"))
-    assert held.reading.wait(30)
+    assert held.reading.wait(120)
     others = in_threads(partial(question, "second"), partial(question, "third"))
     until_waiting(held.engine, 2)
     held.go.set()  # each thread that dies starts the next one, which inherits its priority
     for thread in [*first, *others]:
-        thread.join(30)
+        thread.join(120)
     own = os.getpriority(os.PRIO_PROCESS, os.getpid())
     assert priorities == [min(19, own + local.NICE)] * 3
 
@@ -216,7 +216,7 @@ def test_what_is_asked_during_a_training_waits_and_is_answered_afterwards(model:
 
     def run(base: Llm, adapters: Adapters) -> str:
         trains.set()
-        assert go.wait(30)
+        assert go.wait(120)
         order.append("trained")
         return "what it returns"
 
@@ -225,14 +225,14 @@ def test_what_is_asked_during_a_training_waits_and_is_answered_afterwards(model:
 
     returned: list[str] = []
     training = in_threads(lambda: returned.append(engine.train(run)))
-    assert trains.wait(30)
+    assert trains.wait(120)
     asking = in_threads(question)
     until_waiting(engine, 2)
     asking[0].join(0.2)
     assert asking[0].is_alive()
     go.set()
     for thread in (*training, *asking):
-        thread.join(30)
+        thread.join(120)
     assert order == ["trained", right.tolist()]
     assert returned == ["what it returns"]
 

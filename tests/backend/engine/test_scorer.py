@@ -226,7 +226,7 @@ class Counting:
             return
         self.read += texts
         self.asked.set()
-        assert self.go.wait(30)
+        assert self.go.wait(120)
         if self.fails:
             self.fails -= 1
             raise ModelError("no")
@@ -243,12 +243,12 @@ def test_a_text_on_its_way_for_another_thread_is_not_read_twice() -> None:
         for t in (["a", "b"], ["b", "c"], ["b", "b", "a"])
     ]
     threads[0].start()
-    assert engine.asked.wait(30)
+    assert engine.asked.wait(120)
     for thread in threads[1:]:
         thread.start()
     engine.go.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert sorted(engine.read) == ["a", "b", "c"]
     assert sorted(row.shape for row in rows) == [(2, 2), (2, 2), (3, 2)]
 
@@ -267,13 +267,13 @@ def test_what_another_thread_failed_to_read_is_read_anew() -> None:
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert engine.asked.wait(30)
+    assert engine.asked.wait(120)
     rows: list[np.ndarray] = []
     other = threading.Thread(target=lambda: rows.append(scorer.score(served, ["a"])))
     other.start()
     engine.go.set()
-    thread.join(30)
-    other.join(30)
+    thread.join(120)
+    other.join(120)
     assert len(failed) == 1
     assert engine.read == ["a", "a"]
     assert rows[0][0] == pytest.approx([0.7311, 0.2689], abs=1e-4)

@@ -295,7 +295,7 @@ def test_a_project_that_is_nowhere_leaves_no_folder(machine: Machine, server: Re
 # worker processes
 
 
-def eventually(true: Callable[[], bool], seconds: float = 60.0) -> bool:
+def eventually(true: Callable[[], bool], seconds: float = 300.0) -> bool:
     for _ in range(int(seconds * 10)):
         if true():
             return True

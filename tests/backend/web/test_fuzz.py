@@ -31,7 +31,7 @@ from tests.backend.web.application import SECRET
 from tests.backend.web.gunicorn_server import Served, started
 
 CASES = int(os.environ.get("CRUX_FUZZ", "25"))  # a route, kind of request and pass
-PATIENCE = 20.0  # seconds after which a server counts as hanging
+PATIENCE = 120.0  # seconds after which a server counts as hanging
 MARGIN = 48 * 2**20  # bytes by which memory may differ: the largest requests come and go
 HEADERS = {SECRET_HEADER: SECRET}
 CHECKS = [

@@ -236,7 +236,7 @@ def test_requests_that_wait_for_the_model_leave_threads_to_the_control_routes(
 
     def slow(*args: Any, **more: Any) -> Any:
         reads.release()
-        assert let_go.wait(60)
+        assert let_go.wait(120)
         return score(*args, **more)
 
     backend.scorer.score = slow  # type: ignore[method-assign]
@@ -253,7 +253,7 @@ def test_requests_that_wait_for_the_model_leave_threads_to_the_control_routes(
     for thread in waiting:
         thread.start()
     for _ in waiting:
-        assert reads.acquire(timeout=60)
+        assert reads.acquire(timeout=120)
     for path, body in asked[:2]:
         answer = backend.post(path, body)
         refused(answer, 503, "4 requests wait for the model, which is as many as are let in")
@@ -264,7 +264,7 @@ def test_requests_that_wait_for_the_model_leave_threads_to_the_control_routes(
     assert "crux_requests_waiting 4.0" in backend.get("/metrics").text
     let_go.set()
     for thread in waiting:
-        thread.join(60)
+        thread.join(120)
     assert answers == [200] * 4
     assert backend.post(*asked[0]).status_code == 200
 

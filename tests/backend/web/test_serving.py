@@ -138,7 +138,7 @@ def test_config_and_policy_are_asked_for_once_a_minute_and_the_known_ones_hold_m
     monkeypatch.setattr(projects, "FRESH", 0.0)
     with slow(it.studio, monkeypatch) as asked:
         assert it.serving.manifest(7).version == first  # at once: nobody waits for Label Studio
-        assert asked.wait(10)
+        assert asked.wait(120)
         assert it.serving.manifest(7).version == first
     until(lambda: it.serving.manifest(7).version != first)
 
@@ -152,7 +152,7 @@ def slow(studio: FakeStudio, monkeypatch: pytest.MonkeyPatch) -> Iterator[thread
     def reads(number: int) -> Project:
         found = project(number)
         asked.set()
-        assert answer.wait(10)
+        assert answer.wait(120)
         return found
 
     monkeypatch.setattr(studio, "project", reads)
@@ -170,7 +170,7 @@ def test_a_changed_project_is_asked_for_at_once_and_the_known_one_holds_meanwhil
     it.studio.policy = "Is it bad?"
     with slow(it.studio, monkeypatch) as asked:
         it.serving.project_changed(7)
-        assert asked.wait(10)  # before anybody asks for the project
+        assert asked.wait(120)  # before anybody asks for the project
         assert it.serving.manifest(7).version == first
     until(lambda: it.serving.manifest(7).version != first)
     assert it.studio.calls == ["project"] * 2
@@ -182,7 +182,7 @@ def test_a_change_while_label_studio_answers_is_asked_for_too(
     it.serving.manifest(7)
     with slow(it.studio, monkeypatch) as asked:
         it.serving.project_changed(7)
-        assert asked.wait(10)
+        assert asked.wait(120)
         it.studio.policy = "Is it bad?"
         for _ in range(20):
             it.serving.project_changed(7)
@@ -196,7 +196,7 @@ def test_a_change_while_the_first_request_asks_is_not_missed(
     with slow(it.studio, monkeypatch) as asked:
         first = threading.Thread(target=it.serving.info, args=(7,))
         first.start()
-        assert asked.wait(10)
+        assert asked.wait(120)
         it.studio.policy = "Is it bad?"
         it.serving.project_changed(7)
     first.join()
@@ -216,7 +216,7 @@ def test_a_schema_that_label_studio_sends_holds_at_once_and_the_policy_is_asked_
     assert it.studio.calls == ["project"]  # it was known so
     with slow(it.studio, monkeypatch) as asked:
         it.serving.project_changed(7)
-        assert asked.wait(10)  # with the labels of before
+        assert asked.wait(120)  # with the labels of before
         it.serving.set_schema(7, MAYBE)
         it.studio.schema, it.studio.policy = MAYBE, "Is it bad?"
         assert it.serving.info(7) == ProjectInfo(MAYBE, "Is the text good?")
@@ -279,13 +279,13 @@ def test_waiting_texts_are_counted_without_loading_or_awaiting_the_model(it: Ser
 
     def load() -> FakeScorer:
         loading.set()
-        assert loaded.wait(10)
+        assert loaded.wait(120)
         return it.scorer
 
     it.serving._make_scorer = load  # type: ignore[assignment]
     first = threading.Thread(target=it.says)
     first.start()
-    assert loading.wait(10)
+    assert loading.wait(120)
     assert it.serving.waiting == 0
     loaded.set()
     first.join()

@@ -47,7 +47,8 @@ class Proxy:
                         if "Authorization" in self.headers:
                             sent["Authorization"] = self.headers["Authorization"]
                         reply = httpx.request(
-                            method, proxy.target + self.path, content=body, headers=sent, timeout=60
+                            method, proxy.target + self.path, content=body, headers=sent,
+                            timeout=300,
                         )
                         status, answer = reply.status_code, reply.content
                 length = len(answer)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from selection.card import Card
-from selection.collect import Collected, collect, majority, sample_of, verdicts_of
+from selection.collect import Collected, collect
 from selection.errors import ProjectError
 from selection.studio.task import read_task
 from selection.types import NO_VERDICT, Pool, Verdicts
+from selection.verdict_table import majority, sample_of, verdicts_of
 from tests.fakes import SCHEMA
 
 CARD = Card("a", 0, 0, "train", "a", None, 1, "v1", {"yes": 0.6, "no": 0.4}, "why", 0, 0.25)
@@ -19,6 +20,7 @@ EMAILS = {1: "ann@example.org", 2: "bob@example.org"}
 def said(number: int, by: int, label: str | None, at: str, **more: Any) -> dict[str, Any]:
     region = {"from_name": "verdict", "type": "choices", "value": {"choices": [label]}}
     answer = {"id": number, "completed_by": by, "updated_at": at, "was_cancelled": False}
+    answer |= {"updated_by": by, "lead_time": 3.0}
     return answer | {"result": [] if label is None else [region]} | more
 
 

@@ -10,6 +10,7 @@ from selection.record import ProjectState, Record, TrainingState
 from selection.status import OpenRound, Status, status
 from selection.types import Estimate
 from tests import records
+from tests.fakes import FakeStudio
 
 
 def kappa(
@@ -36,7 +37,7 @@ def item(i: int, round: int, answered: int, experts: int = 1) -> Item:
     card = Card(
         f"i{i}", round, i, "train", f"i{i}", None, experts, "v", {"yes": 1.0}, "", 0, 0.25
     )
-    return Item(i, f"text {i}", card, {str(e): 0 for e in range(answered)}, answered)
+    return Item.judged(i, f"text {i}", card, {str(e): 0 for e in range(answered)})
 
 
 def look(
@@ -46,7 +47,8 @@ def look(
     **more: Any,
 ) -> Status:
     backend = ProjectState(7, "round0-a", rounds=rounds, training=training or TrainingState())
-    return status(Settings(project=7, **more), Collected(items, ("yes", "no"), ("odd",)), backend)
+    collected = Collected(items, ("yes", "no"), ("odd",))
+    return status(Settings(project=7, **more), FakeStudio().project(7), collected, backend)
 
 
 def test_an_empty_project_goes_on() -> None:

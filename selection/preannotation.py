@@ -23,10 +23,12 @@ def shown(pair: str, blind_share: float) -> bool:
 
 
 def earned(state: ProjectState, above: float) -> bool:
-    """Return whether the current version's production kappa is above `above`.
+    """Return whether the current version's production kappa is above `above`; always for -1.
 
     A version that was not measured has not earned it, above all the prompted one of round 0.
     """
+    if above <= -1:
+        return True
     measured = [one.production_kappa.value for one in state.rounds if one.version == state.current]
     return bool(measured) and measured[-1] is not None and measured[-1] > above
 

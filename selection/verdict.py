@@ -94,7 +94,7 @@ def _kind(one: Annotation, places: float) -> Kind:
     """places: that are left in the task. A label that was sent empty is a skip, too."""
     if one.cancelled or (one.label is None and not one.unknown):
         return "skip"
-    if places < 1:
+    if places < 1 or one.copied:
         return "late"
     return "unknown" if one.unknown else "verdict"
 

@@ -23,7 +23,7 @@ class Annotation:
     them. created, updated: ISO 8601 in UTC, so that text order is time order. user: number of the
     expert, None if that user was deleted. writer: number of the user who wrote it last, None if
     nobody did, as with an import. seconds: that the page was open, None if no page was. prediction:
-    number of the one that the expert found ticked, if any.
+    number of the one that the expert found ticked, if any. copied: from another annotation.
     """
 
     id: int
@@ -37,6 +37,7 @@ class Annotation:
     writer: int | None = None
     seconds: float | None = None
     prediction: int | None = None
+    copied: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def _annotations(
                 writer=_number(body.get("updated_by")),
                 seconds=body.get("lead_time"),
                 prediction=_number(body.get("parent_prediction")),
+                copied=body.get("parent_annotation") is not None,
             )
         )  # fmt: skip
     return tuple(found)

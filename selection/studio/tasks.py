@@ -76,9 +76,10 @@ class Tasks(People):
             self._ask(what, lambda: self._sdk.tasks.update(str(task_id), is_labeled=done))
 
     def reopen(self, task_id: int) -> None:
-        """Have the task served again, although Label Studio regards it as done."""
+        """Have the task served to one person, although Label Studio regards it as done."""
         self._ask(
-            f"task {task_id}", lambda: self._sdk.tasks.update(str(task_id), is_labeled=False)
+            f"task {task_id}",
+            lambda: self._sdk.tasks.update(str(task_id), overlap=1, is_labeled=False),
         )
 
     def set_meta(self, task_id: int, meta: Json) -> None:

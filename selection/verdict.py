@@ -56,22 +56,28 @@ def answers(
 ) -> tuple[list[Answer], list[LeftOut]]:
     """Return what people said in a task, and what does not count.
 
-    Of several annotations of one person the latest counts. imported: whether annotations that were
+    Of several annotations of one person the latest counts, a copy only if there is no other; the
+    person's place in the task is that of their first. imported: whether annotations that were
     imported together with their tasks count as given by those named in them.
     """
     latest: dict[str, Annotation] = {}
+    came: dict[str, tuple[bool, str, int]] = {}  # expert -> (only skipped, first when, number)
     left_out: list[LeftOut] = []
-    for one in sorted(task.annotations, key=lambda a: (a.updated, a.id)):
+    for one in sorted(task.annotations, key=lambda a: (not a.copied, a.updated, a.id)):
+        if keeps_away(one, card):
+            continue
         reason = _fault(one, imported)
         if reason is None:
             latest[one.expert] = one
-        elif not keeps_away(one, card):
+            when = (one.cancelled, one.created, one.id)
+            came[one.expert] = min(came.get(one.expert, when), when)
+        else:
             left_out.append(LeftOut(reason, one.id, task.id, one.expert))
     found = []
     places = inf if card.twin is None else 1  # an older Crux took as many answers as came
-    for one in sorted(latest.values(), key=lambda a: (a.created, a.id)):
+    for one in sorted(latest.values(), key=lambda a: came[a.expert]):
         kind = _kind(one, places)
-        places -= not one.cancelled
+        places -= not came[one.expert][0]
         if kind == "late" or kind == "unknown":
             left_out.append(LeftOut(kind, one.id, task.id, one.expert))
         found.append(

@@ -187,8 +187,8 @@ def _problems(
             if last != collected.last_round
             else "the worker measures the round again within two minutes"
             if collected.complete(last)
-            else f"the worker measures the round again when the {collected.waiting(last)} that are "
-            f"missing now are given; Start Training does so at once"
+            else "the worker measures the round again when what is missing now is answered; Start "
+            "Training does so at once"
         )
         yield f"Verdicts were corrected or deleted after round {last} was measured: {when}."
     for one in found:

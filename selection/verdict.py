@@ -4,18 +4,20 @@ A person answers in the labelling page, or through the API with a token of their
 that it took. Label Studio can also fill in a person's name for them ("Create Annotations From
 Predictions", an import, a script of the admin): what nobody decided must neither teach nor measure.
 
-A task takes one person's answer. Whoever answers it later could see the first answer, so that one
-does not count either; the next person gets the text in a task of its own (twin.py).
+A task takes one person's answer. Whoever opens it after that can see the answer, so theirs does not
+count either; the next person gets the text in a task of its own (twin.py). Two people to whom Label
+Studio serves a task at the same moment know nothing of each other, and both count.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from selection.card import Card
 from selection.studio.api import Annotation, Prediction, Schema, Task
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 Kind = Literal["verdict", "skip", "late", "unknown"]
 Reason = Literal["model", "imported", "other hand", "no time", "late", "unknown"]
 
@@ -61,7 +63,7 @@ def answers(
     imported together with their tasks count as given by those named in them.
     """
     latest: dict[str, Annotation] = {}
-    came: dict[str, tuple[bool, str, int]] = {}  # expert -> (only skipped, first when, number)
+    came: dict[str, tuple[bool, str, int]] = {}  # expert -> (only skipped, when, number)
     left_out: list[LeftOut] = []
     for one in sorted(task.annotations, key=lambda a: (not a.copied, a.updated, a.id)):
         if keeps_away(one, card):
@@ -69,15 +71,17 @@ def answers(
         reason = _fault(one, imported)
         if reason is None:
             latest[one.expert] = one
-            when = (one.cancelled, one.created, one.id)
+            when = (_is_skip(one), one.created, one.id)
             came[one.expert] = min(came.get(one.expert, when), when)
         else:
             left_out.append(LeftOut(reason, one.id, task.id, one.expert))
     found = []
-    places = inf if card.twin is None else 1  # an older Crux took as many answers as came
+    told = None if card.twin is not None else NEVER  # an older Crux took as many answers as came
     for one in sorted(latest.values(), key=lambda a: came[a.expert]):
-        kind = _kind(one, places)
-        places -= not came[one.expert][0]
+        kind = _kind(one, told)
+        silent, first, _ = came[one.expert]
+        if not silent:
+            told = told or datetime.fromisoformat(first)
         if kind == "late" or kind == "unknown":
             left_out.append(LeftOut(kind, one.id, task.id, one.expert))
         found.append(
@@ -96,13 +100,24 @@ def answers(
     return found, left_out
 
 
-def _kind(one: Annotation, places: float) -> Kind:
-    """places: that are left in the task. A label that was sent empty is a skip, too."""
-    if one.cancelled or (one.label is None and not one.unknown):
+def _kind(one: Annotation, told: datetime | None) -> Kind:
+    """told: when the first answer to the task was given; None before that."""
+    if _is_skip(one):
         return "skip"
-    if places < 1 or one.copied:
+    if one.copied or (told is not None and _opened(one) > told):
         return "late"
     return "unknown" if one.unknown else "verdict"
+
+
+def _is_skip(one: Annotation) -> bool:
+    """A label that was sent empty is a skip, too."""
+    return one.cancelled or (one.label is None and not one.unknown)
+
+
+def _opened(one: Annotation) -> datetime:
+    """Return when the person began, by the time that it took; not too early after a correction."""
+    sent = datetime.fromisoformat(one.updated)
+    return sent - timedelta(seconds=one.seconds or 0.0)
 
 
 def _fault(one: Annotation, imported: bool) -> Reason | None:

@@ -110,7 +110,7 @@ def test_everybody_who_answered_skipped_or_was_late_is_kept_away() -> None:
     project.studio.answer(2, "yes", DAN)  # who works in the round, and can still be asked
     project.studio.answer(1, None, ANN)
     project.studio.answer(1, "yes", BEN)
-    project.studio.answer(1, "no", CID)
+    project.studio.answer(1, "no", CID, at="2026-11-22T12:05:00Z")
     assert project.look() == 1
     assert project.kept_away(3) == [ANN, BEN, CID]
     assert [project.studio.next_task(user) for user in (ANN, BEN, CID, DAN)] == [

@@ -141,6 +141,23 @@ def test_who_comes_second_is_late_also_with_an_empty_annotation_of_their_own() -
     assert left_out == [LeftOut("late", 11, 5, "ben@x.org")]
 
 
+@pytest.mark.parametrize(("seconds", "kind"), [(59.0, "late"), (61.0, "verdict")])
+def test_who_opened_the_task_before_the_first_answer_was_sent_knew_nothing_of_it(
+    seconds: float, kind: str
+) -> None:
+    found, left_out = read(given(ANN), given(BEN, "no", lead_time=seconds))  # a minute later
+    assert [one.kind for one in found] == ["verdict", kind]
+    assert [one.reason for one in left_out] == (["late"] if kind == "late" else [])
+
+
+def test_a_copy_is_late_however_long_its_author_had_the_task_open() -> None:
+    assert kinds(given(ANN), given(BEN, lead_time=900.0, parent_annotation=10))["ben"] == "late"
+
+
+def test_a_label_sent_empty_shows_nothing_to_those_who_come_after_it() -> None:
+    assert kinds(given(ANN, None), given(BEN)) == {"ann": "skip", "ben": "verdict"}
+
+
 def test_who_came_first_stays_first_after_a_correction() -> None:
     first = given(ANN, created_at="2026-01-01T09:00:00Z", updated_at="2026-01-02T09:00:00Z")
     assert kinds(first, given(BEN, "no")) == {"ann": "verdict", "ben": "late"}

@@ -68,7 +68,8 @@ def test_nothing_is_written_for_a_project_without_verdicts(project: Project) -> 
 
 def test_a_verdict_that_came_too_late_is_paid_for_as_well(project: Project) -> None:
     project.studio.answer(1, "yes", 2)
-    project.studio.answer(1, "yes", 3)
+    project.studio.answer(1, "yes", 3, at="2026-11-22T12:05:00Z")
+    assert [one.reason for one in project.collected.left_out] == ["late"]
     project.studio.answer(1, "yes", 4, lead_time=None)  # nobody gave this one
     assert project.note() == Paid(2, 0, {"first": 2})
 

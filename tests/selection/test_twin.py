@@ -5,8 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from selection.card import Card
 from selection.collect import Collected, Item, collect
@@ -227,52 +225,3 @@ def test_nothing_is_lowered_in_older_rounds_or_where_as_few_are_asked() -> None:
     assert ask_fewer(project.thing, project.studio.tasks(7), project.collected, 2) == 0
     assert ask_fewer(project.thing, project.studio.tasks(7), project.collected, 1) == 1
     assert project.studio.bodies[1]["meta"] == before[1]
-
-
-# all together
-
-
-@settings(max_examples=80, deadline=None)
-@given(data=st.data())
-def test_whoever_answers_in_whatever_order_every_text_gets_different_peoples_verdicts(
-    data: st.DataObject,
-) -> None:
-    people = range(2, 2 + data.draw(st.integers(2, 4), "people"))
-    experts = data.draw(st.lists(st.integers(1, 3), min_size=2, max_size=4), "experts")
-    names = [str(i) for i in range(len(experts))]
-    skips = data.draw(st.sets(st.tuples(st.sampled_from(people), st.sampled_from(names))), "skips")
-    roles = [TRAIN if asked == 1 else CARD for asked in experts]
-    project = Project(
-        *(
-            replace(role, id=name, order=i, experts=asked)
-            for i, (role, name, asked) in enumerate(zip(roles, names, experts, strict=True))
-        )
-    )
-    served: set[tuple[int, str]] = set()
-    idle = 0
-    while idle < 2:  # nobody finds anything, even after the worker's last look
-        if data.draw(st.booleans(), "the worker looks"):
-            project.look()
-        order = data.draw(st.permutations(people), "order")
-        busy = False
-        for user in order:
-            task = project.studio.next_task(user)
-            if task is None:
-                continue
-            name = project.studio.bodies[task]["meta"]["crux"]["id"]
-            assert (user, name) not in served, "nobody is served a text twice"
-            served.add((user, name))
-            project.studio.answer(task, None if (user, name) in skips else "yes", user)
-            busy = True
-        if not busy:
-            project.look()
-        idle = 0 if busy else idle + 1
-    collected = project.collected
-    working = {user for user, _ in served}
-    for item, asked in zip(collected.items, experts, strict=True):
-        willing = {user for user in working if (user, item.card.id) not in skips}
-        assert len(item.verdicts) == min(asked, len(willing))
-        assert {int(user) for user in item.verdicts} <= willing
-        assert item.missing == max(asked - len(working), 0)  # those wait for one more person
-    assert collected.complete(0) == (max(experts) <= len(working))
-    assert (list(due(collected)), collected.left_out) == ([], ())

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Self
 
+from selection.policy import policy_hash
 from selection.types import Estimate
 
 Json = Mapping[str, Any]
@@ -78,6 +79,7 @@ class Record(Measurement):
     pointed: bool = False
     ties: int = 0
     train_seconds: float = 0.0
+    start: str = ""
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -95,7 +97,7 @@ class Record(Measurement):
         return cls(**known)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the record as flat JSON; what is None by default or False is left out."""
+        """Return the record as flat JSON; what older records lack is left out where it is empty."""
         body = {f.name: getattr(self, f.name) for f in fields(self)}
         body |= {n: body[n] and body[n].as_json() for n in ESTIMATES}
         body["prevalence"] = dict(self.prevalence)
@@ -103,8 +105,9 @@ class Record(Measurement):
             body["weakest_expert"] = asdict(self.weakest_expert)
         else:
             del body["weakest_expert"]
-        if not self.pointed:
-            del body["pointed"]
+        for name in ("pointed", "start"):
+            if not body[name]:
+                del body[name]
         return body
 
 
@@ -174,9 +177,14 @@ class Version:
             known[name] = tuple(known.get(name, ()))
         return cls(**known)
 
+    @property
+    def policy_hash(self) -> str:
+        """Name the words and labels that it was made under."""
+        return policy_hash(self.policy, self.labels)
+
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return asdict(self)
+        """Return it as JSON, with its policy's hash."""
+        return {**asdict(self), "policy_hash": self.policy_hash}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from backend.examples import too_little, training_examples
 from backend.predict import Predictor
 from backend.publish import Publisher
 from backend.train import Trained, train
-from backend.versions.in_force import fits, in_force
+from backend.versions.in_force import fits, in_force, replaceable
 from backend.versions.manifest import Manifest
 from backend.versions.prompted import prompted
 from backend.versions.registry import Registry, make_registry
@@ -127,8 +127,9 @@ class Fit:
         seed, resamples = self.settings.seed, self.settings.resamples
         if examples.enough:
             decision = compare(
-                collected, predict, candidate.version, current.version, seed, resamples
-            )
+                collected, predict, candidate.version, current.version, seed, resamples,
+                replaceable=replaceable(self.registry, project.id, current),
+            )  # fmt: skip
         else:
             decision = Promotion(
                 False, f"{current.version} stays: {too_little(collected, examples)}"
@@ -157,6 +158,7 @@ class Fit:
             ties=examples.ties,
             train_seconds=candidate.seconds if examples.enough else 0.0,
             settled=False,
+            start=start.version,
             **vars(measured),
         )
         self.registry.save_record(project.id, record)

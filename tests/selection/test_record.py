@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from selection.align import PLATEAU_CONFIDENCE
+from selection.policy import policy_hash
 from selection.record import ProjectState, Record, TrainingState, Version, WeakExpert
 from selection.types import Estimate
 from tests.records import record
@@ -42,9 +43,9 @@ def test_a_record_comes_back_as_it_was_written() -> None:
         3, gain=gain, patience=3, settled=False, expert_agreement=0.9, train_seconds=12.5,
         prevalence={"yes": 0.25, "no": 0.75}, weakest_expert=WeakExpert("carl", 0.1, 0.8),
     )  # fmt: skip
-    for one in (full, record(0), replace(full, pointed=True)):
+    for one in (full, record(0), replace(full, pointed=True), replace(full, start="prompted-a")):
         assert Record.from_json(json.loads(json.dumps(one.as_json()))) == one
-    assert {"pointed", "weakest_expert"}.isdisjoint(record(0).as_json())
+    assert {"pointed", "start", "weakest_expert"}.isdisjoint(record(0).as_json())
 
 
 def test_what_a_newer_crux_added_is_passed_over() -> None:
@@ -83,5 +84,6 @@ def test_a_projects_state_comes_back_as_it_was_sent() -> None:
         7, "round0-a", (version,), (record(0),), TrainingState("training", "x", 3, 9), True
     )
     assert ProjectState.from_json(json.loads(json.dumps(state.as_json()))) == state
+    assert version.as_json()["policy_hash"] == policy_hash("Is it good?", ("yes", "no"))
     older = {key: value for key, value in state.as_json().items() if key != "worker"}
     assert ProjectState.from_json(older).worker is None

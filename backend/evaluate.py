@@ -85,13 +85,13 @@ def ground(collected: Collected, role: str, seed: int, resamples: int) -> Ground
 def promotion(
     candidate: str, current: str, production: Estimate, boundary: Estimate, replaceable: str = ""
 ) -> Promotion:
-    """Promote unless the candidate is significantly worse on the same items, if these are enough.
+    """Promote a candidate that is not significantly worse on the same items, if these are enough.
 
     production, boundary: kappa of the candidate less that of the current version. Production
-    decides; the boundary does where production cannot tell. An interval below zero refuses on any
-    number of items: of two equally good versions it shows 3 % at most so, from 3 items to 30. That
-    there is none says something from MINIMUM_ITEMS on. Where there are fewer, the current version
-    stays, unless it is `replaceable`: why, to follow "which".
+    decides, and the boundary where production cannot tell. An interval below zero refuses on any
+    number of items: it is so wide on a few that it lies below zero for 4 % of equally good
+    versions at most. One that is not below zero counts from MINIMUM_ITEMS on. If neither place has
+    that many, the current version stays, unless it is `replaceable`: why, to follow "which".
     """
     gains = {"in production": production, "on the boundary": boundary}
     for place, gain in gains.items():

@@ -97,16 +97,17 @@ def promotion(
     for place, gain in gains.items():
         if gain.high is None:
             continue
+        figures = _figures(place, gain)
+        also = "" if gain is production else f" There is {_figures('in production', production)}."
         if gain.high < 0:
             return Promotion(
-                False,
-                f"{candidate} is refused: it is worse than {current} by {_figures(place, gain)}.",
+                False, f"{candidate} is refused: it is worse than {current} by {figures}.{also}"
             )
         if gain.items >= MINIMUM_ITEMS:
             return Promotion(
                 True,
-                f"{candidate} is promoted: against {current} it has {_figures(place, gain)}, so it "
-                f"is not shown to be worse.",
+                f"{candidate} is promoted: against {current} it has {figures}, so it is not shown "
+                f"to be worse.{also}",
             )
     known = " and ".join(_figures(place, gain) for place, gain in gains.items())
     untold = (

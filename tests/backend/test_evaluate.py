@@ -88,6 +88,16 @@ def test_on_too_few_items_the_version_in_force_stays_unless_it_may_be_replaced(
     )
 
 
+def test_where_the_boundary_decides_it_is_said_what_production_knows() -> None:
+    few = estimate(-0.1, -0.33, 0.26, 7)
+    for boundary in (NOT_WORSE, WORSE):
+        reason = promotion("b", "a", few, estimate(*boundary)).reason
+        assert "of kappa on the boundary on 40 items" in reason
+        assert reason.endswith(
+            "There is -0.10 [-0.33, +0.26] of kappa in production on 7 items."
+        )  # fmt: skip
+
+
 def test_two_versions_are_compared_on_the_audit_and_the_boundary() -> None:
     items = people()
     right = [i.verdicts["ann"] for i in items]

@@ -42,7 +42,7 @@ def named(names: Sequence[str], start: str) -> str:
     """Return the name that is `start` or alone begins so; `start` if none does, for the backend
     says what is wrong with it. Raises BackendError if several begin so.
     """
-    found = [name for name in names if name.startswith(start)]
+    found = [name for name in names if start and name.startswith(start)]
     if start in found or not found:
         return start
     if len(found) > 1:

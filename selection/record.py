@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Self
 
-from selection.policy import policy_hash
 from selection.types import Estimate
 
 Json = Mapping[str, Any]
@@ -148,7 +147,8 @@ class Version:
 
     kind: 'prompted' or 'trained'. round: -1 for a prompted one. examples: number of training
     texts. taught: label -> how many of them. pool_prior: the labels' shares in the pool by the
-    experts. offsets: added to the label logits. made: ISO 8601 in UTC.
+    experts. offsets: added to the label logits. made: ISO 8601 in UTC. policy_hash: of policy and
+    labels (policy.py); "" where an older backend does not tell.
     """
 
     version: str
@@ -168,6 +168,7 @@ class Version:
     drawn: float = 0.0
     made: str = ""
     config_digest: str = ""
+    policy_hash: str = ""
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -177,14 +178,9 @@ class Version:
             known[name] = tuple(known.get(name, ()))
         return cls(**known)
 
-    @property
-    def policy_hash(self) -> str:
-        """Name the words and labels that it was made under."""
-        return policy_hash(self.policy, self.labels)
-
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON, with its policy's hash."""
-        return {**asdict(self), "policy_hash": self.policy_hash}
+        """Return it as JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

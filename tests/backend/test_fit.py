@@ -20,6 +20,7 @@ from backend.versions.manifest import Manifest, describe
 from selection.card import Card
 from selection.collect import collect
 from selection.errors import ModelError, ProjectError, RoundError, StudioDown, VersionError
+from selection.policy import policy_hash
 from selection.push import tab_title
 from selection.record import Record
 from selection.studio.schema import Schema
@@ -673,6 +674,7 @@ def test_a_version_is_described_without_its_examples() -> None:
     manifest = Manifest("v", "trained", 0, "m", "p", ("a", "b"), examples=(("x", "a"), ("y", "b")))
     assert describe(manifest).examples == 2
     assert describe(manifest).labels == ("a", "b")
+    assert describe(manifest).policy_hash == policy_hash("p", ("a", "b"))
 
 
 def test_no_text_and_no_token_is_logged(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:

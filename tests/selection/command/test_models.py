@@ -15,6 +15,8 @@ def version(name: str, **changes: Any) -> Version:
     made: dict[str, Any] = {
         "model": "a/base-llm", "policy": "Is it good?", "labels": ("yes", "no")
     }  # fmt: skip
+    now = {**made, **changes}
+    made["policy_hash"] = policy_hash(now["policy"], now["labels"])
     if name.startswith("p"):
         return Version(name, "prompted", -1, **{**made, **changes})
     made |= {

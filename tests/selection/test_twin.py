@@ -202,6 +202,23 @@ def test_an_import_of_which_a_part_arrived_is_completed() -> None:
     assert all(not project.studio.bodies[task]["is_labeled"] for task in (3, 4))
 
 
+def test_placeholders_that_an_import_has_lost_are_added_before_the_twin_is_opened() -> None:
+    project = Project(CARD, replace(CARD, id="b"))
+    for task in (1, 2):
+        project.studio.answer(task, "yes", ANN)
+    real = project.studio.import_tasks
+
+    def loses(number: int, bodies: list[dict[str, Any]]) -> list[int]:
+        return real(number, [bodies[0], {**bodies[1], "annotations": []}])
+
+    project.thing.import_tasks = loses
+    assert project.look() == 2
+    assert [project.kept_away(task) for task in (3, 4)] == [[ANN], [ANN]]
+    assert [project.studio.next_task(user) for user in (ANN, BEN)] == [None, 3]
+    assert project.studio.calls.count("keep_away") == 1
+    assert (project.collected.left_out, project.look()) == ((), 0)
+
+
 # fewer
 
 

@@ -227,8 +227,14 @@ def test_a_task_of_an_older_crux_takes_as_many_answers_as_come() -> None:
 
 
 @pytest.mark.parametrize("imported", [False, True])
-def test_what_only_keeps_somebody_away_is_no_answer_and_not_worth_a_word(imported: bool) -> None:
-    away = placeholder(ANN) | {"updated_by": None, "lead_time": None}
+@pytest.mark.parametrize(
+    ("user", "writer"), [(ANN, None), (ANN, ADMIN), (ADMIN, ADMIN), (None, None), (None, ADMIN)]
+)
+def test_what_only_keeps_somebody_away_is_no_answer_and_not_worth_a_word(
+    imported: bool, user: int | None, writer: int | None
+) -> None:
+    # imported, added one by one by the admin's token, and of a user who was deleted since
+    away = placeholder(ANN) | {"completed_by": user, "updated_by": writer, "lead_time": None}
     twin = replace(CARD, twin=1)
     found, left_out = read(away, given(BEN), card=twin, imported=imported)
     assert [(one.expert, one.kind) for one in found] == [("ben@x.org", "verdict")]

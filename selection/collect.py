@@ -262,8 +262,8 @@ def _after_a_look(said: Iterable[Answer]) -> list[Answer]:
 
     They had answered that task as well, too late; annotations are numbered in order of creation.
     """
-    every = list(said)
-    looked = {one.expert: one.annotation for one in reversed(every) if one.kind == "late"}
+    every = sorted(said, key=lambda one: one.annotation, reverse=True)
+    looked = {one.expert: one.annotation for one in every if one.kind == "late"}  # the first one
     return [
         one
         for one in every

@@ -81,6 +81,15 @@ def test_who_saw_anothers_answer_gives_no_verdict_in_the_next_task_either() -> N
     assert [(one.reason, one.task) for one in collected.left_out] == [("late", 3), ("late", 9)]
 
 
+def test_the_first_look_counts_in_whichever_task_it_was() -> None:
+    item = only(
+        task(3, 0, said(4, ANN, "yes"), said(9, BEN, "yes")),
+        task(5, 1, away(5, ANN), said(6, CID, "no"), said(7, BEN, "no")),
+        task(6, 2, said(8, BEN, "yes")),
+    )
+    assert (item.verdicts, item.passed) == ({"1": 0, "3": 1}, {"2"})
+
+
 def test_who_looks_at_the_first_task_after_the_own_verdict_keeps_that() -> None:
     item = only(
         task(3, 0, said(4, ANN, "yes"), said(8, BEN, "yes")),

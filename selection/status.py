@@ -173,17 +173,22 @@ def _problems(
         yield policy.sentence
     yield from collected.problems
     if backend.paid.gone:
+        gone = backend.paid.gone
         yield (
-            f"{backend.paid.gone} verdicts are no longer in Label Studio, since their tasks or "
-            f"annotations were deleted. They are paid for, and neither teach nor measure."
+            f"{gone} {'verdict is' if gone == 1 else 'verdicts are'} no longer in Label Studio, "
+            f"since their tasks or annotations were deleted or changed. They are paid for, and "
+            f"neither teach nor measure."
         )
     if changed_since(collected, backend.rounds):
         last = backend.rounds[-1].round
         when = (
-            "the worker measures the round again within two minutes"
-            if last == collected.last_round
-            else f"they count when round {collected.last_round} is measured; Start Training takes "
-            f"them in now"
+            f"they count when round {collected.last_round} is measured; Start Training takes them "
+            f"in now"
+            if last != collected.last_round
+            else "the worker measures the round again within two minutes"
+            if collected.complete(last)
+            else "the worker measures the round again when what is missing now is answered; Start "
+            "Training does so at once"
         )
         yield f"Verdicts were corrected or deleted after round {last} was measured: {when}."
     for one in found:

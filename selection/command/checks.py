@@ -82,7 +82,7 @@ def policy(project: Project) -> str:
     if not project.policy.strip():
         raise ProjectError(
             f"Project {project.id} has no policy. Write it into the labeling instructions "
-            f"(Settings, Annotation, Instructions): experts and model read the same text."
+            f"(Settings, Annotation, Labeling Instructions): experts and model read the same text."
         )
     named = policy_hash(project.policy, project.schema.labels)
     return f"{len(project.policy.split())} words of labeling instructions (policy {named})"

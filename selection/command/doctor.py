@@ -168,15 +168,14 @@ class Doctor:
         if not shown and any(current in those for those in versions):
             raise VersionError(
                 f"Tasks wait with answers of {current}, and experts see none, since no model "
-                f"version is chosen. Choose it in Label Studio (Settings, Annotation, Use "
-                f"predictions to prelabel tasks)."
+                f"version is chosen. Choose it in Label Studio (Settings, Annotation, Prelabeling)."
             )
         old = [those for those in versions if shown in those]
         if old and all(current in those for those in old):
             raise VersionError(
                 f"{current} is in force, and {_tasks(old)} with answers of {shown} shown, although "
-                f"its own are there. Choose {current} in Label Studio (Settings, Annotation, Use "
-                f"predictions to prelabel tasks)."
+                f"its own are there. Choose {current} in Label Studio (Settings, Annotation, "
+                f"Prelabeling)."
             )
         if old:
             raise VersionError(

@@ -121,7 +121,7 @@ def test_a_project_that_is_none_is_named(place: Place) -> None:
 
 def test_a_missing_policy_is_named_with_its_place(place: Place) -> None:
     place.studio.policy = " \n"
-    fails(place.connect(), "policy", "Settings, Annotation, Instructions")
+    fails(place.connect(), "policy", "Settings, Annotation, Labeling Instructions")
     assert place.studio.connected == {}
 
 

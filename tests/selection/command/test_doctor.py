@@ -45,7 +45,7 @@ FAULTS = [
     planted("predictions", shown("v0", {**OLD, "by": None}), "and 1 task waits with answers of v0"),
     planted("predictions", shown("v0", {"has": ("v0", "v1")}),
             "1 task waits with answers of v0 shown, although its own are there. Choose v1 in Label "
-            "Studio (Settings, Annotation, Use predictions to prelabel tasks)."),
+            "Studio (Settings, Annotation, Prelabeling)."),
     planted("predictions", shown("", {"has": ("v1",)}),
             "wait with answers of v1, and experts see none, since no model version is chosen"),
     planted("worker", lambda p: put(p.backend, worker=False), "python -m backend.worker"),

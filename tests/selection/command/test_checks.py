@@ -42,7 +42,8 @@ FAULTS = [
     planted("Label Studio", lambda p: put(p.studio, down_after=0), "does not answer"),
     planted("project", lambda p: {"project": 0}, "--project N or CRUX_PROJECT"),
     planted("project", lambda p: put(p.studio, gone={7}), "does not have project 7"),
-    planted("policy", lambda p: put(p.studio, policy=" "), "Settings, Annotation, Labeling Instructions"),
+    planted("policy", lambda p: put(p.studio, policy=" "),
+            "(Settings, Annotation, Labeling Instructions)"),
     planted("people", lambda p: p.studio.users.pop(2) and None,
             "asks 2 people (setting experts), and Label Studio has only 1: ann@x.example. Invite "
             "another (page Organization, button Add Members, Copy link), or set experts = 1"),

@@ -54,10 +54,6 @@ class FakeStudio:
         self._call("me")
         return Person(1, "admin@example.org")
 
-    def people(self) -> dict[int, str]:
-        self._call("people")
-        return {1: "admin@example.org", 2: "ben@example.org"}
-
     def project(self, project_id: int) -> Project:
         self._call("project")
         if project_id in self.gone:

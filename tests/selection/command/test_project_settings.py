@@ -99,8 +99,9 @@ def test_a_note_with_older_words_is_replaced() -> None:
 
 
 def blind_task(studio: Kept, *by: int, **crux: object) -> None:
-    body = {"data": {"text": "a"}, "meta": {"crux": {"blind": True, **crux}}, "overlap": 2}
+    body = {"data": {"text": "a"}, "meta": {"crux": {"blind": True, **crux}}}
     [number] = studio.import_tasks(7, [body])
+    studio.set_overlap(number, 2)
     for expert in by:
         studio.answer(number, "yes", by=expert)
 

@@ -50,6 +50,12 @@ def place(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
     services.down()
 
 
+@pytest.fixture
+def connected(place: Place) -> None:
+    """After `crux connect`, which may run again and again."""
+    place.connect()
+
+
 def test_before_connecting_it_names_what_is_missing_and_makes_nothing(place: Place) -> None:
     before = place.told()
     seen = place.doctor()
@@ -75,6 +81,7 @@ def test_after_connecting_all_is_well_and_looking_changes_nothing(place: Place) 
         assert planted not in done.stdout + done.stderr
 
 
+@pytest.mark.usefixtures("connected")
 def test_a_webhook_of_an_old_backend_is_named_and_removed_by_the_command_given(
     place: Place,
 ) -> None:
@@ -87,6 +94,7 @@ def test_a_webhook_of_an_old_backend_is_named_and_removed_by_the_command_given(
     assert place.doctor()["left-over webhooks"].ok
 
 
+@pytest.mark.usefixtures("connected")
 def test_a_webhook_without_our_secret_is_not_taken_for_ours(place: Place) -> None:
     (ours,) = place.studio.webhooks(place.project.id)
     place.studio.delete_webhook(ours.id)
@@ -96,6 +104,7 @@ def test_a_webhook_without_our_secret_is_not_taken_for_ours(place: Place) -> Non
     assert wrong(place.doctor()) == []
 
 
+@pytest.mark.usefixtures("connected")
 def test_our_webhook_is_ours_however_its_address_is_written(place: Place) -> None:
     secret = {SECRET_HEADER: place.state.secret}
     number, url = place.project.id, f"{place.localhost()}/webhook"
@@ -119,6 +128,7 @@ def test_our_webhook_is_ours_however_its_address_is_written(place: Place) -> Non
     assert wrong(place.doctor()) == []
 
 
+@pytest.mark.usefixtures("connected")
 def test_a_backend_that_was_connected_as_localhost_is_the_same_one(place: Place) -> None:
     place.connect(backend_url=place.localhost())
     (one,) = place.studio.backends(place.project.id)
@@ -131,6 +141,7 @@ def test_a_backend_that_was_connected_as_localhost_is_the_same_one(place: Place)
     assert wrong(place.doctor()) == []
 
 
+@pytest.mark.usefixtures("connected")
 def test_a_backend_that_is_connected_twice_is_said_and_connecting_ends_it(place: Place) -> None:
     place.studio.set_model_version(place.project.id, "Crux")
     made = place.api(
@@ -149,6 +160,7 @@ def test_a_backend_that_is_connected_twice_is_said_and_connecting_ends_it(place:
     assert place.studio.project(place.project.id).model_version == "Crux"
 
 
+@pytest.mark.usefixtures("connected")
 def test_another_backend_is_named_with_its_state_and_is_a_fault_once_it_is_dead(
     place: Place,
 ) -> None:
@@ -192,6 +204,7 @@ def test_label_studio_asks_only_the_first_of_two_backends(place: Place) -> None:
     assert "(disconnected: nothing answers)" in seen["other backends"].message
 
 
+@pytest.mark.usefixtures("connected")
 def test_settings_that_somebody_changed_are_said_and_set(place: Place) -> None:
     number = place.project.id
     # as an older Crux asked: a blind task of two experts
@@ -215,6 +228,7 @@ def test_settings_that_somebody_changed_are_said_and_set(place: Place) -> None:
     assert wrong(place.doctor()) == []
 
 
+@pytest.mark.usefixtures("connected")
 def test_the_note_for_annotators_survives_label_studio_and_is_no_policy(place: Place) -> None:
     number = place.project.id
     before = place.studio.project(number)
@@ -227,6 +241,7 @@ def test_the_note_for_annotators_survives_label_studio_and_is_no_policy(place: P
     assert place.studio.project(number) == before
 
 
+@pytest.mark.usefixtures("connected")
 def test_people_are_counted(place: Place) -> None:
     there = len(place.studio.people())
     assert there >= 2
@@ -262,6 +277,7 @@ def test_what_waits_for_experts_is_counted(place: Place) -> None:
     assert seen()[1].startswith("no task waits for an expert")
 
 
+@pytest.mark.usefixtures("connected")
 def test_another_secret_and_a_worker_that_ended_are_said(place: Place) -> None:
     seen = place.doctor(webhook_secret="not-that-one")
     assert seen["secret"].ok is False

@@ -64,6 +64,7 @@ class FakeStudio:
         return Project(
             project_id, "The project", self.policy, self.schema, "<View/>", self.model_version,
             len(self.bodies), 0, 1, "Sequential sampling", True,
+            instruction=self.policy,
         )  # fmt: skip
 
     def update_project(self, project_id: int, **settings: Any) -> Project:
@@ -73,8 +74,8 @@ class FakeStudio:
 
     def set_model_version(self, project_id: int, version: str) -> None:
         self._call("set_model_version")
-        known = (p["model_version"] for body in self.bodies.values() for p in body["predictions"])
-        if version not in known:
+        known = {p["model_version"] for body in self.bodies.values() for p in body["predictions"]}
+        if version not in known and not (version == "Crux" and self.connected):
             raise ProjectError(f"there is no prediction of {version}")
         self.model_version = version
 
@@ -112,8 +113,23 @@ class FakeStudio:
             number = max(self.hooks, default=0) + 1
             self.hooks[number] = Webhook(number, f"{url}/webhook", project_id, True, (), {})
         self.connected[url] = basic_auth
-        state = "Error" if self.connect_error else "Connected"
-        return MlBackend(1, url, title, state, "v1", self.connect_error)
+        return next(one for one in self.backends(project_id) if one.url == url)
+
+    def backends(self, project_id: int) -> list[MlBackend]:
+        self._call("backends")
+        state, error = "Error" if self.connect_error else "Connected", self.connect_error
+        return [
+            MlBackend(number, url, "Crux", state, "v1", error)
+            for number, url in enumerate(self.connected, 1)
+        ]
+
+    def disconnect_backend(self, backend_id: int) -> None:
+        """As it does: the webhook stays, and a model version of the backend's title goes."""
+        self._call("disconnect_backend")
+        [gone] = (one for one in self.backends(0) if one.id == backend_id)
+        del self.connected[gone.url]
+        if self.model_version == gone.title:
+            self.model_version = ""
 
     def up(self) -> None:
         """Answer again."""

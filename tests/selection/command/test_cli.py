@@ -182,9 +182,8 @@ def test_connect_removes_the_webhook_that_it_is_told_to_and_does_nothing_else(
 class LookedAt(FakeStudio):
     """A Label Studio to which nothing is connected."""
 
-    def backends(self, project_id: int) -> list[Any]:
-        self._call("backends")
-        return []
+    def people(self) -> dict[int, str]:
+        return {1: "admin@example.org"}
 
     def blocking(self, url: str) -> tuple[str, ...]:
         return ()
@@ -205,6 +204,7 @@ def test_doctor_looks_at_everything_and_ends_with_1_if_anything_is_not_ok(
     code, out, _ = crux("doctor")
     assert code == 1
     assert "ok policy:" in out
+    assert "not ok people: Every blind text asks 2 people" in out
     assert f"not ok connection: No backend at {server.url} is connected" in out
     assert "delete_webhook" not in loop.studio.calls
 

@@ -107,9 +107,7 @@ def _missing(last: Measurement, delta: float, minimum: int) -> str:
         return f"Model and experts cannot be compared yet: {bare(gap.reason)}."
     few = "Too few audited texts to tell model and experts apart"
     if gap.items < minimum:
-        return (
-            f"{few}: two experts judged {gap.items} of them, and at least {minimum} are needed."
-        )
+        return f"{few}: two experts judged {gap.items} of them, and at least {minimum} are needed."
     if gap.low is None or gap.high is None:
         return (
             f"{few}: the model is {_range(gap.value, gap.value)} on {counted(gap.items, 'text')}, "

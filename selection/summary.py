@@ -91,10 +91,11 @@ def next_step(status: Status) -> str:
     if status.decision.stop:
         return _AFTER_STOP[status.decision.rule]
     left = status.budget - status.labels_bought
-    cost = counted(now.asked, "verdict")
     share = f"of {left:,} left" if now.asked <= left else f"more than the {left:,} left"
-    return f"Round {now.round + 1}, about {cost}, {share}{_work(now.asked, status.seconds)}. Run " + (
-        "crux round: it chooses the texts and puts them into Label Studio."
+    return (
+        f"Round {now.round + 1}, about {counted(now.asked, 'verdict')}, {share}"
+        f"{_work(now.asked, status.seconds)}. Run crux round: it chooses the texts and puts them "
+        f"into Label Studio."
     )
 
 
@@ -121,9 +122,8 @@ def _agrees(record: Record) -> str:
     else:
         first = f"agrees with experts at kappa {agreement(model)}"
     if experts.value is None:
-        return f"{first}; how well experts agree with each other is not known " + (
-            f"({bare(experts.reason)})."
-        )
+        why = bare(experts.reason)
+        return f"{first}; how well experts agree with each other is not known ({why})."
     texts = experts.items != model.items
     return f"{first}; experts with each other at {agreement(experts, texts)}."
 
@@ -164,4 +164,3 @@ def _work(verdicts: int, seconds: float | None) -> str:
     else:
         time = f"{minutes} minutes" if minutes < _LONG else f"{minutes / 60:.0f} hours"
     return f", about {time} of work at {seconds:.0f} s each"
-

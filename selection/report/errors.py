@@ -13,6 +13,7 @@ from selection.report.texts import Context, Text, text_of
 from selection.wording import counted
 
 MOST_ERRORS = 60
+MOST_COLUMNS, MOST_CONFUSED = 3, 12
 DIFFER = "experts differ"  # the row of texts that experts label differently
 _TABLES = {"audit": "Drawn at random", "boundary": "At the boundary"}
 
@@ -29,6 +30,30 @@ class Confusion:
     labels: Sequence[str]
     rows: list[tuple[str, list[int]]]
     texts: int
+
+    @property
+    def square(self) -> bool:
+        """Whether there are so few labels that a telephone shows a column for each."""
+        return len(self.labels) <= MOST_COLUMNS
+
+    @property
+    def same(self) -> int:
+        """How many texts the model gave the label that all experts gave."""
+        return sum(n for said, label, n in self._cells if said == label)
+
+    @property
+    def confused(self) -> list[tuple[str, str, int]]:
+        """What experts say, what the model says, how often: the most frequent first."""
+        found = [cell for cell in self._cells if cell[0] != cell[1] and cell[2]]
+        return sorted(found, key=lambda cell: -cell[2])[:MOST_CONFUSED]
+
+    @property
+    def _cells(self) -> list[tuple[str, str, int]]:
+        return [
+            (said, label, n)
+            for said, counts in self.rows
+            for label, n in zip(self.labels, counts, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
-from selection.collect import Collected
+from selection.collect import Collected, Item
+from selection.report.reread import Reread
 from tests.selection.report.reading import body, having, one, text
 from tests.selection.report.sample import (
     LABELS,
@@ -74,6 +75,23 @@ def test_the_tables_count_blind_texts_by_what_experts_and_model_say() -> None:
     ]
     assert table(html, 1)[2] == ["news", "1", "3"]
     assert "Unweighted counts of blind texts" in html
+
+
+def test_of_many_labels_the_confusions_are_listed_the_most_frequent_first() -> None:
+    labels = ("a", "b", "c", "d")
+    said = [(0, "b"), (0, "b"), (1, "b"), (2, "d"), (3, "d")]
+    items, beliefs = [], {}
+    for n, (label, model) in enumerate(said):
+        plain = item(n, "Text", "audit", 0.5, "cc")
+        items.append(Item.judged(n, "Text", plain.card, {"anna": label, "ben": label}))
+        beliefs[plain.card.id] = {one: 0.7 if one == model else 0.1 for one in labels}
+    html = drawn(collected=Collected(tuple(items), labels, ()), reread=Reread(NOW, beliefs))
+    assert table(html, 0) == [
+        ["Experts say", "Model says", "Texts"],
+        ["any label", "the same", "2"],
+        ["a", "b", "2"],
+        ["c", "d", "1"],
+    ]
 
 
 def test_experts_who_all_agree_need_no_row_for_those_who_differ() -> None:

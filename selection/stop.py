@@ -62,8 +62,8 @@ def _policy(expert: Estimate, floor: float, minimum: int) -> Decision | None:
     return Decision(
         True,
         "policy",
-        f"Experts agree with each other at only {_figures(expert)}: make the policy clearer first, "
-        "because a model cannot learn what experts do not agree on.",
+        f"Experts agree with each other at only kappa {_figures(expert)}: make the policy clearer "
+        "first, because a model cannot learn what experts do not agree on.",
     )
 
 

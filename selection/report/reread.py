@@ -6,9 +6,8 @@ the present version no longer makes.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from selection.backend_client import Scores
+from selection.backend_client import BackendClient
 from selection.collect import Collected, Item
 from selection.errors import BackendError
 from selection.label import BATCH
@@ -17,13 +16,6 @@ from selection.status import Status
 
 MOST = 600  # texts that are read again for a report; the backend keeps what it has read
 Belief = Mapping[str, float]  # label -> P(label)
-
-
-class Reader(Protocol):
-    """A backend that answers with the version in force."""
-
-    def score(self, project: int, texts: list[str]) -> Scores:
-        """Return the probabilities of the labels."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +35,7 @@ class Reread:
 def reread(
     status: Status,
     collected: Collected,
-    backend: Reader,
+    backend: BackendClient,
     on_progress: Callable[[str, int, int], None],
 ) -> Reread:
     """Read the judged texts of the newest round and all that measure, the newest first."""

@@ -85,8 +85,8 @@ def test_experts_who_do_not_agree_stop_the_loop_before_anything_else() -> None:
     assert decided(both, labels=400) == Decision(
         True,
         "policy",
-        "Experts agree with each other at only 0.31 (0.20 to 0.39, 60 texts): make the policy "
-        "clearer first, because a model cannot learn what experts do not agree on.",
+        "Experts agree with each other at only kappa 0.31 (0.20 to 0.39, 60 texts): make the "
+        "policy clearer first, because a model cannot learn what experts do not agree on.",
     )
     assert decided(replace(FAR, expert_kappa=Estimate(0.31, 0.2, 0.40, 60))).rule == "go on"
 

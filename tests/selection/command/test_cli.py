@@ -234,14 +234,18 @@ def test_status_is_a_table_or_json(crux: Run, loop: Loop) -> None:
     assert (body["project"], [r["round"] for r in body["rounds"]]) == (7, [0])
     assert body["open"]["missing"] == body["open"]["asked"] > 0
     text = crux("status")[1]
-    assert f"Round 1 waits for {body['open']['missing']} verdicts." in text
-    assert body["reason"] in text
+    said = body["summary"]
+    assert f"Next: {said['next']} Budget: {said['budget']}" in text
+    assert said["next"].startswith(f"{body['open']['missing']} of {body['open']['asked']} verdicts")
+    assert said["next"].endswith(body["open"]["waits_for"])
+    assert f"{said['quality']} {said['comparison']}" in text
 
 
 def test_a_report_says_where_it_is(crux: Run, loop: Loop) -> None:
     loop.complete()
     code, out, _ = crux("report", "--to", "a [b].html")
     assert (code, out) == (0, "The report is in a [b].html")
+    assert "Errors of the version in force" in (loop.home / "a [b].html").read_text()
     assert "The project" in (loop.home / "a [b].html").read_text()
 
 

@@ -14,6 +14,7 @@ from selection.errors import BackendError, ProjectError, SettingError, StudioErr
 from selection.http import SECRET_HEADER, Reply
 from selection.record import ProjectState
 from selection.studio.api import MlBackend, Project, Studio, Webhook
+from selection.studio.transport import token_page
 
 TITLE = "Crux"
 SWITCHES = "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false"
@@ -79,8 +80,8 @@ def require_token(settings: Settings) -> None:
     """Raise SettingError if no token is set."""
     if not settings.studio_token.get_secret_value():
         raise SettingError(
-            "No token is set. Copy one from Label Studio (Account & Settings, Access Token) into "
-            "CRUX_STUDIO_TOKEN."
+            "No token is set. Run crux in the folder of your crux.toml, or copy a token from "
+            f"{token_page(settings.studio_url)}, into CRUX_STUDIO_TOKEN."
         )
 
 

@@ -16,7 +16,7 @@ def greeting(
     config: the settings file. theirs: its keys that a person set. projects: number -> title, the
     newest first. pool: texts to try.
     """
-    crux = os.path.relpath(Path(sys.executable).parent / "crux")
+    crux = command()
     kept = f"; {', '.join(theirs)} as you set it" if theirs else ""
     number = next(iter(projects), 1)
     return "\n".join(
@@ -35,6 +35,11 @@ def greeting(
             "`make down` ends all of it, and `make up` starts it again at the same addresses.",
         ]
     )
+
+
+def command() -> str:
+    """Return how to call `crux` from the current folder."""
+    return os.path.relpath(Path(sys.executable).parent / "crux")
 
 
 def _project(state: State, projects: Mapping[int, str]) -> list[str]:

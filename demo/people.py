@@ -12,6 +12,7 @@ from selection.errors import StudioDown
 from selection.studio.api import Studio
 
 IDLE = 1.0  # seconds between two looks into an empty queue
+LEAD_TIME = 3.0  # seconds that each answer says it took; one that says nothing counts as nobody's
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class AtWork:
                 task = studio.next_task(project, schema)
                 if task is not None:
                     text = str(task.data[schema.text_field])
-                    studio.annotate(task.id, person.answers[text], schema)
+                    answer = person.answers[text]
+                    studio.annotate(task.id, answer, schema, seconds=LEAD_TIME)
                     continue
             except StudioDown:
                 pass  # a person tries again in a moment, too

@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 from sklearn.metrics import cohen_kappa_score
 
+from demo.greeting import command
 from demo.people import AtWork, Person
 from demo.ratings import Rated, load, write_pool
 from demo.services import EXPERTS, Services, State
@@ -111,6 +112,7 @@ def run(services: Services, kind: str = "tweets") -> None:
     print(f"{result['labels_bought']} verdicts, {result['seconds']} s. Look around:")
     print(f"  project  {state.studio_url}/projects/{project}/data")
     print(f"  login    {state.email} / {state.password}")
+    print(f"  command  {command()} status --config {config}")
     print(f"  report   {report}")
     print(f"  result   {file}")
     print("  stop     make down")

@@ -188,8 +188,8 @@ def test_pip_and_three_commands_connect_a_label_studio_of_ones_own(
     )
     home, clone = tmp_path / "home", tmp_path / "clone"
     copy_tree(clone)
-    (home / "crux").mkdir(parents=True)
-    write_pool(home / "crux/texts.csv", load("products", ROOT / ARCHIVE)[:80])
+    (home / "crux-env").mkdir(parents=True)
+    write_pool(home / "crux-env/texts.csv", load("products", ROOT / ARCHIVE)[:80])
     typed = "\n".join(commands(BESIDE_YOUR_OWN))
     for placeholder, own in (("http://127.0.0.1:8080", url), ("YOUR-TOKEN", made.json()["token"])):
         assert placeholder in typed
@@ -211,10 +211,10 @@ def test_pip_and_three_commands_connect_a_label_studio_of_ones_own(
             start_new_session=True,
         )  # fmt: skip
         try:
-            wait_for(lambda: (home / "crux/asked").exists() or process.poll() is not None)
+            wait_for(lambda: (home / "crux-env/asked").exists() or process.poll() is not None)
             anna = create_expert(url, admin.token, "anna@readme.example", "a-password-of-anna")
             answer_next(url, anna, project)
-            (home / "crux/answered").touch()
+            (home / "crux-env/answered").touch()
             process.wait(timeout=300)
         finally:
             if process.poll() is None:
@@ -227,4 +227,4 @@ def test_pip_and_three_commands_connect_a_label_studio_of_ones_own(
     assert re.search(r"\b1 verdicts? bought", said)
     imported = re.findall(r"^imported (.+)$", said, re.MULTILINE)
     assert len(imported) == 3
-    assert all(place.startswith(str(home / "crux/lib")) for place in imported), imported
+    assert all(place.startswith(str(home / "crux-env/lib")) for place in imported), imported

@@ -100,8 +100,14 @@ def answer_next(url: str, token: str, project: int) -> None:
     ).raise_for_status()
 
 
+def unpack(model: str, home: Path) -> None:
+    """Let a backend find the offline model, which it would unpack for half a minute."""
+    home.mkdir(parents=True)
+    (home / "models").symlink_to(Path(model).parent)
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Path]:
+def checkout(tmp_path: Path, model: str) -> Iterator[Path]:
     """A fresh clone in which the downloads of `make install` are done, and Crux is not installed.
 
     Crux's environment is a new one that finds this one's packages by a path.
@@ -117,6 +123,7 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     program.parent.mkdir(parents=True)
     program.symlink_to(PROGRAM)
     (folder / "build/data").symlink_to(ROOT / "build/data")
+    unpack(model, folder / "build/demo/backend")
     for stamp in (venv / ".pinned", venv / ".peers", program.parents[1] / ".installed"):
         stamp.touch()
     yield folder
@@ -127,7 +134,8 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
 def test_five_commands_lead_from_nothing_to_the_first_verdict(checkout: Path) -> None:
     walk = [bare(line) for line in commands(WITH_MAKE)]
     assert len(walk) == 5
-    told, took = {}, {}
+    told: dict[str, str] = {}
+    took: dict[str, float] = {}
     for command in walk:
         if command.startswith(".venv/bin/crux connect"):
             settings = load_settings(checkout / "crux.toml")
@@ -188,7 +196,7 @@ def test_pip_and_three_commands_connect_a_label_studio_of_ones_own(
     )
     home, clone = tmp_path / "home", tmp_path / "clone"
     copy_tree(clone)
-    (home / "crux-env").mkdir(parents=True)
+    unpack(model, home / "crux-env/.crux")
     write_pool(home / "crux-env/texts.csv", load("products", ROOT / ARCHIVE)[:80])
     typed = "\n".join(commands(BESIDE_YOUR_OWN))
     for placeholder, own in (("http://127.0.0.1:8080", url), ("YOUR-TOKEN", made.json()["token"])):
@@ -200,7 +208,6 @@ def test_pip_and_three_commands_connect_a_label_studio_of_ones_own(
         PATH=f"{sys.base_prefix}/bin:{os.defpath}",
         PYTHONPATH=PACKAGES,  # instead of downloading them
         PIP_NO_DEPS="1", PIP_NO_BUILD_ISOLATION="0", PIP_DISABLE_PIP_VERSION_CHECK="1",
-        CRUX_LLM=model,  # "offline", converted already
         CRUX_BACKEND_URL=f"http://127.0.0.1:{port}",
         GUNICORN_CMD_ARGS=f"--bind 127.0.0.1:{port}",
     )  # fmt: skip

@@ -5,6 +5,7 @@ majority of their third of the text's real raters.
 """
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,6 @@ from selection.errors import StudioDown
 from selection.studio.api import Studio
 
 IDLE = 1.0  # seconds between two looks into an empty queue
-LEAD_TIME = 3.0  # seconds that each answer says it took; one that says nothing counts as nobody's
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ class AtWork:
             try:
                 task = studio.next_task(project, schema)
                 if task is not None:
-                    text = str(task.data[schema.text_field])
-                    answer = person.answers[text]
-                    studio.annotate(task.id, answer, schema, seconds=LEAD_TIME)
+                    served = time.monotonic()
+                    answer = person.answers[str(task.data[schema.text_field])]
+                    seconds = time.monotonic() - served  # without them nobody gave the answer
+                    studio.annotate(task.id, answer, schema, seconds=seconds)
                     continue
             except StudioDown:
                 pass  # a person tries again in a moment, too

@@ -128,7 +128,7 @@ def _fault(one: Annotation, imported: bool) -> Reason | None:
 
 def keeps_away(one: Annotation, card: Card) -> bool:
     """Whether it only keeps a person from being served a text that they have answered (twin.py)."""
-    return bool(card.twin) and one.cancelled and one.seconds is None and one.writer is None
+    return bool(card.twin) and one.cancelled and one.seconds is None and one.writer != one.user
 
 
 def _ticked(one: Annotation, predictions: Sequence[Prediction], schema: Schema) -> int | None:

@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from selection.backend_client import BackendClient
 from selection.command import connect as connecting
-from selection.command.checks import Check
+from selection.command.checks import Check, require_token
 from selection.command.doctor import Doctor
 from selection.command.models import listed, named, previous, remark, table
 from selection.command.terminal import WIDE, Steps, rounds_table, said_below
@@ -82,7 +82,9 @@ def _print_checks(checks: Iterable[Check]) -> list[bool]:
     passed = []
     for check in checks:
         mark = {True: "[green]ok[/]  ", False: "[red]not ok[/]", None: "–   "}[check.ok]
-        out.print(f"{mark} {check.name}: {escape(check.message)}", highlight=False)
+        # unbroken, so that a command in it can be copied
+        line = f"{mark} {check.name}: {escape(check.message)}"
+        out.print(line, highlight=False, soft_wrap=True)
         passed.append(bool(check.ok))
     return passed
 
@@ -242,6 +244,7 @@ def _promote(settings: Settings, backend: BackendClient, version: str) -> None:
 
 
 def _studio(settings: Settings) -> Studio:
+    require_token(settings)
     return Studio(settings.studio_url, settings.studio_token.get_secret_value())
 
 

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 from hashlib import blake2b
 from typing import Any
 
@@ -19,24 +18,11 @@ def test_a_policy_has_the_same_name_for_ever() -> None:
 @pytest.mark.parametrize("words", [f"  {WORDS}", f"{WORDS}\n\n", f"\t{WORDS} "])
 def test_white_space_around_the_words_does_not_change_it(words: str) -> None:
     assert policy_hash(words, LABELS) == NOW
-=======
-import pytest
-
-from selection.policy import policy_hash
-
-NAMED = policy_hash("Is it so?", ("yes", "no"))
-
-
-def test_a_policy_is_named_by_eight_digits_that_never_change() -> None:
-    assert NAMED == "0991c8d2"
-    assert policy_hash("  Is it so?\n", ["yes", "no"]) == NAMED
->>>>>>> doctor
 
 
 @pytest.mark.parametrize(
     ("words", "labels"),
     [
-<<<<<<< HEAD
         (WORDS.lower(), LABELS),
         (WORDS.replace(" ", "  "), LABELS),
         (WORDS, ("no", "yes")),
@@ -112,14 +98,3 @@ def test_the_state_joins_project_cards_version_in_force_and_ledger() -> None:
 def test_a_prompted_version_reads_the_words_of_now_and_an_unknown_one_tells_nothing() -> None:
     assert look(made("p", "prompted", policy="Is it good?"), current="p").version == ""
     assert look(current="round0-a").version == ""
-=======
-        ("Is it so!", ("yes", "no")),
-        ("Is it so?", ("no", "yes")),
-        ("Is it so?", ("yes", "no", "maybe")),
-        ("Is it so?", ("yesno",)),
-        ("Is it so?yes", ("no",)),
-    ],
-)
-def test_other_words_or_labels_have_another_name(words: str, labels: tuple[str, ...]) -> None:
-    assert policy_hash(words, labels) != NAMED
->>>>>>> doctor

@@ -67,6 +67,10 @@ class FakeStudio:
             instruction=self.policy,
         )  # fmt: skip
 
+    def projects(self) -> dict[int, str]:
+        self._call("projects")
+        return {number: "The project" for number in (12, 7) if number not in self.gone}
+
     def update_project(self, project_id: int, **settings: Any) -> Project:
         self._call("update_project")
         self.settings |= settings

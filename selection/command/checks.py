@@ -18,17 +18,14 @@ from selection.errors import (
     VersionError,
 )
 from selection.http import LOOPBACK, Reply
-from selection.policy import policy_hash
+from selection.policy import CHOICES, policy_hash
 from selection.record import ProjectState
 from selection.studio.api import MlBackend, Project, Studio
+from selection.studio.transport import token_page
 
 TITLE = "Crux"
 SHOWN = 5  # people named in a sentence
 SWITCHES = "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false"
-CHOICES = (
-    "Put the old words back; or go on under the new ones with crux round --new-policy, and the old "
-    "verdicts count as if given under them; or begin anew in another project."
-)
 
 Get = Callable[[str, str], Reply]
 
@@ -59,8 +56,8 @@ def require_token(settings: Settings) -> None:
     """Raise SettingError if no token is set."""
     if not settings.studio_token.get_secret_value():
         raise SettingError(
-            "No token is set. Copy one from Label Studio (Account & Settings, Access Token) into "
-            "CRUX_STUDIO_TOKEN."
+            "No token is set. Run crux in the folder of your crux.toml, or copy a token from "
+            f"{token_page(settings.studio_url)}, into CRUX_STUDIO_TOKEN."
         )
 
 

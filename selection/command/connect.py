@@ -12,7 +12,7 @@ from selection.command.checks import TITLE, Check, Get
 from selection.command.hooks import check_webhook, hook_headers, hook_url, sorted_hooks
 from selection.command.project_settings import RULES, set_settings
 from selection.config import Settings
-from selection.errors import CruxError, StudioError
+from selection.errors import CruxError, SettingError, StudioError, StudioLacks
 from selection.http import get, same_address
 from selection.studio.api import Project, Studio
 
@@ -58,8 +58,25 @@ def _studio(settings: Settings, studio: Studio) -> str:
 
 
 def _project(settings: Settings, studio: Studio, found: dict[str, Project]) -> str:
-    found["project"] = studio.project(checks.chosen_project(settings))
+    if not settings.project:
+        raise SettingError(f"No project is set. {_choice(settings, studio)}")
+    try:
+        found["project"] = studio.project(settings.project)
+    except StudioLacks as error:
+        raise StudioLacks(f"{error.args[0].rstrip('.')}. {_choice(settings, studio)}") from None
     return checks.label_config(found["project"])
+
+
+def _choice(settings: Settings, studio: Studio) -> str:
+    """Name the projects that there are, by the numbers with which to choose one."""
+    titles = studio.projects()
+    if not titles:
+        return (
+            f"Label Studio has none yet: make one at {settings.studio_url}/projects, then give the "
+            "number in its address: --project N."
+        )
+    listed = ", ".join(f"{number} '{title}'" for number, title in titles.items())
+    return f"Label Studio has {listed}. Give one: --project N."
 
 
 def _connection(settings: Settings, studio: Studio, project: Project) -> str:

@@ -44,6 +44,14 @@ class Projects(Caller):
         found = self._read(f"project {project_id}", lambda: self._sdk.projects.get(project_id))
         return read_project(found)
 
+    def projects(self) -> dict[int, str]:
+        """Return number -> title of the projects that the token sees, the newest 20 first."""
+        pager: Any = self._read(
+            "the projects",
+            lambda: self._sdk.projects.list(include="id,title", ordering="-id", page_size=20),
+        )
+        return {one.id: one.title or "" for one in pager.items or ()}
+
     def create_project(self, title: str, config: str, instruction: str, **settings: Any) -> Project:
         """Create a project that shows its instruction and serves tasks in order of import."""
         parse_schema(config)

@@ -102,7 +102,9 @@ def test_no_line_shows_the_secret_or_the_token(place: Place) -> None:
 
 
 def test_without_a_token_it_says_where_to_copy_one(place: Place) -> None:
-    fails(place.connect(studio_token=""), "Label Studio", "Account & Settings, Access Token")
+    checks = place.connect(studio_token="", studio_url="http://studio.example/")
+    page = "http://studio.example/user/account, 'Personal Access Token' or 'Legacy Token'"
+    fails(checks, "Label Studio", page)
 
 
 def test_a_label_studio_that_is_down_is_the_first_line(place: Place) -> None:
@@ -110,13 +112,30 @@ def test_a_label_studio_that_is_down_is_the_first_line(place: Place) -> None:
     fails(place.connect(), "Label Studio", "does not answer")
 
 
-def test_without_a_project_it_says_how_to_name_one(place: Place) -> None:
-    fails(place.connect(project=0), "project", "--project N or CRUX_PROJECT")
+def test_without_a_project_it_names_those_that_there_are(place: Place) -> None:
+    checks = place.connect(project=0)
+    says = (
+        "No project is set. Label Studio has 12 'The project', 7 'The project'. "
+        "Give one: --project N."
+    )
+    fails(checks, "project", says)
 
 
-def test_a_project_that_is_none_is_named(place: Place) -> None:
+def test_without_a_project_in_an_empty_label_studio_it_says_where_to_make_one(
+    place: Place,
+) -> None:
+    place.studio.gone = {7, 12}
+    says = "Label Studio has none yet: make one at http://127.0.0.1:8080/projects"
+    fails(place.connect(project=0), "project", says)
+
+
+def test_a_project_that_is_none_is_named_with_those_that_there_are(place: Place) -> None:
     place.studio.gone = {7}
-    fails(place.connect(), "project", "does not have project 7")
+    says = (
+        "does not have project 7: not found. Label Studio has 12 'The project'. "
+        "Give one: --project N."
+    )
+    fails(place.connect(), "project", says)
 
 
 def test_a_missing_policy_is_named_with_its_place(place: Place) -> None:

@@ -1,6 +1,7 @@
 """Every call of Studio, against a real Label Studio."""
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -179,6 +180,13 @@ def test_a_project_counts_its_tasks_and_annotations(studio: Studio, project: Pro
     studio.annotate(ids[0], "Yes", SCHEMA)
     found = studio.project(project.id)
     assert (found.tasks, found.annotations) == (3, 1)
+
+
+def test_the_newest_projects_are_listed_first(studio: Studio) -> None:
+    older, newer = (studio.create_project(title, CONFIG, "") for title in ("Older", "Newer"))
+    listed = list(studio.projects().items())
+    assert listed[:2] == [(newer.id, "Newer"), (older.id, "Older")]
+    assert len(listed) <= 20
 
 
 def test_a_missing_project_is_named(studio: Studio) -> None:
@@ -523,6 +531,20 @@ def test_an_expired_personal_token_is_refused() -> None:
 def test_a_token_that_cannot_be_one_is_told_at_once(token: str) -> None:
     with pytest.raises(SettingError, match="copy it again"):
         Studio("http://127.0.0.1:8080", token)
+
+
+def test_the_place_of_the_tokens_is_called_what_label_studio_calls_it(
+    label_studio: Server,
+) -> None:
+    with pytest.raises(StudioRefused) as error:
+        Studio(label_studio.url, "wrong").me()
+    place = re.search(r"(http\S+), '(.+)' or '(.+)'\.", str(error.value))
+    assert place
+    login = httpx.get(place[1], timeout=60)  # it sends strangers there, and answers 404 elsewhere
+    assert "next=/user/account" in login.headers["Location"]
+    pages = httpx.get(f"{label_studio.url}/react-app/main.js", timeout=60).text
+    for name in place.groups()[1:]:
+        assert re.search(rf'title:[^,{{}}]*"{name}"', pages), name
 
 
 def test_a_url_without_a_scheme_is_told_at_once() -> None:

@@ -120,8 +120,11 @@ def version(state: ProjectState) -> str:
     return f"{state.current} is the current version"
 
 
-def made_under(project: Project, state: ProjectState) -> str:
-    """Check that the version in force was made under the project's present words and labels."""
+def made_under(project: Project, state: ProjectState, pushed: Callable[[], str]) -> str:
+    """Check that the version in force was made under the project's present words and labels.
+
+    pushed: returns the policy of the newest round; asked only where the two differ.
+    """
     made = next((one for one in state.versions if one.version == state.current), None)
     if made is None:
         raise VersionError(
@@ -136,6 +139,11 @@ def made_under(project: Project, state: ProjectState) -> str:
         differ.append(f"the labels ({', '.join(made.labels)} then, {', '.join(labels)} now)")
     if differ:
         then, now = policy_hash(made.policy, made.labels), policy_hash(project.policy, labels)
+        if pushed() == now:
+            return (
+                f"{made.version} was made under policy {then}; the newest round asks under the "
+                f"present one, {now}, and the next version will be made under it"
+            )
         raise VersionError(
             f"{made.version} was made under policy {then}, and the project has {now} now. What "
             f"differs: {' and '.join(differ)}. {CHOICES}"

@@ -23,7 +23,7 @@ from selection.errors import (
 )
 from selection.http import get, same_address
 from selection.record import ProjectState
-from selection.studio.api import MlBackend, Project, Studio
+from selection.studio.api import MlBackend, Project, Studio, Task
 
 SKEW = 60.0  # seconds between two clocks; a personal token of Label Studio lives for minutes
 ROOM = 1 << 30  # bytes; the vectors of 700,000 texts
@@ -78,7 +78,7 @@ class Doctor:
             ("left-over webhooks", ("project",), lambda: check_left_over(self._hooks)),
             ("switches", ("Label Studio",), self._switches),
             ("model", ("project", "secret"), lambda: checks.version(self._state)),
-            ("model's policy", ("model",), lambda: checks.made_under(self._project, self._state)),
+            ("model's policy", ("model",), self._policy_of_model),
             ("predictions", ("model",), self._predictions),
             ("worker", ("model",), self._worker),
             ("training", ("model",), self._training),
@@ -99,6 +99,10 @@ class Doctor:
     @cached_property
     def _project(self) -> Project:
         return self._studio.project(checks.chosen_project(self.settings))
+
+    @cached_property
+    def _tasks(self) -> Sequence[Task]:
+        return self._studio.tasks(self.settings.project, self._project.schema)
 
     @cached_property
     def _connected(self) -> Sequence[MlBackend]:
@@ -154,6 +158,15 @@ class Doctor:
 
     # the model
 
+    def _policy_of_model(self) -> str:
+        def pushed() -> str:
+            """Return the hash of the policy under which the newest round was pushed."""
+            cards = [task.crux for task in self._tasks if task.crux is not None]
+            newest = max(cards, key=lambda card: int(card.get("round", -1)), default={})
+            return str(newest.get("policy", ""))
+
+        return checks.made_under(self._project, self._state, pushed)
+
     def _predictions(self) -> str:
         """Check that tasks which wait for an expert show the answers of the current version."""
         shown, current = self._project.model_version, self._state.current
@@ -161,7 +174,7 @@ class Doctor:
             return f"experts see the answers of {current}, but none on blind tasks"
         if shown == TITLE:
             return "experts see what the backend answers when a task is opened"
-        waiting = open_tasks(self._studio.tasks(self.settings.project, self._project.schema))
+        waiting = open_tasks(self._tasks)
         versions = [
             {one.version for one in task.predictions} for task in waiting if not blind(task)
         ]
@@ -173,20 +186,20 @@ class Doctor:
         old = [those for those in versions if shown in those]
         if old and all(current in those for those in old):
             raise VersionError(
-                f"{current} is in force, and {_tasks(old)} with answers of {shown} shown, although "
+                f"{current} is in force, and {_waits(old)} with answers of {shown} shown, although "
                 f"its own are there. Choose {current} in Label Studio (Settings, Annotation, "
                 f"Prelabeling)."
             )
         if old:
             raise VersionError(
-                f"{current} is in force, and {_tasks(old)} with answers of {shown}. A "
+                f"{current} is in force, and {_waits(old)} with answers of {shown}. A "
                 f"worker that runs brings the new ones within a minute; if it does not, run "
                 f"crux models promote {current}"
             )
         if not waiting:
             return f"no task waits for an expert; the next round comes with answers of {current}"
         return (
-            f"{_tasks(waiting)} for experts ({len(waiting) - len(versions)} blind), without an "
+            f"{_waits(waiting)} for experts ({len(waiting) - len(versions)} blind), without an "
             f"answer of a model"
         )
 
@@ -244,5 +257,5 @@ class Doctor:
         return f"{free / ROOM:.0f} GiB are free at {home}"
 
 
-def _tasks(which: Sequence[object]) -> str:
+def _waits(which: Sequence[object]) -> str:
     return "1 task waits" if len(which) == 1 else f"{len(which)} tasks wait"

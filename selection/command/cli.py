@@ -18,13 +18,15 @@ from selection.command import connect as connecting
 from selection.command.checks import Check, require_token
 from selection.command.doctor import Doctor
 from selection.command.models import listed, named, previous, remark, table
-from selection.command.terminal import WIDE, Steps, rounds_table
+from selection.command.terminal import WIDE, Steps, rounds_table, said_below
 from selection.config import Settings, load
 from selection.errors import BackendError, CruxError, SettingError, StudioDown
 from selection.outcome import Outcome, Waiting
 from selection.report.page import render, save
+from selection.report.reread import reread
 from selection.rounds import Rounds
 from selection.studio.api import Studio
+from selection.summary import summary
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 models = typer.Typer(no_args_is_help=True, help="List, promote and roll back model versions.")
@@ -165,23 +167,17 @@ def _print_outcome(outcome: Outcome, as_json: bool) -> None:
 
 @app.command()
 def status(config: Config = None, project: Project = None, as_json: AsJson = False) -> None:
-    """The table of the rounds: labels, kappas, decisions, and what is open."""
+    """The table of the rounds, how good the model is, what comes next and what it costs."""
     settings = load(config, project=project)
     now = _rounds(settings).status()
+    said = summary(now)
     if as_json:
-        print(json.dumps(now.as_json(), ensure_ascii=False))
+        print(json.dumps({**now.as_json(), "summary": said.as_json()}, ensure_ascii=False))
         return
     out.print(rounds_table(now, wide=out.width >= WIDE))
-    if now.open_round is not None and now.open_round.missing:
-        out.print(
-            f"Round {now.open_round.round} waits for {now.open_round.missing} verdicts. "
-            f"{escape(now.open_round.waits_for)}",
-            highlight=False,
-        )
-    elif now.open_round is not None and not now.open_round.measured:
-        out.print(escape(now.training_sentence))
-    out.print(f"{escape(now.decision.reason)} {escape(now.forecast)}", highlight=False)
-    for problem in now.problems:
+    for line in said_below(said, now.forecast):
+        out.print(escape(line), highlight=False)
+    for problem in said.problems:
         err.print(escape(problem), highlight=False)
 
 
@@ -193,11 +189,15 @@ def report(
 ) -> None:
     """Write the report: one HTML file with curves, tables and the last pairs."""
     settings = load(config, project=project)
-    rounds = _rounds(settings)
-    about, collected, now = rounds.everything()
+    backend = _backend(settings)
+    with Steps(err) as steps, _interruptible():
+        rounds = Rounds(settings, _studio(settings), backend, steps.say)
+        about, collected, now = rounds.everything()
+        read = reread(now, collected, backend, steps.say)
     html = render(
         now,
         collected,
+        read,
         title=about.title,
         studio_url=settings.studio_url,
         generated=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

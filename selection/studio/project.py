@@ -11,7 +11,11 @@ from selection.studio.transport import Caller
 
 @dataclass(frozen=True)
 class Project:
-    """A project as Crux needs it. policy: the labeling instruction as plain text."""
+    """A project as Crux needs it.
+
+    policy: the labeling instruction as plain text. instruction: its HTML. overlap: how many people
+    a new task asks. skip_queue: where a skipped task goes, by Label Studio's own names.
+    """
 
     id: int
     title: str
@@ -24,6 +28,9 @@ class Project:
     overlap: int
     sampling: str
     shows_predictions: bool
+    skip_queue: str = "REQUEUE_FOR_OTHERS"
+    shows_instruction: bool = True
+    instruction: str = ""
 
 
 class Projects(Caller):
@@ -94,4 +101,7 @@ def read_project(found: Any) -> Project:
         overlap=found.maximum_annotations or 1,
         sampling=str(found.sampling or ""),
         shows_predictions=bool(found.show_collab_predictions),
+        skip_queue=str(found.skip_queue or ""),
+        shows_instruction=bool(found.show_instruction),
+        instruction=found.expert_instruction or "",
     )

@@ -137,8 +137,7 @@ def _annotations(
     for body in bodies:
         user = _number(body.get("completed_by"))
         if user is None:
-            number = nobodys.index(body["id"]) + 1
-            expert = "deleted user" if number == 1 else f"deleted user {number}"
+            expert = deleted_user(nobodys.index(body["id"]) + 1)
         else:
             expert = emails.get(user, str(user))
         cancelled = bool(body.get("was_cancelled"))
@@ -157,6 +156,11 @@ def _annotations(
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def deleted_user(number: int) -> str:
+    """Return the name of the text's first, second, … expert who is not told any more."""
+    return "deleted user" if number == 1 else f"deleted user {number}"
 
 
 def _number(found: object) -> int | None:

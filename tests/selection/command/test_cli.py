@@ -205,9 +205,8 @@ def test_connect_removes_the_webhook_that_it_is_told_to_and_does_nothing_else(
 class LookedAt(FakeStudio):
     """A Label Studio to which nothing is connected."""
 
-    def backends(self, project_id: int) -> list[Any]:
-        self._call("backends")
-        return []
+    def people(self) -> dict[int, str]:
+        return {1: "admin@example.org"}
 
     def blocking(self, url: str) -> tuple[str, ...]:
         return ()
@@ -228,6 +227,7 @@ def test_doctor_looks_at_everything_and_ends_with_1_if_anything_is_not_ok(
     code, out, _ = crux("doctor")
     assert code == 1
     assert "ok policy:" in out
+    assert "not ok people: Every blind text asks 2 people" in out
     assert f"not ok connection: No backend at {server.url} is connected" in out
     assert "delete_webhook" not in loop.studio.calls
 
@@ -257,14 +257,18 @@ def test_status_is_a_table_or_json(crux: Run, loop: Loop) -> None:
     assert (body["project"], [r["round"] for r in body["rounds"]]) == (7, [0])
     assert body["open"]["missing"] == body["open"]["asked"] > 0
     text = crux("status")[1]
-    assert f"Round 1 waits for {body['open']['missing']} verdicts." in text
-    assert body["reason"] in text
+    said = body["summary"]
+    assert f"Next: {said['next']} Budget: {said['budget']}" in text
+    assert said["next"].startswith(f"{body['open']['missing']} of {body['open']['asked']} verdicts")
+    assert said["next"].endswith(body["open"]["waits_for"])
+    assert f"{said['quality']} {said['comparison']}" in text
 
 
 def test_a_report_says_where_it_is(crux: Run, loop: Loop) -> None:
     loop.complete()
     code, out, _ = crux("report", "--to", "a [b].html")
     assert (code, out) == (0, "The report is in a [b].html")
+    assert "Errors of the version in force" in (loop.home / "a [b].html").read_text()
     assert "The project" in (loop.home / "a [b].html").read_text()
 
 

@@ -155,6 +155,9 @@ def test_a_project_comes_back_as_it_was_made(studio: Studio) -> None:
         overlap=1,
         sampling="Sequential sampling",
         shows_predictions=True,
+        skip_queue="REQUEUE_FOR_OTHERS",
+        shows_instruction=True,
+        instruction="<p>Is it <b>clickbait</b>?</p><ul><li>a &lt; b</li></ul>",
     )
     assert studio.project(made.id) == made
 
@@ -164,6 +167,12 @@ def test_settings_of_a_project_can_be_chosen_and_changed(studio: Studio) -> None
     assert made.shows_predictions is False
     changed = studio.update_project(made.id, show_collab_predictions=True, title="Shown")
     assert (changed.shows_predictions, changed.title) == (True, "Shown")
+    changed = studio.update_project(
+        made.id, skip_queue="IGNORE_SKIPPED", show_instruction=False, maximum_annotations=2
+    )
+    assert (changed.skip_queue, changed.shows_instruction, changed.overlap) == (
+        "IGNORE_SKIPPED", False, 2
+    )  # fmt: skip
 
 
 def test_a_project_counts_its_tasks_and_annotations(studio: Studio, project: Project) -> None:

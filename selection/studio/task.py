@@ -5,7 +5,7 @@ list of regions, of which those of the project's <Choices> count.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from selection.errors import ProjectError
@@ -48,7 +48,7 @@ class Prediction:
     label: str | None
     score: float | None
     version: str
-    id: int = 0
+    id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -223,16 +223,11 @@ def test_imported_tasks_come_back_whole_and_in_order(studio: Studio, project: Pr
     assert [task.annotations for task in tasks] == [(), ()]
 
 
-def test_each_task_may_ask_for_another_number_of_experts(studio: Studio, project: Project) -> None:
-    wanted = [1, 2, 2, 1, 3, 1]
-    ids = studio.import_tasks(
-        project.id,
-        [{"data": {"text": str(n)}, "meta": {"crux": {"n": n}}, "overlap": n} for n in wanted],
-    )
-    tasks = studio.tasks(project.id, SCHEMA)
-    assert [task.id for task in tasks] == ids
-    assert [task.overlap for task in tasks] == wanted
-    assert [task.crux for task in tasks] == [{"n": n} for n in wanted]
+def test_the_bulk_import_asks_one_person_whatever_a_task_says(
+    studio: Studio, project: Project
+) -> None:
+    studio.import_tasks(project.id, [{"data": {"text": str(n)}, "overlap": n} for n in (1, 2, 3)])
+    assert [task.overlap for task in studio.tasks(project.id, SCHEMA)] == [1, 1, 1]
 
 
 def test_many_tasks_are_read_page_by_page(
@@ -267,7 +262,7 @@ def test_new_meta_leaves_the_rest_of_a_task(studio: Studio, project: Project) ->
     first, second = studio.import_tasks(
         project.id,
         [
-            {"data": {"text": "a"}, "meta": {"crux": {"r": 1}}, "overlap": 2},
+            {"data": {"text": "a"}, "meta": {"crux": {"r": 1}}},
             {"data": {"text": "b"}},
         ],
     )
@@ -277,7 +272,7 @@ def test_new_meta_leaves_the_rest_of_a_task(studio: Studio, project: Project) ->
     assert (changed.meta, changed.data, changed.overlap) == (
         {"crux": {"r": 2}, "x": [1]},
         {"text": "a"},
-        2,
+        1,
     )
     assert [a.label for a in changed.annotations] == ["No"]
     assert (other.id, other.meta) == (second, {})
@@ -297,7 +292,8 @@ def test_deleting_no_task_deletes_none(studio: Studio, project: Project) -> None
 def test_two_experts_answer_the_same_task(
     studio: Studio, ann: Studio, ben: Studio, project: Project
 ) -> None:
-    (task,) = fill(studio, project, 1, overlap=2)
+    (task,) = fill(studio, project, 1)
+    studio.set_overlap(task, 2)
     ann.annotate(task, "Yes", SCHEMA)
     assert ann.next_task(project.id, SCHEMA) is None
     waiting = ben.next_task(project.id, SCHEMA)
@@ -320,7 +316,7 @@ def test_a_task_for_one_expert_goes_to_one_expert(
 
 def test_the_queue_keeps_the_order_of_import(studio: Studio, ann: Studio, project: Project) -> None:
     ids = studio.import_tasks(
-        project.id, [{"data": {"text": str(n)}, "overlap": 1 + n % 2} for n in range(5)]
+        project.id, [{"data": {"text": str(n)}} for n in range(5)]
     )
     served = []
     while (task := ann.next_task(project.id, SCHEMA)) is not None:

@@ -54,7 +54,8 @@ def pushed(order: Order, new: int, settings: Settings, before: Status) -> Outcom
         f"Round {order.round}: {new} tasks are in the queue, {verdicts} verdicts are asked for "
         f"(budget: {spent} of {settings.budget} were given before, "
         f"{max(settings.budget - spent - verdicts, 0)} are left after this round).",
-        f"Queue: {data_manager(settings)} (tab '{tab_title(order.round)}', Label All Tasks).",
+        f"Queue: {data_manager(settings)} (tab '{tab_title(order.round)}'). What people answer "
+        f"there through Label All Tasks counts; the labeling instructions say why.",
         _takes(people, before.seconds, verdicts),
     ]
     if people > 1:
@@ -78,7 +79,7 @@ def _takes(people: int, seconds: float | None, verdicts: int) -> str:
         return f"{who}; how long it takes is known after the first answers."
     minutes = max(round(seconds * verdicts / 60), 1)
     noun = "minute" if minutes == 1 else "minutes"
-    return f"{who}, about {minutes} {noun} in all at {seconds:.0f} s a verdict."
+    return f"{who}, about {minutes} {noun} in all at {seconds:.{0 if seconds >= 10 else 1}f} s a verdict."
 
 
 def fewer(now: Status, texts: int, experts: int) -> Outcome:

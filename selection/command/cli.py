@@ -162,7 +162,7 @@ def _print_outcome(outcome: Outcome, as_json: bool) -> None:
                 "tasks": outcome.tasks}  # fmt: skip
         print(json.dumps(body), flush=True)
     else:
-        out.print(escape(outcome.message), highlight=False)
+        out.print(escape(outcome.message), highlight=False, soft_wrap=True)
 
 
 @app.command()

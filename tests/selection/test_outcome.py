@@ -44,8 +44,9 @@ def test_a_pushed_round_says_where_it_is_what_it_costs_whom_and_how_long_it_take
     assert said.message.split("\n") == [
         "Round 1: 96 tasks are in the queue, 128 verdicts are asked for (budget: 60 of 200 were "
         "given before, 12 are left after this round).",
-        "Queue: http://ls.example/projects/7/data (tab 'Crux round 1', Label All Tasks).",
-        "It takes 2 people or more, about 16 minutes in all at 7 s a verdict. Second verdicts come "
+        "Queue: http://ls.example/projects/7/data (tab 'Crux round 1'). What people answer "
+        "there through Label All Tasks counts; the labeling instructions say why.",
+        "It takes 2 people or more, about 16 minutes in all at 7.0 s a verdict. Second verdicts come "
         "as tasks of their own, for other people, once the first is given.",
     ]
 
@@ -61,7 +62,7 @@ def test_before_the_first_answer_nobody_knows_how_long_it_takes() -> None:
 
 def test_a_round_for_one_person_promises_no_second_verdicts() -> None:
     said = pushed(order(4, 32, 1), 36, SETTINGS, now(seconds=1.0)).message.split("\n")
-    assert said[2:] == ["It takes one person, about 1 minute in all at 1 s a verdict."]
+    assert said[2:] == ["It takes one person, about 1 minute in all at 1.0 s a verdict."]
 
 
 @pytest.mark.parametrize(("drawn", "said"), [(39, True), (32, False), (25, True)])

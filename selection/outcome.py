@@ -79,7 +79,8 @@ def _takes(people: int, seconds: float | None, verdicts: int) -> str:
         return f"{who}; how long it takes is known after the first answers."
     minutes = max(round(seconds * verdicts / 60), 1)
     noun = "minute" if minutes == 1 else "minutes"
-    return f"{who}, about {minutes} {noun} in all at {seconds:.{0 if seconds >= 10 else 1}f} s a verdict."
+    each = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}"
+    return f"{who}, about {minutes} {noun} in all at {each} s a verdict."
 
 
 def fewer(now: Status, texts: int, experts: int) -> Outcome:

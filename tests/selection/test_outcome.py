@@ -46,8 +46,8 @@ def test_a_pushed_round_says_where_it_is_what_it_costs_whom_and_how_long_it_take
         "given before, 12 are left after this round).",
         "Queue: http://ls.example/projects/7/data (tab 'Crux round 1'). What people answer "
         "there through Label All Tasks counts; the labeling instructions say why.",
-        "It takes 2 people or more, about 16 minutes in all at 7.0 s a verdict. Second verdicts come "
-        "as tasks of their own, for other people, once the first is given.",
+        "It takes 2 people or more, about 16 minutes in all at 7.4 s a verdict. Second verdicts "
+        "come as tasks of their own, for other people, once the first is given.",
     ]
 
 

@@ -138,6 +138,11 @@ class Collected:
         """Return how many answers the round still lacks."""
         return sum(item.missing for item in self.round(round))
 
+    @property
+    def lost_labels(self) -> bool:
+        """Whether verdicts are of labels that the project does not have (any more)."""
+        return any(one.reason == "unknown" for one in self.left_out)
+
     def role(self, *roles: str) -> list[Item]:
         """Return the items of these roles."""
         return [item for item in self.items if item.card.role in roles]
@@ -279,7 +284,7 @@ def changed_since(collected: Collected, records: Sequence[Record]) -> bool:
     """
     if not records or not records[-1].verdicts or not records[-1].complete:
         return False
-    renamed = any(one.reason == "unknown" for one in collected.left_out)
+    renamed = collected.lost_labels
     measured = collected.until(records[-1].round)
     return not renamed and measured.digest != records[-1].verdicts
 

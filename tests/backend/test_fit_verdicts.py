@@ -10,6 +10,7 @@ from backend.fit import SETTLE
 from backend.versions import ledger
 from selection.card import Card
 from selection.collect import collect
+from selection.errors import RoundError
 from selection.policy import policy_hash
 from selection.push import tab_title, task_body
 from selection.record import Paid, Record
@@ -174,6 +175,15 @@ def test_a_renamed_label_is_no_correction(loop: Project) -> None:
     loop.studio.schema = Schema(("good", "no"), "verdict", "text", "text")
     assert loop.fit.run(7) is None
     assert loop.records == [before]
+
+
+def test_start_training_while_a_label_is_renamed_keeps_what_was_measured(loop: Project) -> None:
+    loop.push(0)
+    measured = loop.finish()
+    loop.studio.schema = Schema(("good", "no"), "verdict", "text", "text")
+    with pytest.raises(RoundError, match="two labels at least, and all 3 are 'no'"):
+        loop.fit.run(7, forced=True)
+    assert loop.records == [measured]
 
 
 def test_a_deleted_verdict_is_asked_again_and_the_round_is_measured_then(loop: Project) -> None:

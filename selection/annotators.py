@@ -63,15 +63,14 @@ def waits_for(collected: Collected, others: Collection[str]) -> str:
         return f"{said}."
     free = sorted({*others} - {one.expert for one in people})
     who = "a second person" if len(people) == 1 else "another person"
-    wait = f"{said}; {_verdicts_wait(stuck)} for {who}"
+    wait = f"{said}; {_verdicts_wait(stuck)} for {who}, and"
     if free:
         named = _joined(free[:3]) if len(free) < 4 else f"{len(free)} people"
-        return f"{wait}, and {named} {'has' if len(free) == 1 else 'have'} answered nothing yet."
-    return (
-        f"{wait}, and nobody else has answered anything yet: invite one (Organization, Add "
-        f"Members), or set experts = {max(len(people), 1)}, run crux round, and live without "
-        f"{'the experts’ kappa' if len(people) == 1 else 'more opinions'}."
-    )
+        wait += f" {named} {'has' if len(free) == 1 else 'have'} answered nothing yet: ask them"
+    else:
+        wait += " nobody else has answered anything yet: invite one (Organization, Add Members)"
+    without = "the experts' kappa" if len(people) == 1 else "more opinions"
+    return f"{wait}, or set experts = {len(people)}, run crux round, and live without {without}."
 
 
 def _open(collected: Collected) -> list[Item]:

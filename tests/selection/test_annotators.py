@@ -68,29 +68,33 @@ def test_somebody_who_is_done_and_alone_waits_for_a_second_person() -> None:
     assert waits(text("+ann"), text("+ann")) == (
         "ann is done; 2 verdicts wait for a second person, and nobody else has answered anything "
         "yet: invite one (Organization, Add Members), or set experts = 1, run crux round, and live "
-        "without the experts’ kappa."
+        "without the experts' kappa."
     )
+
+
+INSTEAD = (
+    ": ask them, or set experts = 1, run crux round, and live without the experts' kappa."
+)
 
 
 @pytest.mark.parametrize(
     ("others", "says"),
     [
-        (("ann", "ben"), "ben has answered nothing yet."),
-        (("cid", "ben"), "ben and cid have answered nothing yet."),
-        (("dan", "cid", "ben"), "ben, cid and dan have answered nothing yet."),
-        (("dan", "cid", "ben", "eve"), "4 people have answered nothing yet."),
+        (("ann", "ben"), "ben has answered nothing yet"),
+        (("cid", "ben"), "ben and cid have answered nothing yet"),
+        (("dan", "cid", "ben"), "ben, cid and dan have answered nothing yet"),
+        (("dan", "cid", "ben", "eve"), "4 people have answered nothing yet"),
     ],
 )
 def test_those_who_could_be_the_second_person_are_named(others: tuple[str, ...], says: str) -> None:
     said = waits(text("+ann"), others=others)
-    assert said == f"ann is done; 1 verdict waits for a second person, and {says}"
+    assert said == f"ann is done; 1 verdict waits for a second person, and {says}{INSTEAD}"
 
 
 def test_of_verdicts_that_nobody_at_work_can_give_only_those_are_counted() -> None:
     said = waits(text("+ann"), text(), others=("ben",))
-    assert said == (
-        "ann has 1 left; 2 verdicts wait for a second person, and ben has answered nothing yet."
-    )
+    waits_for_ben = "2 verdicts wait for a second person, and ben has answered nothing yet"
+    assert said == f"ann has 1 left; {waits_for_ben}{INSTEAD}"
 
 
 def test_two_people_who_are_done_wait_for_a_third_where_three_are_asked() -> None:

@@ -102,9 +102,10 @@ def test_a_round_that_waits_for_a_second_person_ends_with_one_if_the_admin_says_
         loop.studio.answer(number, "yes" if rule(body["data"]["text"])[0] > 0.5 else "no", 1)
     waits = loop.round()
     blind = sum(card["role"] != "train" for card in loop.cards())
-    assert waits.message.endswith(
-        f"1 is done; {blind} verdicts wait for a second person, and 2 has answered nothing yet."
-    )
+    assert (
+        f"1 is done; {blind} verdicts wait for a second person, and 2 has answered nothing yet: "
+        "ask them, or set experts = 1"
+    ) in waits.message
     backend.checked.clear()
     fewer = loop.round(experts=1)
     assert (fewer.state, fewer.message) == (

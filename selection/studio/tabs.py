@@ -37,7 +37,13 @@ class Tabs(Caller):
 
         The tab Default hides answered tasks from now on, too.
         """
+        self.hide_answered(project_id)
+        what = f"the tab {title!r}"
+        # A new tab gets as its place the number of those that exist, so these move behind that.
+        # Numbers of no tab only take a place. If the creation fails, a repetition starts anew.
         others = [view.id for view in self._views(project_id)]
+        places = [*[0] * (len(others) + 1), *others]
+        self._ask(what, lambda: self._sdk.views.update_order(project=project_id, ids=places))
         data: Any = {
             "title": title,
             "filters": {"conjunction": "and", "items": [_equal(ROUND, round), _OPEN]},
@@ -51,13 +57,8 @@ class Tabs(Caller):
                 "labeling": [f"tasks:{name}" for name in (*TAB_HIDES, *LABELING_HIDES)],
             },
         }
-        what = f"the tab {title!r}"
         made = self._ask(what, lambda: self._sdk.views.create(project=project_id, data=data))
-        number = int(made.id or 0)
-        ids = [number, *others]
-        self._ask(what, lambda: self._sdk.views.update_order(project=project_id, ids=ids))
-        self.hide_answered(project_id)
-        return number
+        return int(made.id or 0)
 
     def hide_answered(self, project_id: int) -> bool:
         """Filter the tab Default as a round's tab, unless it has filters; return whether it did."""

@@ -75,6 +75,11 @@ class BackendSettings(BaseSettings):
         ge=0,
         description="train also after so many new verdicts, 0 for complete rounds only",
     )
+    count_imported: bool = Field(
+        default=False,
+        description="whether annotations that were imported with their tasks count as verdicts of "
+        "those named in them",
+    )
     epochs: int = Field(
         default=0, ge=0, description="passes over the training labels, 0 for the recipe's"
     )

@@ -20,9 +20,10 @@ from selection.align import (
     model_alignment,
     weakest_expert,
 )
-from selection.collect import Collected, Item, sample_of, verdicts_of
+from selection.collect import Collected, Item
 from selection.record import Measurement, WeakExpert
 from selection.types import Estimate, Ints
+from selection.verdict_table import sample_of, verdicts_of
 
 T = TypeVar("T")
 Predict = Callable[[str, Sequence[str]], Ints]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selection.collect import Collected, Item, majority, verdicts_of
+from selection.collect import Collected, Item
 from selection.types import NO_VERDICT, Doubles, Ints
+from selection.verdict_table import majority, verdicts_of
 
 
 @dataclass(frozen=True)

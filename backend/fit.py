@@ -1,6 +1,7 @@
 """The other composer: a complete round -> a trained, measured and perhaps promoted version.
 
-    collect -> due -> examples (majority) -> candidate (train) -> evaluate (promote or refuse)
+    collect -> ledger, twins (the next person's tasks)
+            -> due -> examples (majority) -> candidate (train) -> evaluate (promote or refuse)
             -> record -> publish (pointer, predictions in Label Studio)
 
 The output of each step is found again after a kill: a version by its name, a record by its round,
@@ -9,6 +10,7 @@ predictions by their version. So running `Fit.run` twice does nothing twice.
 
 import logging
 from collections.abc import Callable, Collection, Hashable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from backend.candidate import Candidates
@@ -19,17 +21,21 @@ from backend.examples import too_little, training_examples
 from backend.predict import Predictor
 from backend.publish import Publisher
 from backend.train import Trained, train
+from backend.versions import ledger
 from backend.versions.in_force import fits, in_force
 from backend.versions.manifest import Manifest
 from backend.versions.prompted import prompted
 from backend.versions.registry import Registry, make_registry
-from selection.collect import Collected, collect
+from selection.collect import Collected, changed_since, collect
 from selection.errors import RoundError, VersionError
+from selection.policy import policy_hash
 from selection.push import tab_title
 from selection.record import Record, TrainingState
 from selection.studio.api import Project, Studio
+from selection.twin import push_twins
 
 log = logging.getLogger(__name__)
+SETTLE = timedelta(seconds=60)  # without another correction before a round is measured again
 
 
 class Fit:
@@ -73,11 +79,16 @@ class Fit:
             # read the predictions that were imported just now, or they would be imported again
             tasks = self.studio.tasks(project_id, project.schema)
             records = self._records(project_id)
-        collected = collect(tasks, project.schema)
+        collected = collect(tasks, project.schema, imported=self.settings.count_imported)
         self._log_problems(project_id, collected.problems)
+        if collected.items:
+            policy = policy_hash(project.policy, project.schema.labels)
+            ledger.note(self.registry, project_id, collected, policy)
+            self._push_twins(project, collected)
         round = due(
             project_id, collected, records,
             train_after=self.settings.train_after, forced=forced, tabs=self.studio.tabs,
+            settled_at=datetime.now(UTC) - SETTLE,
         )  # fmt: skip
         if round is None:
             self._publisher.follow(project, tasks)
@@ -86,6 +97,12 @@ class Fit:
             return None
         record = self._round(project, collected.until(round), round, records)
         return self._publisher.publish(project, tasks, record)
+
+    def _push_twins(self, project: Project, collected: Collected) -> None:
+        """Ask the next person about each text that waits for another verdict."""
+        pushed = push_twins(self.studio, project, collected)
+        if pushed:
+            log.info("project %s: %s texts wait for the next person now", project.id, pushed)
 
     def _log_problems(self, project: int, problems: tuple[str, ...]) -> None:
         """Log what could not count, once: a renamed label makes thousands of problems."""
@@ -149,7 +166,9 @@ class Fit:
             round=round,
             complete=collected.complete(round),
             labels=len(examples.items),
-            labels_bought=collected.labels_bought,
+            labels_bought=max(
+                ledger.paid(self.registry, project.id).verdicts, collected.labels_bought
+            ),
             version=winner.version,
             candidate=candidate.version,
             promoted=decision.promoted,
@@ -157,6 +176,8 @@ class Fit:
             ties=examples.ties,
             train_seconds=candidate.seconds if examples.enough else 0.0,
             settled=False,
+            policy=policy_hash(project.policy, project.schema.labels),
+            verdicts=collected.digest,
             **vars(measured),
         )
         self.registry.save_record(project.id, record)
@@ -200,6 +221,7 @@ def _nothing_waits(collected: Collected, records: Sequence[Record]) -> bool:
     return last < 0 or (
         collected.complete(last) and bool(records) and records[-1].round == last
         and records[-1].complete and records[-1].settled
+        and not changed_since(collected, records)
     )  # fmt: skip
 
 
@@ -215,9 +237,12 @@ def due(
     train_after: int,
     forced: bool,
     tabs: Callable[[int], Collection[str]],
+    settled_at: datetime,
 ) -> int | None:
     """Return the last complete round that has no complete record yet, None if there is none.
 
+    The newest round is also due if verdicts were corrected after it was measured, the last of them
+    before `settled_at`, so that somebody who corrects several starts one training.
     train_after: number of new verdicts after which the last round is due, complete or not; 0 for
     never. forced: the last round is due in any case. tabs: project -> titles of its tabs, called
     only if they matter. Raises RoundError if forced and nothing was pushed.
@@ -240,6 +265,7 @@ def due(
         if (round > done or round in partial) and collected.complete(round)
     ]
     if not complete:
-        return None
+        corrected = done == last and collected.complete(last) and changed_since(collected, records)
+        return last if corrected and collected.newest < settled_at else None
     pushed = tabs(project)  # a round's tab is made last, when all of its tasks are there
     return max((round for round in complete if tab_title(round) in pushed), default=None)

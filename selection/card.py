@@ -20,11 +20,13 @@ IGNORED = ("blind", "stratum")
 class Card:
     """One task's card. id: of the pool. round, order: when it was bought and shown.
 
-    role: 'train' (pre-annotated, answered once), 'boundary' or 'audit' (blind, answered by
-    `experts` experts). pair: its name; the id if the task stands alone. inclusion: probability
-    with which it was drawn, None if it was not drawn at random. belief: what `version` thought of
-    each label. why: one sentence. seed, reserve: of the audit's draw, which may not change between
-    rounds.
+    role: 'train' (answered once), 'boundary' or 'audit' (blind, answered by `experts` experts).
+    pair: its name; the id if the task stands alone. inclusion: probability with which it was
+    drawn, None if it was not drawn at random. belief: what `version` thought of each label. why:
+    one sentence. seed, reserve: of the audit's draw, which may not change between rounds. hidden:
+    a training text whose pre-annotation is not shown. policy: hash of the policy under which it
+    was pushed. twin: 0 for the first task of a text, 1 for the next, each for one person; None for
+    a task of an older Crux, which asks all of its experts.
     """
 
     id: str
@@ -39,11 +41,19 @@ class Card:
     why: str
     seed: int
     reserve: float
+    hidden: bool = False
+    policy: str = ""
+    twin: int | None = None
 
     @property
     def blind(self) -> bool:
         """Whether experts must answer without seeing what the model thinks."""
-        return self.role != "train"
+        return self.role != "train" or self.hidden
+
+    @property
+    def places(self) -> int:
+        """How many people may answer this very task."""
+        return self.experts if self.twin is None else 1
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
@@ -91,6 +101,9 @@ def _fault(card: Card) -> str:
         "seed": _is_whole(card.seed, 0),
         "reserve": isinstance(card.reserve, float),
         "inclusion": chance is None or (isinstance(chance, (int, float)) and 0 < chance <= 1),
+        "hidden": isinstance(card.hidden, bool),
+        "policy": isinstance(card.policy, str),
+        "twin": card.twin is None or _is_whole(card.twin, 0),
         "belief": isinstance(belief, dict)
         and len(belief) > 0
         and all(isinstance(value, (int, float)) for value in belief.values()),

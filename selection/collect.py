@@ -1,43 +1,104 @@
-"""Tasks of the project -> what experts said, and which round is complete.
+"""Tasks of the project -> what experts said of each text, and which round is complete.
 
-The latest annotation of an expert counts. A skipped or cancelled one says nothing, but it counts as
-an answer, so that one skipped task does not hold up a round. Labels that the config does not know
-are left out and named.
+A text that several experts judge has several tasks, one for each (twin.py). verdict.py says which
+annotations count; the others are named. A skipped text is asked of somebody else, until everybody
+who works in its round has skipped or answered it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import blake2b
+from typing import Self
 
 import numpy as np
 
 from selection.card import Card, read_card
-from selection.studio.api import Annotation, Schema, Task
-from selection.types import NO_VERDICT, Bought, Doubles, Ints, Pool, Sample, Verdicts
+from selection.record import Record
+from selection.studio.api import Schema, Task
+from selection.types import Bought, Doubles, Ints, Pool
+from selection.verdict import Answer, LeftOut, answers, keeps_away, sentences
 
 
 @dataclass(frozen=True)
 class Item:
-    """A bought task. verdicts: expert -> label. answered: experts who answered or skipped."""
+    """A bought text with all that people said of it.
 
-    task: int
+    tasks: numbers of its tasks, the first one first. card: of the newest one. answers: oldest
+    first within each task. missing: answers that it still waits for. served: a task of it is in
+    Label Studio's queue. asleep: a twin that nobody is served yet (twin.py), if there is one.
+    """
+
+    tasks: tuple[int, ...]
     text: str
     card: Card
-    verdicts: dict[str, int]
-    answered: int
+    answers: tuple[Answer, ...] = ()
+    missing: int = 0
+    served: bool = True
+    asleep: int | None = None
+
+    @classmethod
+    def judged(cls, task: int, text: str, card: Card, verdicts: Mapping[str, int]) -> Self:
+        """Return the item of one task with these verdicts: expert -> label."""
+        said = tuple(Answer(expert, label, task=task) for expert, label in verdicts.items())
+        return cls((task,), text, card, said, max(card.experts - len(said), 0))
+
+    @property
+    def task(self) -> int:
+        """Number of the first task."""
+        return self.tasks[0]
 
     @property
     def done(self) -> bool:
-        """Whether as many experts answered as the card asks for."""
-        return self.answered >= self.card.experts
+        """Whether nobody is asked about it any more."""
+        return self.missing == 0
+
+    @cached_property
+    def verdicts(self) -> dict[str, int]:
+        """Expert -> the label that this expert gave first, in whichever task."""
+        found: dict[str, int] = {}
+        for answer in self.answers:
+            if answer.label is not None:
+                found.setdefault(answer.expert, answer.label)
+        return found
+
+    @property
+    def passed(self) -> set[str]:
+        """Experts who skipped it, or saw another's answer, and gave no verdict of their own."""
+        unable = {one.expert for one in self.answers if one.kind in ("skip", "late")}
+        return unable - self.verdicts.keys()
+
+    @property
+    def answered(self) -> set[str]:
+        """Experts who are not asked again."""
+        return {one.expert for one in self.answers}
+
+    def lacks(self, people: Collection[str]) -> int:
+        """Return how many answers it still waits for. people: who works in its round.
+
+        A verdict under a label that is gone is not asked for again, since an admin who renames a
+        label must not have every text judged anew. A skip passes the text on to the others.
+        """
+        gone = self.answered - self.verdicts.keys() - self.passed
+        wanted = self.card.experts - len(self.verdicts) - len(gone)
+        if not self.passed:
+            return max(wanted, 0)
+        others = set(people) - self.answered
+        return max(min(wanted, len(others)), wanted - len(self.passed), 0)
 
 
 @dataclass(frozen=True)
 class Collected:
-    """All bought tasks by round and order, and sentences about answers that cannot count."""
+    """All bought texts by round and order.
+
+    problems: sentences about what cannot count. left_out: the annotations among it.
+    """
 
     items: tuple[Item, ...]
     labels: tuple[str, ...]
     problems: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def rounds(self) -> list[int]:
@@ -49,23 +110,23 @@ class Collected:
         """Newest round, -1 before the first."""
         return max(self.rounds, default=-1)
 
+    def round(self, round: int) -> list[Item]:
+        """Return the items of a round."""
+        return [item for item in self.items if item.card.round == round]
+
     def until(self, round: int) -> "Collected":
         """Leave out the rounds after `round`."""
         kept = tuple(item for item in self.items if item.card.round <= round)
-        return Collected(kept, self.labels, self.problems)
+        return replace(self, items=kept)
 
     def complete(self, round: int) -> bool:
-        """Whether every task of the round has the answers that it needs."""
-        mine = [item for item in self.items if item.card.round == round]
+        """Whether every text of the round has the answers that it needs."""
+        mine = self.round(round)
         return bool(mine) and all(item.done for item in mine)
 
     def waiting(self, round: int) -> int:
         """Return how many answers the round still lacks."""
-        return sum(
-            max(item.card.experts - item.answered, 0)
-            for item in self.items
-            if item.card.round == round
-        )
+        return sum(item.missing for item in self.round(round))
 
     def role(self, *roles: str) -> list[Item]:
         """Return the items of these roles."""
@@ -73,8 +134,8 @@ class Collected:
 
     @property
     def labels_bought(self) -> int:
-        """Number of experts' verdicts, over all tasks."""
-        return sum(len(item.verdicts) for item in self.items)
+        """Number of verdicts that people gave, also of those that came too late to count."""
+        return sum(one.kind != "skip" for item in self.items for one in item.answers)
 
     @property
     def bought(self) -> Bought:
@@ -83,6 +144,22 @@ class Collected:
             frozenset(item.card.id for item in self.items),
             frozenset(item.text for item in self.items),
         )
+
+    @property
+    def newest(self) -> datetime:
+        """When the last answer was given."""
+        given = [one.given for item in self.items for one in item.answers if one.given]
+        return datetime.fromisoformat(max(given)) if given else datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def digest(self) -> str:
+        """A name for all verdicts together: another one if any is corrected, added or deleted."""
+        said = sorted(
+            (item.card.id, expert, self.labels[label])
+            for item in self.items
+            for expert, label in item.verdicts.items()
+        )
+        return blake2b(repr(said).encode(), digest_size=6).hexdigest()
 
     def taught(self, pool: Pool) -> tuple[Ints, Ints]:
         """Return rows and labels that experts gave for training, unless experts differ."""
@@ -109,78 +186,68 @@ def _rows(pool: Pool) -> dict[str, int]:
     return {str(name): row for row, name in enumerate(pool.ids)}
 
 
-def collect(tasks: Sequence[Task], schema: Schema) -> Collected:
-    """Read every card and every annotation. Raises ProjectError for a damaged card."""
-    items, problems = [], []
+def collect(tasks: Sequence[Task], schema: Schema, *, imported: bool = False) -> Collected:
+    """Read every card and every annotation. Raises ProjectError for a damaged card.
+
+    imported: whether imported annotations count (verdict.py).
+    """
+    problems = []
+    twins: dict[str, list[tuple[Task, Card]]] = {}  # id in the pool -> its tasks
     for task in tasks:
         card = read_card(task.id, task.crux)
         if card is None:
             continue
-        text = task.data.get(schema.text_field)
-        if not isinstance(text, str):
+        if not isinstance(task.data.get(schema.text_field), str):
             problems.append(f"Task {task.id} has no text in '{schema.text_field}'; left out.")
             continue
-        verdicts, answered = _verdicts(task, schema, problems)
-        items.append(Item(task.id, text, card, verdicts, answered))
+        twins.setdefault(card.id, []).append((task, card))
+    items, left_out = [], []
+    for mine in twins.values():
+        mine.sort(key=lambda one: (one[1].twin or 0, one[0].id))
+        item, faults = _item(mine, schema, imported)
+        items.append(item)
+        left_out += faults
     items.sort(key=lambda item: (item.card.round, item.card.order, item.task))
-    return Collected(tuple(items), schema.labels, tuple(problems))
+    problems += sentences(left_out, schema.labels)
+    return Collected(_with_missing(items), schema.labels, tuple(problems), tuple(left_out))
 
 
-def _verdicts(task: Task, schema: Schema, problems: list[str]) -> tuple[dict[str, int], int]:
-    latest: dict[str, Annotation] = {}
-    for annotation in sorted(task.annotations, key=lambda a: (a.updated, a.id)):
-        latest[annotation.expert] = annotation
-    verdicts, answered = {}, 0
-    for expert, annotation in latest.items():
-        if annotation.unknown:
-            problems.append(
-                f"Annotation {annotation.id} of task {task.id} is none of the labels "
-                f"({', '.join(schema.labels)}); left out."
-            )
-            continue
-        answered += 1
-        if annotation.label is not None:
-            verdicts[expert] = schema.labels.index(annotation.label)
-    return verdicts, answered
+def _item(
+    twins: Sequence[tuple[Task, Card]], schema: Schema, imported: bool
+) -> tuple[Item, list[LeftOut]]:
+    """Join the tasks of one text."""
+    said: list[Answer] = []
+    left_out: list[LeftOut] = []
+    served, asleep = False, None
+    for task, card in twins:
+        found, faults = answers(task, card, schema, imported=imported)
+        said += found
+        left_out += faults
+        served |= not task.labeled and sum(one.kind != "skip" for one in found) < card.places
+        if task.labeled and card.twin and all(keeps_away(a, card) for a in task.annotations):
+            asleep = task.id
+    text = str(twins[0][0].data[schema.text_field])
+    tasks = tuple(task.id for task, _ in twins)
+    item = Item(tasks, text, twins[-1][1], tuple(said), served=served, asleep=asleep)
+    return item, left_out
 
 
-def verdicts_of(items: Sequence[Item], k: int) -> Verdicts:
-    """Return the (n, e) table of what each expert said of each item."""
-    experts = sorted({expert for item in items for expert in item.verdicts})
-    table = np.full((len(items), len(experts)), NO_VERDICT, dtype=np.int64)
-    for i, item in enumerate(items):
-        for expert, label in item.verdicts.items():
-            table[i, experts.index(expert)] = label
-    return Verdicts(table, tuple(experts), k)
+def changed_since(collected: Collected, records: Sequence[Record]) -> bool:
+    """Return whether a verdict was corrected, added or deleted after its round was measured.
 
-
-def sample_of(items: Sequence[Item]) -> Sample:
-    """Return how the items came to be judged: drawn with known chances, or chosen in pairs."""
-    inclusion = [1.0 if i.card.inclusion is None else i.card.inclusion for i in items]
-    _, group = np.unique([item.card.pair for item in items], return_inverse=True)
-    return Sample(1.0 / np.array(inclusion, dtype=np.float64), np.asarray(group, dtype=np.int64))
-
-
-def majority(verdicts: Verdicts) -> tuple[Ints, int]:
-    """Return (n,) the label that most experts gave each item, and how many items are tied.
-
-    NO_VERDICT where nobody judged and where items are tied. For training alone: a model is
-    measured against each expert (selection/align.py), since against a majority it can seem as
-    good as the experts without agreeing as well as they do.
+    Labels that the project no longer has do not count as corrected: the admin who renamed one must
+    not lose what was measured.
     """
-    votes = _votes(verdicts)
-    if not votes.size:
-        return np.full(len(votes), NO_VERDICT, dtype=np.int64), 0
-    most = votes.max(axis=1)
-    tied = (most > 0) & ((votes == most[:, None]).sum(axis=1) > 1)
-    label = np.where((most > 0) & ~tied, votes.argmax(axis=1), NO_VERDICT)
-    return label.astype(np.int64), int(tied.sum())
+    if not records or not records[-1].verdicts:
+        return False
+    renamed = any(one.reason == "unknown" for one in collected.left_out)
+    measured = collected.until(records[-1].round)
+    return not renamed and measured.digest != records[-1].verdicts
 
 
-def _votes(verdicts: Verdicts) -> Ints:
-    """Return (n, k) how many experts gave the item that label."""
-    item, expert = np.nonzero(verdicts.table != NO_VERDICT)
-    cell = item * verdicts.k + verdicts.table[item, expert]
-    n = len(verdicts.table)
-    votes = np.bincount(cell, minlength=n * verdicts.k).astype(np.int64)
-    return votes.reshape(n, verdicts.k)
+def _with_missing(items: Iterable[Item]) -> tuple[Item, ...]:
+    """Say of each item what it waits for, which depends on who works in its round."""
+    people: dict[int, set[str]] = {}
+    for item in items:
+        people.setdefault(item.card.round, set()).update(item.answered)
+    return tuple(replace(one, missing=one.lacks(people[one.card.round])) for one in items)

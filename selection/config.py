@@ -72,7 +72,18 @@ class Settings(BaseSettings):
     audit_reserve: float = Field(
         default=0.25, gt=0, lt=1, description="share of the pool that only the audit may draw from"
     )
-    experts: int = Field(default=2, ge=1, description="experts on each blind task")
+    experts: int = Field(
+        default=2, ge=1, description="experts who judge each text that measures the model"
+    )
+    preannotate_above: float = Field(
+        default=0.4, ge=-1, le=1,
+        description="production kappa above which a version's answers are shown to experts; "
+        "-1: always, 1: never",
+    )
+    blind_share: float = Field(
+        default=0.25, ge=0, le=1,
+        description="share of the training texts whose answers are never shown",
+    )
 
     delta: float = Field(default=0.05, ge=0, le=1, description="difference in kappa that matters")
     policy_floor: float = Field(

@@ -13,6 +13,7 @@ from selection.card import Card
 from selection.collect import Collected
 from selection.config import Settings
 from selection.errors import RoundError
+from selection.preannotation import shown
 from selection.types import Audit, Choice, Pool
 from selection.whole_file import whole_file
 
@@ -62,11 +63,15 @@ def make_order(
     sample: Audit,
     scores: Iterable[Scores],
     settings: Settings,
+    *,
+    policy: str,
+    visible: bool,
 ) -> Order:
     """Write a card for every chosen row, and the new chances of rows audited before.
 
     sample: all rows audited so far. scores: of the chosen texts in their order, in parts that
-    different versions may have answered.
+    different versions may have answered. policy: hash of the policy. visible: whether experts may
+    see the model's answers to training texts (preannotation.py).
     """
     beliefs = (
         (part.version, dict(zip(part.labels, row, strict=True)))
@@ -76,13 +81,14 @@ def make_order(
     cards = []
     for i, (row, (version, belief)) in enumerate(zip(choice.row.tolist(), beliefs, strict=True)):
         role, chance = str(choice.role[i]), float(choice.inclusion[i])
+        name, pair = str(pool.ids[row]), str(choice.pair[i])
         cards.append(
             Card(
-                id=str(pool.ids[row]),
+                id=name,
                 round=round,
                 order=i,
                 role=role,
-                pair=str(choice.pair[i]),
+                pair=pair,
                 inclusion=None if np.isnan(chance) else chance,
                 experts=1 if role == "train" else settings.experts,
                 version=version,
@@ -90,6 +96,9 @@ def make_order(
                 why=str(choice.why[i]),
                 seed=settings.seed,
                 reserve=settings.audit_reserve,
+                hidden=role == "train" and not (visible and shown(pair, settings.blind_share)),
+                policy=policy,
+                twin=0,
             )
         )
     new = {card.id for card in cards}

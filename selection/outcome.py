@@ -3,12 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from selection.config import Settings
+from selection.order import Order
 from selection.push import tab_title
 from selection.record import TrainingState
 from selection.status import Status
 from selection.stop import Decision
 
-State = Literal["pushed", "resumed", "waiting", "training", "stop"]
+State = Literal["pushed", "resumed", "waiting", "training", "policy", "stop"]
+
+
+def data_manager(settings: Settings) -> str:
+    """Return the address of the project's tasks."""
+    return f"{settings.studio_url.rstrip('/')}/projects/{settings.project}/data"
 
 
 @dataclass(frozen=True)
@@ -34,23 +41,72 @@ class Waiting:
     message: str = ""
 
 
-def held(now: Status, anyway: bool) -> Outcome | None:
+def pushed(order: Order, new: int, settings: Settings, before: Status) -> Outcome:
+    """Say what was pushed: where it is, whom and how long it takes, what it costs.
+
+    new: tasks. before: the status without this round.
+    """
+    verdicts = sum(card.experts for card in order.cards)
+    people = max((card.experts for card in order.cards), default=1)
+    audited = sum(card.role == "audit" for card in order.cards)
+    spent = before.labels_bought
+    lines = [
+        f"Round {order.round}: {new} tasks are in the queue, {verdicts} verdicts are asked for "
+        f"(budget: {spent} of {settings.budget} were given before, "
+        f"{max(settings.budget - spent - verdicts, 0)} are left after this round).",
+        f"Queue: {data_manager(settings)} (tab '{tab_title(order.round)}', Label All Tasks).",
+        f"{_takes(people, before.seconds, verdicts)} Second verdicts come as tasks of their own, "
+        f"for other people, once the first is given.",
+    ]
+    if order.round and before.policy.changed:
+        lines.append("It asks under the new words of the policy.")
+    if audited != settings.audit_per_round:
+        lines.append(
+            f"{audited} of the texts are drawn at random to measure the model: about "
+            f"{settings.audit_per_round} a round, since each text has its own fixed chance."
+        )
+    return Outcome("pushed", order.round, "\n".join(lines), new)
+
+
+def _takes(people: int, seconds: float | None, verdicts: int) -> str:
+    who = "It takes one person" if people == 1 else f"It takes {people} people or more"
+    if seconds is None:
+        return f"{who}; how long it takes is known after the first answers."
+    minutes = max(seconds * verdicts / 60, 1)
+    return f"{who}, about {minutes:.0f} minutes in all at {seconds:.0f} s a verdict."
+
+
+def fewer(now: Status, texts: int, experts: int) -> Outcome:
+    """Say that texts of the open round ask for fewer verdicts now."""
+    round = now.open_round.round if now.open_round else 0
+    return Outcome(
+        "waiting",
+        round,
+        f"{texts} texts of round {round} ask for fewer verdicts now: experts = {experts}. Run "
+        f"crux round again to go on.",
+    )
+
+
+def held(now: Status, anyway: bool, new_policy: bool = False) -> Outcome | None:
     """Return why the next round must not be pushed yet, None if it may be.
 
-    anyway: even if the stop rule says stop.
+    anyway: even if the stop rule says stop. new_policy: although the policy has changed.
     """
     last = now.open_round
     if last is None:
         return None
+    policy = f" {now.policy.sentence}" if now.policy.changed else ""
     if last.missing:
         return Outcome(
             "waiting",
             last.round,
             f"Round {last.round} still waits for {last.missing} of {last.asked} verdicts "
-            f"(tab '{tab_title(last.round)}').",
+            f"(tab '{tab_title(last.round)}'). {last.waits_for}{policy}",
         )
     if not last.measured:
-        return Outcome("training", last.round, now.training_sentence)
+        return Outcome("training", last.round, f"{now.training_sentence}{policy}")
+    if policy and not new_policy:
+        return Outcome("policy", last.round, now.policy.sentence)
     if now.decision.stop and not anyway:
         return Outcome("stop", last.round, now.decision.reason, decision=now.decision)
     return None
@@ -67,6 +123,7 @@ def waiting(now: Status) -> Waiting:
     if last is None or (last.measured and not last.missing):
         return Waiting("done", 1, 1, finished=True)
     if last.missing:
-        return Waiting("verdicts of experts", last.asked - last.missing, last.asked)
+        done = last.asked - last.missing
+        return Waiting("verdicts of experts", done, last.asked, message=last.waits_for)
     failed = now.training.state == "failed"
     return Waiting("the worker begins", 0, 1, failed=failed, message=now.training_sentence)

@@ -12,6 +12,7 @@ from selection.order import Order
 from selection.studio.api import Project, Studio, Task, prediction
 from selection.studio.task import Json
 
+Name = tuple[str, int]  # of a task: its text's id in the pool, and the number of the twin
 CHUNK = 50  # tasks in one import: what a cut-off request can leave in doubt
 
 
@@ -34,12 +35,12 @@ def push(
     same round at this moment. Raises StudioError; run again, it goes on where it stopped.
     """
     older = _older(tasks, order.round)
-    present = _by_id([*older, *_newer(studio, project, older)])
+    present = {name for name, _ in _by_id([*older, *_newer(studio, project, older)])}
     missing = [i for i, card in enumerate(order.cards) if card.id not in present]
     for start in range(0, len(missing), CHUNK):
         part = missing[start : start + CHUNK]
         studio.import_tasks(
-            project.id, [_task(project, order.cards[i], order.texts[i]) for i in part]
+            project.id, [task_body(project, order.cards[i], order.texts[i]) for i in part]
         )
         if on_progress:
             on_progress(min(start + CHUNK, len(missing)), len(missing))
@@ -48,22 +49,23 @@ def push(
 
 
 def _settle(studio: Studio, project: Project, order: Order, tasks: Sequence[Task]) -> None:
-    """Delete what two pushes at once bought twice, set overlaps and chances, create the tab."""
+    """Delete what two pushes at once bought twice, set chances, create the tab."""
     kept = _by_id(tasks)
     twice = [
         task.id
         for task in tasks
         if task.crux is not None
         and task.crux.get("round") == order.round
-        and kept[task.crux["id"]].id != task.id
+        and kept[_name(task.crux)].id != task.id
         and not task.annotations
     ]
     if twice:
         studio.delete_tasks(project.id, twice)
-    experts = {card.id: card.experts for card in order.cards}
-    for name, task in kept.items():
-        if name in experts and task.overlap != experts[name]:
-            studio.set_overlap(task.id, experts[name])
+    cards = {card.id: card for card in order.cards}
+    for (name, _), task in kept.items():
+        # the bulk import ignores a task's overlap, which only tasks of an older Crux have
+        if name in cards and task.overlap != cards[name].places:
+            studio.set_overlap(task.id, cards[name].places)
         crux = task.crux or {}
         if name in order.inclusion and crux.get("inclusion") != order.inclusion[name]:
             meta = {**task.meta, "crux": {**crux, "inclusion": order.inclusion[name]}}
@@ -85,21 +87,26 @@ def _newer(studio: Studio, project: Project, older: Sequence[Task]) -> list[Task
     return studio.tasks(project.id, project.schema, after=last)
 
 
-def _by_id(tasks: Iterable[Task]) -> dict[str, Task]:
-    """Return bought tasks by their id in the pool; of two, the answered or older one."""
-    found: dict[str, Task] = {}
+def _by_id(tasks: Iterable[Task]) -> dict[Name, Task]:
+    """Return bought tasks by their names; of two, the answered or older one."""
+    found: dict[Name, Task] = {}
     for task in sorted(tasks, key=lambda t: (not t.annotations, t.id)):
         card = read_card(task.id, task.crux)
         if card is not None:
-            found.setdefault(card.id, task)
+            found.setdefault((card.id, card.twin or 0), task)
     return found
 
 
-def _task(project: Project, card: Card, text: str) -> Json:
+def _name(crux: Json) -> Name:
+    return crux["id"], crux.get("twin") or 0
+
+
+def task_body(project: Project, card: Card, text: str) -> Json:
+    """Return the task as Label Studio imports it, with a pre-annotation unless it is blind."""
     body: Json = {
         "data": {project.schema.text_field: text, **card.as_columns()},
         "meta": card.as_meta(),
-        "overlap": card.experts,
+        "overlap": card.places,
     }
     if not card.blind:
         best = max(card.belief, key=card.belief.__getitem__)

@@ -63,7 +63,8 @@ class Record(Measurement):
     verdicts up to and including this round. version: the one in force after the round. candidate:
     the one that the round trained. promotion: why it was promoted or refused. ties: training texts
     left out because experts tie. train_seconds: 0 where nothing was trained. settled: Label Studio
-    is in line with it. pointed: the pointer was moved to `version`.
+    is in line with it. pointed: the pointer was moved to `version`. policy: hash of the policy at
+    that time. verdicts: digest of all verdicts behind it; "" in an older record.
     """
 
     round: int
@@ -78,6 +79,8 @@ class Record(Measurement):
     pointed: bool = False
     ties: int = 0
     train_seconds: float = 0.0
+    policy: str = ""
+    verdicts: str = ""
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -180,11 +183,33 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Paid:
+    """What the worker has seen of people's verdicts, which deleting a task does not undo.
+
+    verdicts: all that were ever given. gone: those that are no longer in Label Studio. policies:
+    hash of the policy under which they were given -> how many, without those that are gone.
+    """
+
+    verdicts: int = 0
+    gone: int = 0
+    policies: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read what `as_json` wrote. Raises TypeError for anything else."""
+        return cls(**_known(cls, body))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class ProjectState:
     """What the backend tells of a project: the answer of GET /projects/N.
 
     versions: oldest first. rounds: ascending. worker: whether one is at work, None where an older
-    backend does not tell.
+    backend does not tell. count_imported: whether imported annotations count (verdict.py).
     """
 
     project: int
@@ -193,6 +218,8 @@ class ProjectState:
     rounds: tuple[Record, ...] = ()
     training: TrainingState = TrainingState()
     worker: bool | None = None
+    paid: Paid = Paid()
+    count_imported: bool = False
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -204,6 +231,8 @@ class ProjectState:
             rounds=tuple(Record.from_json(one) for one in body["rounds"]),
             training=TrainingState.from_json(body["training"]),
             worker=body.get("worker"),
+            paid=Paid.from_json(body.get("paid", {})),
+            count_imported=bool(body.get("count_imported", False)),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -215,6 +244,8 @@ class ProjectState:
             "rounds": [one.as_json() for one in self.rounds],
             "training": self.training.as_json(),
             "worker": self.worker,
+            "paid": self.paid.as_json(),
+            "count_imported": self.count_imported,
         }
 
 

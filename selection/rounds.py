@@ -21,14 +21,17 @@ from selection.errors import PoolError, ProjectError, SettingError, StudioDown
 from selection.label import BATCH, label
 from selection.lock import alone
 from selection.order import Order, make_order, rebuilt
-from selection.outcome import Outcome, Waiting, held, waiting, worker_at_work
+from selection.outcome import Outcome, Waiting, fewer, held, pushed, waiting, worker_at_work
+from selection.policy import policy_hash
 from selection.pool import keep_aside
 from selection.pool_files import read_files
 from selection.pool_project import read_project_pool
+from selection.preannotation import earned
 from selection.push import push, tab_title
 from selection.record import ProjectState
 from selection.status import Status, status
 from selection.studio.api import Project, Studio, Task
+from selection.twin import ask_fewer
 from selection.types import Beliefs, Floats, Pool
 
 PAUSES = (1.0, 5.0, 15.0)  # seconds before a push that Label Studio cut off is taken up again
@@ -71,38 +74,50 @@ class Rounds:
 
     def everything(self) -> tuple[Project, Collected, Status]:
         """Return the project, what was bought, and the table."""
-        labelled = self._read_project()
-        found = status(self.settings, labelled.collected, self._state())
-        return labelled.project, labelled.collected, found
+        state = self._state()
+        labelled = self._read_project(state)
+        return labelled.project, labelled.collected, self._status(labelled, state)
 
     def progress(self) -> Waiting:
         """Return what the newest round waits for: experts or the worker."""
         state = self._state()
         if state.training.busy:  # no need to ask Label Studio meanwhile
             return worker_at_work(state.training)
-        return waiting(status(self.settings, self._read_project(quiet=True).collected, state))
+        labelled = self._read_project(state, quiet=True)
+        return waiting(self._status(labelled, state))
 
-    def round(self, *, anyway: bool = False) -> Outcome:
+    def round(self, *, anyway: bool = False, new_policy: bool = False) -> Outcome:
         """Push the next round if the last one is finished; otherwise say what is missing.
 
-        anyway: go on even if the stop rule says stop.
+        anyway: go on even if the stop rule says stop. new_policy: although the policy has changed.
         """
         with alone(self.folder, self.settings.project):
-            labelled = self._read_project()
+            state = self._state()
+            labelled = self._read_project(state)
             resumed = self._resume(labelled)
             if resumed is not None:
                 return resumed
-            now = status(self.settings, labelled.collected, self._state())
-            return held(now, anyway) or self._next(labelled)
+            now = self._status(labelled, state)
+            experts = self.settings.experts
+            texts = ask_fewer(self.studio, labelled.tasks, labelled.collected, experts)
+            if texts:
+                self.backend.check(labelled.project.id)
+                return fewer(now, texts, experts)
+            return held(now, anyway, new_policy) or self._next(labelled, state)
 
-    def _read_project(self, quiet: bool = False) -> _Labelled:
+    def _status(self, labelled: _Labelled, state: ProjectState) -> Status:
+        users = set(self.studio.people().values())
+        return status(self.settings, labelled.project, labelled.collected, state, users)
+
+    def _read_project(self, state: ProjectState, quiet: bool = False) -> _Labelled:
         def on_page(done: int, total: int) -> None:
             if done < total and not quiet:  # a single page needs no message
                 self.on_progress("reading tasks", done, total)
 
         project = self.studio.project(self.settings.project)
         tasks = self.studio.tasks(project.id, project.schema, on_page)
-        return _Labelled(project, tasks, collect(tasks, project.schema))
+        collected = collect(tasks, project.schema, imported=state.count_imported)
+        return _Labelled(project, tasks, collected)
 
     def _state(self) -> ProjectState:
         return self.backend.project(self.settings.project)
@@ -170,14 +185,14 @@ class Rounds:
     def _show_predictions(self, labelled: _Labelled, order: Order) -> None:
         """Let experts see the pre-annotations that the round was pushed with, if it has any."""
         version = order.cards[-1].version if order.cards else ""
-        pushed = any(card.version == version and not card.blind for card in order.cards)
+        new = any(card.version == version and not card.blind for card in order.cards)
         known = any(p.version == version for task in labelled.tasks for p in task.predictions)
-        if pushed or known:
+        if new or known:
             self.studio.set_model_version(labelled.project.id, version)
 
     # next
 
-    def _next(self, labelled: _Labelled) -> Outcome:
+    def _next(self, labelled: _Labelled, state: ProjectState) -> Outcome:
         project, collected = labelled.project, labelled.collected
         round = collected.last_round + 1
         _require_same_draw(self.settings, collected)
@@ -214,16 +229,14 @@ class Rounds:
                 f"the rest is the audit's reserve. Add rows to the pool, or stop here."
             )
         scores = list(self._read(pool.texts[choice.row].tolist()))
-        order = make_order(round, pool, choice, sample, scores, self.settings)
+        order = make_order(
+            round, pool, choice, sample, scores, self.settings,
+            policy=policy_hash(project.policy, project.schema.labels),
+            visible=earned(state, self.settings.preannotate_above),
+        )  # fmt: skip
         order.save(self._file(round))
         new = self._push(labelled, order)
-        return Outcome(
-            "pushed",
-            round,
-            f"Round {round}: {new} tasks are in the queue (tab '{tab_title(round)}'), "
-            f"{sum(card.experts for card in order.cards)} verdicts are asked for.",
-            new,
-        )
+        return pushed(order, new, self.settings, self._status(labelled, state))
 
     def _beliefs(self, pool: Pool, vectors: Floats, labelled: _Labelled) -> Beliefs:
         beliefs = label(

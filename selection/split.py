@@ -26,10 +26,14 @@ def side(pair: str, evaluation_share: float) -> Side:
             f"the evaluation share is {evaluation_share}; give a number from 0 to 1, "
             "for example 0.4 to keep two pairs of five for evaluation"
         )
-    return "boundary" if _position(pair) < evaluation_share else "train"
+    return "boundary" if position(pair, "crux.split") < evaluation_share else "train"
 
 
-def _position(pair: str) -> float:
-    """Return a number in [0, 1), uniform over names and the same on every machine."""
-    digest = blake2b(pair.encode("utf-8"), digest_size=8, person=b"crux.split").digest()
+def position(pair: str, purpose: str) -> float:
+    """Return a number in [0, 1), uniform over names and the same on every machine.
+
+    purpose: other numbers for another purpose.
+    """
+    person = purpose.encode("ascii")
+    digest = blake2b(pair.encode("utf-8"), digest_size=8, person=person).digest()
     return (int.from_bytes(digest, "big") >> (64 - _BITS)) / float(1 << _BITS)

@@ -1,16 +1,20 @@
 """The state of the loop: what was bought, what it gave, what is open, and whether to stop."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from selection.align import items_needed
-from selection.collect import Collected
+from selection.annotators import Annotator, annotators, seconds_a_verdict, waits_for
+from selection.collect import Collected, changed_since
 from selection.config import Settings
 from selection.forecast import LARGEST, texts_needed
+from selection.policy import PolicyState, policy_state
+from selection.preannotation import Habit, habits
 from selection.record import ProjectState, Record, TrainingState
 from selection.stop import Decision, decide
+from selection.studio.api import Project
 
 HALF_WIDTH = 0.1  # of the interval that the forecast aims at
 USUAL_KAPPA = 0.6  # of a model with experts, to plan with while there is none
@@ -18,12 +22,17 @@ USUAL_KAPPA = 0.6  # of a model with experts, to plan with while there is none
 
 @dataclass(frozen=True)
 class OpenRound:
-    """The newest round. asked, missing: verdicts. measured: a version was made and measured."""
+    """The newest round.
+
+    asked, missing: verdicts. measured: a version was made and measured. waits_for: who has what
+    left, in a sentence.
+    """
 
     round: int
     asked: int
     missing: int
     measured: bool
+    waits_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,11 @@ class RoundStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The whole state of a project's loop."""
+    """The whole state of a project's loop.
+
+    labels_bought: verdicts that were given, also those that Label Studio no longer has. budget: of
+    verdicts. people: who answers. seconds: median that a verdict takes; None before the first.
+    """
 
     project: int
     current: str
@@ -54,6 +67,11 @@ class Status:
     training: TrainingState
     forecast: str
     problems: tuple[str, ...]
+    budget: int
+    policy: PolicyState
+    people: tuple[Annotator, ...] = ()
+    habits: tuple[Habit, ...] = ()
+    seconds: float | None = None
 
     @property
     def training_sentence(self) -> str:
@@ -92,6 +110,7 @@ class Status:
                 "asked": self.open_round.asked,
                 "missing": self.open_round.missing,
                 "measured": self.open_round.measured,
+                "waits_for": self.open_round.waits_for,
             },
             "stop": self.decision.stop,
             "decision": self.decision.rule,
@@ -99,26 +118,80 @@ class Status:
             "training": self.training.as_json(),
             "forecast": self.forecast,
             "problems": list(self.problems),
+            "budget": self.budget,
+            "policy": {**vars(self.policy), "verdicts": dict(self.policy.verdicts)},
+            "people": [vars(one) for one in self.people],
+            "preselections": [one.sentence for one in self.habits],
+            "seconds_a_verdict": self.seconds,
         }
 
 
-def status(settings: Settings, collected: Collected, backend: ProjectState) -> Status:
-    """Combine what Label Studio holds and what the backend measured."""
+def status(
+    settings: Settings,
+    project: Project,
+    collected: Collected,
+    backend: ProjectState,
+    users: Collection[str] = (),
+) -> Status:
+    """Combine what Label Studio holds and what the backend measured.
+
+    users: everybody who could answer.
+    """
     history = backend.rounds
+    bought = max(collected.labels_bought, backend.paid.verdicts)
+    newest = collected.round(collected.last_round)
+    found = habits(collected)
+    policy = policy_state(
+        project.policy, project.schema.labels, newest[-1].card.policy if newest else "", backend
+    )
     return Status(
         project=backend.project,
         current=backend.current,
-        labels_bought=collected.labels_bought,
+        labels_bought=bought,
         rounds=tuple(
             RoundStatus(record, _decide(settings, history[: i + 1], record.labels_bought))
             for i, record in enumerate(history)
         ),
-        open_round=_open(collected, history),
-        decision=_decide(settings, history, collected.labels_bought),
+        open_round=_open(collected, history, users),
+        decision=_decide(settings, history, bought),
         training=backend.training,
         forecast=_forecast(history),
-        problems=collected.problems,
+        problems=tuple(_problems(collected, backend, policy, found)),
+        budget=settings.budget,
+        policy=policy,
+        people=annotators(collected),
+        habits=found,
+        seconds=seconds_a_verdict(collected),
     )
+
+
+def _problems(
+    collected: Collected, backend: ProjectState, policy: PolicyState, found: Sequence[Habit]
+) -> Iterator[str]:
+    """Yield a sentence for everything that somebody should know or decide."""
+    if policy.sentence:
+        yield policy.sentence
+    yield from collected.problems
+    if backend.paid.gone:
+        yield (
+            f"{backend.paid.gone} verdicts are no longer in Label Studio, since their tasks or "
+            f"annotations were deleted. They are paid for, and neither teach nor measure."
+        )
+    if changed_since(collected, backend.rounds):
+        last = backend.rounds[-1].round
+        when = (
+            "the worker measures the round again within two minutes"
+            if last == collected.last_round
+            else f"they count when round {collected.last_round} is measured; Start Training takes "
+            f"them in now"
+        )
+        yield f"Verdicts were corrected or deleted after round {last} was measured: {when}."
+    for one in found:
+        if one.swayed:
+            yield (
+                f"{one.sentence} What stands preselected sways this expert: raise "
+                f"preannotate_above or blind_share."
+            )
 
 
 def _decide(settings: Settings, history: Sequence[Record], bought: int) -> Decision:
@@ -132,15 +205,19 @@ def _decide(settings: Settings, history: Sequence[Record], bought: int) -> Decis
     )
 
 
-def _open(collected: Collected, records: Sequence[Record]) -> OpenRound | None:
+def _open(
+    collected: Collected, records: Sequence[Record], users: Collection[str]
+) -> OpenRound | None:
     last = collected.last_round
     if last < 0:
         return None
-    asked = sum(item.card.experts for item in collected.items if item.card.round == last)
+    asked = sum(item.card.experts for item in collected.round(last))
     measured = any(r.round == last and r.settled for r in records)
     # a round that was trained on before it was complete is measured again when it is
     measured = measured and any(r.round == last and r.complete for r in records)
-    return OpenRound(last, asked, collected.waiting(last), measured)
+    missing = 0 if measured else collected.waiting(last)
+    who = waits_for(collected, users) if missing else ""
+    return OpenRound(last, asked, missing, measured, who)
 
 
 def _forecast(history: Sequence[Record]) -> str:

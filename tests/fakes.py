@@ -48,6 +48,7 @@ class FakeStudio:
         self.connected: dict[str, tuple[str, str] | None] = {}
         self.connect_error = ""
         self.makes_webhooks = True
+        self.users: dict[int, str] = {}
         self._next = 1
 
     def me(self) -> Person:
@@ -142,6 +143,13 @@ class FakeStudio:
             raise
         return [self._add(task) for task in tasks]
 
+    def people(self) -> dict[int, str]:
+        return self.users
+
+    def reopen(self, task_id: int) -> None:
+        self._call("reopen")
+        self.bodies[task_id]["is_labeled"] = False
+
     def set_overlap(self, task_id: int, overlap: int) -> None:
         self._call("set_overlap")
         self.bodies[task_id]["overlap"] = overlap
@@ -164,7 +172,9 @@ class FakeStudio:
         self.titles.append(title)
         return len(self.titles)
 
-    def answer(self, task_id: int, label: str | None, by: int, at: str = "2026-11-22T12") -> None:
+    def answer(
+        self, task_id: int, label: str | None, by: int, at: str = "2026-11-22T12:00:00Z"
+    ) -> None:
         """An expert labels (None: skips) a task. Never down: people use the browser."""
         body = self.bodies[task_id]
         annotation: dict[str, Any] = {
@@ -173,20 +183,26 @@ class FakeStudio:
             "result": [] if label is None else result(self.schema, label),
             "was_cancelled": label is None,
             "updated_at": at,
+            "updated_by": by,
+            "lead_time": 3.0,
         }
         body["annotations"].append(annotation)
+        given = sum(not one["was_cancelled"] for one in body["annotations"])
+        body["is_labeled"] = given >= body["overlap"]
 
     def _add(self, task: Json) -> int:
-        if task.get("overlap", 1) != 1 and task.get("predictions"):
-            raise ValueError("a task with an overlap of its own cannot bring predictions")
         number, self._next = self._next, self._next + 1
         self.bodies[number] = {
             "id": number,
             "data": task["data"],
             "meta": task.get("meta", {}),
-            "overlap": task.get("overlap", 1),
-            "annotations": [],
+            "overlap": 1,  # the bulk import ignores a task's own
+            "annotations": [
+                {"id": 1000 * number + i, "updated_by": None, "lead_time": None, **one}
+                for i, one in enumerate(task.get("annotations", ()))
+            ],
             "predictions": list(task.get("predictions", ())),
+            "is_labeled": bool(task.get("annotations")),
         }
         return number
 

@@ -12,7 +12,7 @@ from filelock import FileLock
 from backend.versions.manifest import NAME, write_json
 from selection.errors import StorageError, VersionError
 
-SHARED = re.compile(r"current|sample\.json|rounds/\d{1,9}\.json")
+SHARED = re.compile(r"current|sample\.json|verdicts\.json|rounds/\d{1,9}\.json")
 HEAD = "shared.json"
 Head = tuple[str, int]  # the epoch (one life of Redis) and the revision in it
 NEW: Head = ("", 0)
@@ -26,12 +26,11 @@ class Folder:
 
     def files(self) -> dict[str, object]:
         """Return name -> content of the shared files, without damaged ones."""
-        paths = (*self.path.glob("current"), *self.path.glob("sample.json"))
         files = {}
-        for path in (*paths, *self.path.glob("rounds/*.json")):
+        for path in (*self.path.glob("*"), *self.path.glob("rounds/*.json")):
             name = path.relative_to(self.path).as_posix()
-            body = _json(path)
-            if SHARED.fullmatch(name) and body is not None:
+            body = _json(path) if SHARED.fullmatch(name) else None
+            if body is not None:
                 files[name] = body
         return files
 

@@ -4,6 +4,7 @@
     home/projects/7/current                         the name of a version
     home/projects/7/rounds/2.json                   what fit measured after round 2
     home/projects/7/sample.json                     random texts of the pool
+    home/projects/7/verdicts.json                   every verdict that was ever seen (ledger.py)
     home/projects/7/training.json                   what the worker is doing now
 
 A version is built in a temporary folder and moved into place whole; the pointer and the records
@@ -219,11 +220,9 @@ class Registry:
 
     def sample(self, project: int) -> list[str]:
         """Return the random texts of the pool that crux round sent; none before that."""
-        self._refresh(project)
-        path = self.folder(project) / "sample.json"
         try:
-            return [str(text) for text in json.loads(path.read_text(encoding="utf-8"))]
-        except (FileNotFoundError, ValueError):
+            return [str(text) for text in self.read(project, "sample.json") or ()]
+        except ValueError:
             return []  # the next crux round sends it again
 
     def save_sample(self, project: int, texts: Sequence[str]) -> None:
@@ -239,8 +238,7 @@ class Registry:
 
     def save_record(self, project: int, record: Record) -> None:
         """Keep the record of its round."""
-        self._confirm()
-        self._put(project, f"rounds/{record.round}.json", record.as_json())
+        self.keep(project, f"rounds/{record.round}.json", record.as_json())
 
     def training(self, project: int) -> TrainingState:
         """Return what the worker is doing for the project; idle where that cannot be read."""
@@ -259,6 +257,20 @@ class Registry:
         write_json(self.folder(project) / "training.json", body)
         if self.shared:
             self.shared.tell(project, body)
+
+    def read(self, project: int, name: str) -> Any:
+        """Return the JSON of a shared file; None if it is not there. Raises ValueError."""
+        self._refresh(project)
+        path = self.folder(project) / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def keep(self, project: int, name: str, body: Any) -> None:
+        """Write the JSON of a shared file, unless this worker was replaced."""
+        self._confirm()
+        self._put(project, name, body)
 
     def _refresh(self, project: int) -> None:
         if self.shared:

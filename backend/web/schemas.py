@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from selection.record import Record, TrainingState, Version
+from selection.record import Paid, Record, TrainingState, Version
 from selection.studio.task import Json
 
 MOST_TEXTS = 1_000  # in one request
@@ -233,6 +233,8 @@ class ProjectState(BaseModel):
     rounds: list[Record]
     training: TrainingState
     worker: bool
+    paid: Paid
+    count_imported: bool
 
 
 class Current(BaseModel):

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from backend.versions import ledger
 from backend.versions.manifest import describe
 from backend.web import schemas as messages
 from backend.web.ml_base import CruxModel
@@ -87,6 +88,8 @@ def _project(model: CruxModel, body: None, project: int) -> Mapping[str, object]
         rounds=tuple(registry.records(project)),
         training=registry.training(project),
         worker=_worker_is_alive(model),
+        paid=ledger.paid(registry, project),
+        count_imported=model.process.settings.count_imported,
     )
     return state.as_json()
 

@@ -130,7 +130,7 @@ def balance(targets: Ints, inclusion: Doubles, k: int) -> tuple[Doubles, float]:
     inclusion: (m,) the chance with which each was drawn, NaN where it was chosen.
     """
     items = [
-        Item(i, "", _card(str(i), chance), {"expert": int(target)}, 1)
+        Item.judged(i, "", _card(str(i), chance), {"expert": int(target)})
         for i, (target, chance) in enumerate(zip(targets, inclusion.tolist(), strict=True))
     ]
     return pool_prior(items, targets, k)

@@ -118,7 +118,7 @@ def collected(
             reserve=RESERVE,
         )
         verdicts = {str(j): label for j, label in enumerate(row) if label != NO_VERDICT}
-        items.append(Item(i, str(i), card, verdicts, len(verdicts)))
+        items.append(Item.judged(i, str(i), card, verdicts))
     return Collected(tuple(items), tuple(str(label) for label in range(k)), ())
 
 

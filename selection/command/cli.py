@@ -98,6 +98,9 @@ def round_(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Go on although the stop rule says stop.")
     ] = False,
+    new_policy: Annotated[
+        bool, typer.Option("--new-policy", help="Go on although the policy has changed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Choose the next texts and push them into the queue; resumes what was cut off."""
@@ -106,9 +109,9 @@ def round_(
     )
     with Steps(err) as steps, _interruptible():
         rounds = Rounds(settings, _studio(settings), _backend(settings), steps.say)
-        outcome = rounds.round(anyway=anyway)
+        outcome = rounds.round(anyway=anyway, new_policy=new_policy)
         _print_outcome(outcome, as_json)
-        while auto and outcome.state != "stop":
+        while auto and outcome.state not in ("stop", "policy"):
             _wait(rounds, outcome.round, steps)
             outcome = rounds.round()
             _print_outcome(outcome, as_json)
@@ -168,7 +171,11 @@ def status(config: Config = None, project: Project = None, as_json: AsJson = Fal
         return
     out.print(rounds_table(now, wide=out.width >= 100))
     if now.open_round is not None and now.open_round.missing:
-        out.print(f"Round {now.open_round.round} waits for {now.open_round.missing} verdicts.")
+        out.print(
+            f"Round {now.open_round.round} waits for {now.open_round.missing} verdicts. "
+            f"{escape(now.open_round.waits_for)}",
+            highlight=False,
+        )
     elif now.open_round is not None and not now.open_round.measured:
         out.print(escape(now.training_sentence))
     out.print(f"{escape(now.decision.reason)} {escape(now.forecast)}", highlight=False)

@@ -4,8 +4,9 @@ transport.py calls the SDK and translates its errors; task.py, project.py and sc
 answers. Nothing outside this folder knows the SDK or Label Studio's JSON.
 
 Facts that shaped it (Label Studio 1.23.2, label-studio-sdk 2.1.2, each tried on a real server):
-- the bulk import ignores a task's `overlap`, so tasks with an overlap of their own are created
-  one by one; changing it later leaves `is_labeled` stale, and the queue goes by that;
+- the bulk import ignores a task's `overlap`; changing it later leaves `is_labeled` stale, and the
+  queue goes by that;
+- nobody is served a task in which an annotation, even a cancelled one, stands in their name;
 - the bulk import of predictions answers 201 and drops those whose label is unknown: count them;
 - the action delete_tasks with an empty list of ids deletes every task of the project.
 """

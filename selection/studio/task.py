@@ -16,11 +16,14 @@ Json = dict[str, Any]  # of Label Studio
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one expert said of one task.
+    """What stands in a task under one expert's name.
 
     expert: e-mail, or the user's number as text where Label Studio tells no e-mail. label: None
     if skipped, empty or unknown. unknown: the choice is none of the schema's labels, or two of
-    them. updated: ISO 8601 in UTC, so that text order is time order.
+    them. created, updated: ISO 8601 in UTC, so that text order is time order. user: number of the
+    expert, None if that user was deleted. writer: number of the user who wrote it last, None if
+    nobody did, as with an import. seconds: that the page was open, None if no page was. prediction:
+    number of the one that the expert found ticked, if any. copied: from another annotation.
     """
 
     id: int
@@ -29,6 +32,12 @@ class Annotation:
     cancelled: bool
     unknown: bool
     updated: str
+    created: str = ""
+    user: int | None = None
+    writer: int | None = None
+    seconds: float | None = None
+    prediction: int | None = None
+    copied: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,11 +47,15 @@ class Prediction:
     label: str | None
     score: float | None
     version: str
+    id: int = 0
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task with everything that was said of it."""
+    """A task with everything that was said of it.
+
+    labeled: Label Studio regards it as done and serves it to nobody any more.
+    """
 
     id: int
     data: Json
@@ -50,6 +63,7 @@ class Task:
     overlap: int
     annotations: tuple[Annotation, ...]
     predictions: tuple[Prediction, ...] = ()
+    labeled: bool = False
 
     @property
     def crux(self) -> Json | None:
@@ -84,6 +98,11 @@ def result(schema: Schema, label: str) -> list[Json]:
     ]
 
 
+def placeholder(user: int) -> Json:
+    """Return an annotation that says nothing: whoever has one is not served the task."""
+    return {"completed_by": user, "was_cancelled": True, "result": [], "ground_truth": False}
+
+
 def read_task(body: Json, schema: Schema, emails: Mapping[int, str]) -> Task:
     """Convert a task of the API. emails: user id -> e-mail, for the names of experts."""
     meta = body.get("meta")
@@ -95,10 +114,12 @@ def read_task(body: Json, schema: Schema, emails: Mapping[int, str]) -> Task:
         annotations=_annotations(body.get("annotations") or (), schema, emails),
         predictions=tuple(
             Prediction(
-                _read_label(schema, p.get("result"))[0], p.get("score"), p.get("model_version", "")
+                _read_label(schema, p.get("result"))[0], p.get("score"), p.get("model_version", ""),
+                p.get("id") or 0,
             )
             for p in body.get("predictions") or ()
         ),
+        labeled=bool(body.get("is_labeled")),
     )
 
 
@@ -110,10 +131,10 @@ def _annotations(
     They are numbered within the task, so that the table of verdicts does not get one more expert
     for every task that a deleted user answered.
     """
-    nobodys = sorted(body["id"] for body in bodies if _user(body) is None)
+    nobodys = sorted(body["id"] for body in bodies if _number(body.get("completed_by")) is None)
     found = []
     for body in bodies:
-        user = _user(body)
+        user = _number(body.get("completed_by"))
         if user is None:
             number = nobodys.index(body["id"]) + 1
             expert = "deleted user" if number == 1 else f"deleted user {number}"
@@ -121,16 +142,26 @@ def _annotations(
             expert = emails.get(user, str(user))
         cancelled = bool(body.get("was_cancelled"))
         label, unknown = (None, False) if cancelled else _read_label(schema, body.get("result"))
-        updated = str(body.get("updated_at") or body.get("created_at") or "")
-        found.append(Annotation(body["id"], expert, label, cancelled, unknown, updated))
+        created = str(body.get("created_at") or body.get("updated_at") or "")
+        found.append(
+            Annotation(
+                body["id"], expert, label, cancelled, unknown,
+                updated=str(body.get("updated_at") or created),
+                created=created,
+                user=user,
+                writer=_number(body.get("updated_by")),
+                seconds=body.get("lead_time"),
+                prediction=_number(body.get("parent_prediction")),
+                copied=body.get("parent_annotation") is not None,
+            )
+        )  # fmt: skip
     return tuple(found)
 
 
-def _user(annotation: Json) -> int | None:
-    """Return the number of the user who annotated, None if that user was deleted."""
-    by = annotation.get("completed_by")
-    by = by.get("id") if isinstance(by, dict) else by
-    return by if isinstance(by, int) else None
+def _number(found: object) -> int | None:
+    """Label Studio tells what it refers to by its number, or whole."""
+    found = found.get("id") if isinstance(found, dict) else found
+    return found if isinstance(found, int) else None
 
 
 def _read_label(schema: Schema, result: Sequence[Any] | None) -> tuple[str | None, bool]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
 from typing import Any
 
 from selection.errors import ProjectError, StudioError
@@ -47,17 +46,25 @@ class Tasks(People):
         return read_task(body.model_dump(), schema, self.people())
 
     def import_tasks(self, project_id: int, tasks: Sequence[Json]) -> list[int]:
-        """Add tasks {"data", "meta"?, "predictions"?, "overlap"?}; return their ids in order.
+        """Add tasks {"data", "meta"?, "predictions"?, "annotations"?}; return their ids in order.
 
         Not repeated on failure: after StudioDown some may have arrived, so look before trying
         again.
         """
         ids: list[int] = []
-        for alone, run in groupby(tasks, key=lambda task: task.get("overlap", 1) != 1):
-            if alone:
-                ids += [self._create_task(project_id, task) for task in run]
-            else:
-                ids += self._import_run(project_id, list(run))
+        for start in range(0, len(tasks), IMPORT_CHUNK):
+            chunk: Any = tasks[start : start + IMPORT_CHUNK]
+            answer = self._ask(
+                f"the import into project {project_id}",
+                lambda chunk=chunk: self._sdk.projects.import_tasks(  # type: ignore[misc]
+                    project_id, request=chunk, return_task_ids=True
+                ),
+            )
+            ids += getattr(answer, "task_ids", None) or []
+        if len(ids) != len(tasks):
+            raise StudioError(
+                f"Label Studio imported {len(ids)} of {len(tasks)} tasks into project {project_id}."
+            )
         return ids
 
     def set_overlap(self, task_id: int, overlap: int) -> None:
@@ -67,6 +74,13 @@ class Tasks(People):
         done = (task.total_annotations or 0) >= overlap
         if bool(task.is_labeled) != done:
             self._ask(what, lambda: self._sdk.tasks.update(str(task_id), is_labeled=done))
+
+    def reopen(self, task_id: int) -> None:
+        """Have the task served to one person, although Label Studio regards it as done."""
+        self._ask(
+            f"task {task_id}",
+            lambda: self._sdk.tasks.update(str(task_id), overlap=1, is_labeled=False),
+        )
 
     def set_meta(self, task_id: int, meta: Json) -> None:
         """Replace the task's whole meta; its data, overlap and annotations stay."""
@@ -92,14 +106,20 @@ class Tasks(People):
             raise
         return read_task(body, schema, {})
 
-    def annotate(self, task_id: int, label: str | None, schema: Schema) -> int:
-        """Label (None: skip) a task as the token's user; return the annotation's id."""
+    def annotate(
+        self, task_id: int, label: str | None, schema: Schema, *, seconds: float | None = None
+    ) -> int:
+        """Label (None: skip) a task as the token's user; return the annotation's id.
+
+        seconds: that the user took. Without it the answer counts as nobody's.
+        """
         made = self._ask(
             f"the annotation of task {task_id}",
             lambda: self._sdk.annotations.create(
                 task_id,
                 result=result(schema, label) if label is not None else [],
                 was_cancelled=label is None,
+                lead_time=seconds,
             ),
         )
         return int(made.id or 0)
@@ -121,34 +141,3 @@ class Tasks(People):
         )
         bodies = [task.model_dump() for task in pager.items or ()]
         return bodies, pager.response.total - len(bodies)
-
-    def _create_task(self, project_id: int, task: Json) -> int:
-        if task.get("predictions"):
-            raise ValueError("a task with an overlap of its own cannot bring predictions")
-        made = self._ask(
-            f"a task of project {project_id}",
-            lambda: self._sdk.tasks.create(
-                project=project_id,
-                data=task["data"],
-                meta=task.get("meta", {}),
-                overlap=task["overlap"],
-            ),
-        )
-        return int(made.id or 0)
-
-    def _import_run(self, project_id: int, tasks: list[Json]) -> list[int]:
-        ids: list[int] = []
-        for start in range(0, len(tasks), IMPORT_CHUNK):
-            chunk: Any = tasks[start : start + IMPORT_CHUNK]
-            answer = self._ask(
-                f"the import into project {project_id}",
-                lambda chunk=chunk: self._sdk.projects.import_tasks(  # type: ignore[misc]
-                    project_id, request=chunk, return_task_ids=True
-                ),
-            )
-            ids += getattr(answer, "task_ids", None) or []
-        if len(ids) != len(tasks):
-            raise StudioError(
-                f"Label Studio imported {len(ids)} of {len(tasks)} tasks into project {project_id}."
-            )
-        return ids

@@ -33,7 +33,7 @@ def collected() -> Collected:
     items = []
     for i, text in enumerate(TEXTS):
         card = Card(text, 0, i, "train", text, None, 1, "v", {}, "why", 0, 0.25)
-        items.append(Item(i, text, card, {"expert": i % 2}, 1))
+        items.append(Item.judged(i, text, card, {"expert": i % 2}))
     return Collected(tuple(items), SCHEMA.labels, ())
 
 

@@ -18,7 +18,7 @@ def item(i: int, role: str, verdicts: dict[str, int], inclusion: float | None = 
         f"i{i:03d}", 0, i, role, f"p{i // 2}" if role == "boundary" else f"i{i:03d}", inclusion,
         2, "v", {"yes": 0.5, "no": 0.5}, "why", 0, 0.25,
     )  # fmt: skip
-    return Item(i, f"text {i}", card, verdicts, len(verdicts))
+    return Item.judged(i, f"text {i}", card, verdicts)
 
 
 def estimate(value: float | None, low: float | None, high: float | None, items: int = 40) -> Any:

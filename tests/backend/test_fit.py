@@ -174,10 +174,20 @@ def test_a_deleted_task_does_not_hold_up_its_round(loop: Loop) -> None:
     assert run(loop).labels_bought == 16
 
 
-def test_a_skipped_task_is_answered_and_teaches_nothing(loop: Loop) -> None:
+def test_a_skipped_text_waits_for_the_other_expert(loop: Loop) -> None:
     ids = loop.push(0)
     loop.answer(ids[1:])
     loop.studio.answer(ids[0], None, 1)
+    assert loop.fit.run(7) is None
+    loop.studio.answer(ids[0], "yes", 2)
+    assert run(loop).labels == 6
+
+
+def test_a_text_that_everybody_skipped_is_given_up_and_teaches_nothing(loop: Loop) -> None:
+    ids = loop.push(0)
+    loop.answer(ids[1:])
+    for expert in (1, 2):
+        loop.studio.answer(ids[0], None, expert)
     assert run(loop).labels == 5
 
 
@@ -472,11 +482,11 @@ def test_a_renamed_label_leaves_old_verdicts_out_and_the_loop_alive(
     record = loop.fit.run(7)
     assert record is not None
     assert record.labels == 3 + 6  # the old "yes" are none of the labels
-    assert "is none of the labels (good, no)" in caplog.text
+    assert "does not have (any more): it has good, no" in caplog.text
     caplog.clear()
     for _ in range(3):
         loop.fit.run(7)
-    assert "is none of the labels" not in caplog.text  # once, and not at every look
+    assert "does not have" not in caplog.text  # once, and not at every look
 
 
 def test_labels_that_change_while_a_version_is_trained_get_none_of_its_predictions(

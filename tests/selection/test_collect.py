@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from selection.card import Card
-from selection.collect import Collected, collect, majority, sample_of, verdicts_of
+from selection.collect import Collected, collect
 from selection.errors import ProjectError
 from selection.studio.task import read_task
 from selection.types import NO_VERDICT, Pool, Verdicts
+from selection.verdict_table import majority, sample_of, verdicts_of
 from tests.fakes import SCHEMA
 
 CARD = Card("a", 0, 0, "train", "a", None, 1, "v1", {"yes": 0.6, "no": 0.4}, "why", 0, 0.25)
@@ -19,6 +20,7 @@ EMAILS = {1: "ann@example.org", 2: "bob@example.org"}
 def said(number: int, by: int, label: str | None, at: str, **more: Any) -> dict[str, Any]:
     region = {"from_name": "verdict", "type": "choices", "value": {"choices": [label]}}
     answer = {"id": number, "completed_by": by, "updated_at": at, "was_cancelled": False}
+    answer |= {"updated_by": by, "lead_time": 3.0}
     return answer | {"result": [] if label is None else [region]} | more
 
 
@@ -58,7 +60,7 @@ def test_the_latest_annotation_of_an_expert_counts() -> None:
         said(3, 2, "yes", "2026-01-02T10:00:00Z"),
     )
     assert item.verdicts == {"ann@example.org": 1, "bob@example.org": 0}
-    assert item.answered == 2
+    assert item.answered == {"ann@example.org", "bob@example.org"}
 
 
 def test_of_two_at_the_same_moment_the_higher_number_counts() -> None:
@@ -67,34 +69,35 @@ def test_of_two_at_the_same_moment_the_higher_number_counts() -> None:
 
 
 def test_the_answers_of_two_deleted_users_complete_a_blind_task() -> None:
-    gone = {"completed_by": None}
+    gone = {"completed_by": None, "updated_by": None}
     item = only(
         said(1, 0, "no", "2026-01-01", **gone), said(2, 0, "yes", "2026-01-02", **gone), experts=2
     )
-    assert (item.answered, item.done) == (2, True)
+    assert (item.answered, item.done) == ({"deleted user", "deleted user 2"}, True)
     assert sorted(item.verdicts.values()) == [0, 1]
 
 
 @pytest.mark.parametrize("skip", [{"was_cancelled": True}, {"result": []}])
-def test_a_skip_is_an_answer_without_a_verdict(skip: dict[str, Any]) -> None:
+def test_a_skip_is_no_verdict(skip: dict[str, Any]) -> None:
     item = only(said(1, 1, "yes", "2026-01-01", **skip), experts=2)
-    assert (item.verdicts, item.answered, item.done) == ({}, 1, False)
+    assert (item.verdicts, item.passed, item.done) == ({}, {"ann@example.org"}, False)
 
 
 def test_a_skip_takes_back_what_was_said_before() -> None:
     item = only(
         said(1, 1, "yes", "2026-01-01"), said(2, 1, None, "2026-01-02", was_cancelled=True)
     )
-    assert (item.verdicts, item.answered, item.done) == ({}, 1, True)
+    assert (item.verdicts, item.passed, item.done) == ({}, {"ann@example.org"}, True)
 
 
-def test_a_label_that_the_config_does_not_know_is_named_and_no_answer() -> None:
+def test_a_label_that_the_config_does_not_know_is_named_and_not_asked_again() -> None:
     collected = collect([task(5, CARD, said(77, 1, "perhaps", "2026-01-01"))], SCHEMA)
     assert collected.problems == (
-        "Annotation 77 of task 5 is none of the labels (yes, no); left out.",
+        "1 annotation does not count (ann@example.org; first in task 5): of labels that the "
+        "project does not have (any more): it has yes, no.",
     )
-    assert (collected.items[0].verdicts, collected.items[0].answered) == ({}, 0)
-    assert collected.waiting(0) == 1
+    assert collected.items[0].verdicts == {}
+    assert collected.waiting(0) == 0  # the queue does not serve it again
 
 
 def test_a_task_without_its_text_is_named_and_left_out() -> None:

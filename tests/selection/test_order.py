@@ -37,8 +37,11 @@ def test_an_order_has_a_card_for_every_chosen_row_and_new_chances_for_earlier_on
         Scores("v2", ("yes", "no"), np.array([[1.0, 0.0]])),  # promoted meanwhile
     ]
     settings = Settings(project=7, experts=3, seed=5, audit_reserve=0.2)
-    shared = {"round": 2, "seed": 5, "reserve": 0.2}
-    assert make_order(2, pool, choice, sample, scores, settings) == Order(
+    shared = {"round": 2, "seed": 5, "reserve": 0.2, "policy": "5d0c7a1e", "twin": 0}
+    made = make_order(
+        2, pool, choice, sample, scores, settings, policy="5d0c7a1e", visible=True
+    )
+    assert made == Order(
         2,
         (
             Card(id="d", order=0, role="audit", pair="d", inclusion=0.5, experts=3, version="v1",

@@ -31,6 +31,7 @@ def card(i: int, role: str, round: int = 0) -> Card:
         why=f"because {i}",
         seed=0,
         reserve=0.25,
+        twin=0,
     )
 
 
@@ -86,8 +87,9 @@ def test_a_training_task_shows_what_the_model_thinks_and_a_blind_one_does_not() 
                 "model_version": "v1",
             }
         ],
+        "is_labeled": False,
     }
-    assert (blind["overlap"], blind["predictions"]) == (2, [])
+    assert (blind["overlap"], blind["predictions"]) == (1, [])
     assert blind["meta"]["crux"]["blind"] is True
 
 
@@ -225,7 +227,7 @@ def test_a_task_that_label_studio_gave_another_overlap_is_set_right() -> None:
     put(studio, order(4))
     studio.bodies[2]["overlap"] = 1  # as a change of the project's overlap does
     put(studio, order(4))
-    assert [body["overlap"] for body in studio.bodies.values()] == [1, 2, 1, 2]
+    assert [body["overlap"] for body in studio.bodies.values()] == [1, 1, 1, 1]
 
 
 def test_progress_is_told_after_every_request() -> None:

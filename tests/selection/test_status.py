@@ -10,6 +10,7 @@ from selection.record import ProjectState, Record, TrainingState
 from selection.status import OpenRound, Status, status
 from selection.types import Estimate
 from tests import records
+from tests.fakes import FakeStudio
 
 
 def kappa(
@@ -36,7 +37,7 @@ def item(i: int, round: int, answered: int, experts: int = 1) -> Item:
     card = Card(
         f"i{i}", round, i, "train", f"i{i}", None, experts, "v", {"yes": 1.0}, "", 0, 0.25
     )
-    return Item(i, f"text {i}", card, {str(e): 0 for e in range(answered)}, answered)
+    return Item.judged(i, f"text {i}", card, {str(e): 0 for e in range(answered)})
 
 
 def look(
@@ -46,7 +47,8 @@ def look(
     **more: Any,
 ) -> Status:
     backend = ProjectState(7, "round0-a", rounds=rounds, training=training or TrainingState())
-    return status(Settings(project=7, **more), Collected(items, ("yes", "no"), ("odd",)), backend)
+    collected = Collected(items, ("yes", "no"), ("odd",))
+    return status(Settings(project=7, **more), FakeStudio().project(7), collected, backend)
 
 
 def test_an_empty_project_goes_on() -> None:
@@ -56,7 +58,9 @@ def test_an_empty_project_goes_on() -> None:
         "project": 7, "current": "round0-a", "labels_bought": 0, "rounds": [], "open": None,
         "stop": False, "decision": "go on", "reason": "No round is finished yet, so go on.",
         "training": TrainingState().as_json(), "forecast": "",
-        "problems": ["odd"],
+        "problems": ["odd"], "budget": 1000, "people": [], "preselections": [],
+        "policy": {"now": "dde4f5f3", "pushed": "", "verdicts": {}, "version": ""},
+        "seconds_a_verdict": None,
     }  # fmt: skip
 
 
@@ -96,7 +100,9 @@ def test_each_rule_reads_its_figure_of_the_record(changes: dict[str, Any], rule:
 
 def test_the_open_round_is_the_newest_with_what_it_lacks() -> None:
     items = (item(0, 0, 1), item(1, 1, 1), item(2, 1, 1, 2), item(3, 1, 3, 2))
-    assert look(items, (record(0),)).open_round == OpenRound(1, 5, 1, False)
+    assert look(items, (record(0),)).open_round == OpenRound(
+        1, 5, 1, False, "0 is done, 1 has 1 left and 2 has 1 left."
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from benchmarks.statistics.simulate import (
     true_kappa,
 )
 from selection import forecast
-from selection.collect import majority, sample_of, verdicts_of
 from selection.types import NO_VERDICT
+from selection.verdict_table import majority, sample_of, verdicts_of
 
 HUGE = 400_000
 

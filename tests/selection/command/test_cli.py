@@ -271,7 +271,7 @@ class Story(Rounds):
     outcomes: list[Outcome]
     seen: list[Waiting]
 
-    def round(self, *, anyway: bool = False) -> Outcome:
+    def round(self, *, anyway: bool = False, new_policy: bool = False) -> Outcome:
         return self.outcomes.pop(0)
 
     def progress(self) -> Waiting:

@@ -5,11 +5,13 @@ from typing import Any
 
 from selection.card import Card
 from selection.collect import Collected, Item
+from selection.policy import PolicyState
 from selection.record import TrainingState
 from selection.report.page import render
 from selection.status import OpenRound, RoundStatus, Status
 from selection.stop import Decision
 from selection.types import Estimate
+from selection.verdict import Answer
 from tests.records import record
 
 LABELS = ("clickbait", "news")
@@ -136,12 +138,12 @@ def item(
         seed=0,
         reserve=0.25,
     )
-    verdicts = {
-        expert: 0 if letter == "c" else 1
+    number = 1000 * round + order
+    answers = tuple(
+        Answer(expert, {"c": 0, "n": 1}.get(letter), "skip" if letter == "-" else "verdict")
         for expert, letter in zip((ANNA, BEN), said, strict=False)
-        if letter != "-"
-    }
-    return Item(1000 * round + order, text, card, verdicts, len(said))
+    )
+    return Item((number,), text, card, answers, max(card.experts - len(said), 0))
 
 
 def pair(at: int, left: str, right: str, p: float, q: float, one: str, two: str) -> list[Item]:
@@ -185,6 +187,8 @@ def state(**changed: Any) -> Status:
         training=TrainingState(),
         forecast="About 58 more audited texts to know production kappa to within 0.1.",
         problems=(),
+        budget=1_000,
+        policy=PolicyState("5d0c7a1e", "5d0c7a1e", "5d0c7a1e", {"5d0c7a1e": 364}),
     )
     return replace(whole, **changed)
 

@@ -48,7 +48,7 @@ def hostile() -> str:
         seed=0,
         reserve=0.25,
     )
-    items = (Item(1, EVIL, card, {EVIL: 1}, 1), Item(2, EVIL, card, {EVIL: 0}, 1))
+    items = (Item.judged(1, EVIL, card, {EVIL: 1}), Item.judged(2, EVIL, card, {EVIL: 0}))
     rounds = (
         measured(
             2,

@@ -43,7 +43,10 @@ def test_a_task_is_read_whole() -> None:
         meta={"crux": {"round": 3}, "source": "theirs"},
         overlap=2,
         annotations=(
-            Annotation(5, "ann@example.org", "ham", False, False, "2026-11-22T12:20:26.047529Z"),
+            Annotation(
+                5, "ann@example.org", "ham", False, False, "2026-11-22T12:20:26.047529Z",
+                created="2026-11-22T12:20:26.047529Z", user=1,
+            ),
         ),
         predictions=(Prediction("spam", 0.75, "v1"),),
     )

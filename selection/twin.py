@@ -1,0 +1,75 @@
+"""The second verdict on a text, independent by construction: each expert gets a task of their own.
+
+Label Studio shows the annotations of a task to everybody who opens it, so a task is asked of one
+person only. When it is answered, the text comes again in a new task, its twin, for somebody else.
+Those who know the text already are kept away: the twin is born with an empty, cancelled annotation
+in their names, and Label Studio's queue serves a task to nobody who has an annotation in it. Label
+Studio regards a task that is imported with annotations as done, so it sleeps until it is reopened:
+there is no moment at which the wrong person could be served it.
+
+A twin also replaces a task that the queue regards as done although nobody answered it, for example
+because somebody made an annotation from its prediction.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from selection.card import Card
+from selection.collect import Collected, Item
+from selection.push import task_body
+from selection.studio.api import Project, Studio, Task
+from selection.studio.task import Json, placeholder
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The next task of a text. away: numbers of the users who must not be served it."""
+
+    text: str
+    card: Card
+    away: tuple[int, ...]
+
+
+def due(collected: Collected) -> Iterator[Twin]:
+    """Yield a twin for each text that waits for an answer while no task of it is in the queue."""
+    for item in collected.items:
+        if item.card.twin is not None and item.missing and not item.served and not item.asleep:
+            yield Twin(item.text, replace(item.card, twin=item.card.twin + 1), _away(item))
+
+
+def push_twins(studio: Studio, project: Project, collected: Collected) -> int:
+    """Put the twins that are due into the queue; return how many. Raises StudioError.
+
+    Those that were imported and not reopened, because the worker was killed, are reopened now.
+    """
+    asleep = [item.asleep for item in collected.items if item.asleep and item.missing]
+    bodies = [_body(project, twin) for twin in due(collected)]
+    if bodies:
+        asleep += studio.import_tasks(project.id, bodies)
+    for task in asleep:
+        studio.reopen(task)
+    return len(asleep)
+
+
+def ask_fewer(
+    studio: Studio, tasks: Sequence[Task], collected: Collected, experts: int
+) -> int:
+    """Lower what the open round asks of each text to `experts`; return how many texts that is.
+
+    A round that waits for a second person ends when the admin decides to live without one.
+    """
+    open_texts = [item for item in collected.round(collected.last_round) if item.missing]
+    names = {item.card.id for item in open_texts if item.card.experts > experts}
+    for task in tasks:
+        if task.crux is not None and task.crux.get("id") in names:
+            studio.set_meta(task.id, {**task.meta, "crux": {**task.crux, "experts": experts}})
+    return len(names)
+
+
+def _away(item: Item) -> tuple[int, ...]:
+    return tuple(sorted({one.user for one in item.answers if one.user is not None}))
+
+
+def _body(project: Project, twin: Twin) -> Json:
+    body = task_body(project, twin.card, twin.text)
+    return body | {"annotations": [placeholder(user) for user in twin.away]}

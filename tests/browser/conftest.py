@@ -17,17 +17,22 @@ SIZE = {"width": 1400, "height": 5000}  # Label Studio draws only the rows that 
 Enter = Callable[[str], Annotator]
 
 
+def program() -> str | None:
+    """Where Chromium is, None if it is missing."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Debian's own. Without it: skips, or fails if CI is set."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
+    found = program()
+    if found is None:
         if os.environ.get("CI"):
             pytest.fail(MISSING, pytrace=False)
         pytest.skip(MISSING)
     with sync_playwright() as playwright:
         # Chromium refuses to sandbox root, which a machine of CI is.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
 

@@ -48,6 +48,7 @@ class Annotator:
 
     def open(self, project_id: int) -> str:
         """Open the project and return the tab on which it lands."""
+        self.page.goto("about:blank")  # so that no answer to an earlier request is taken for ours
         self._listed(lambda: self.page.goto(f"{self.url}/projects/{project_id}/data"))
         return self._landed()
 
@@ -59,6 +60,21 @@ class Annotator:
         """Click a tab of the open project."""
         if self._landed() != title:
             self._listed(lambda: self.page.get_by_role("tab", name=title, exact=True).click())
+
+    def add_tab(self, project_id: int) -> str:
+        """Add a tab, which lists all tasks, and return its title."""
+        self.open(project_id)
+        self._listed(self.page.get_by_label("Open New Tab").click)
+        return self._landed()
+
+    def close_tab(self, project_id: int, title: str) -> None:
+        """Remove a tab, for everybody."""
+        self.open(project_id)
+        self.show(title)
+        place = self.tabs().index(title)
+        self.page.get_by_label("Tab options").nth(place).click()
+        close = self.page.locator(".lsf-menu-dm__item", has_text="Close")
+        self._responds(lambda r: r.request.method == "DELETE", close.click)
 
     def rows(self) -> list[str]:
         """Return what the rows of the open tab say."""
@@ -78,18 +94,24 @@ class Annotator:
 
     # to label
 
-    def label_all(self, project_id: int, answer: Callable[[str], str | None]) -> list[str]:
-        """Work off "Label All Tasks"; return the texts in their order. None as answer: skip."""
+    def label_all(
+        self, project_id: int, answer: Callable[[str], str | None], at_most: int = 1000
+    ) -> list[str]:
+        """Work off "Label All Tasks"; return the texts in their order. None as answer: skip.
+
+        at_most: answers after which the person goes home.
+        """
         self.open(project_id)
-        texts = []
+        texts: list[str] = []
         button = self.page.get_by_role("button", name="Label All Tasks")
         task = self._next(button.click)
-        while task is not None:
+        while task is not None and len(texts) < at_most:
             self._shows(int(task["id"]))
             text = self.page.locator(".lsf-richtext__line").inner_text()
+            task = self._answer(answer(text))
             texts.append(text)
-            task = self._answer(int(task["id"]), answer(text))
-        expect(self.page.get_by_text(NOBODY)).to_be_visible()
+        if task is None:
+            expect(self.page.get_by_text(NOBODY)).to_be_visible()
         return texts
 
     # what an admin can do, or anybody: the community edition has no roles
@@ -102,9 +124,9 @@ class Annotator:
         """Ask the connected backend by the Actions menu; return what the page answers."""
         return self._act(project_id, tasks, "Retrieve Predictions")
 
-    def delete_tasks(self, project_id: int, tasks: Sequence[int]) -> str:
+    def delete_tasks(self, project_id: int, tasks: Sequence[int], tab: str | None = None) -> str:
         """Delete tasks by the Actions menu; return what the page answers."""
-        return self._act(project_id, tasks, "Delete Tasks")
+        return self._act(project_id, tasks, "Delete Tasks", tab)
 
     def change_instruction(self, project_id: int, html: str) -> None:
         """Write other labeling instructions in the project's settings."""
@@ -177,7 +199,7 @@ class Annotator:
             )  # fmt: skip
         return found
 
-    def _answer(self, task: int, label: str | None) -> dict[str, Any] | None:
+    def _answer(self, label: str | None) -> dict[str, Any] | None:
         """Choose and submit, or skip; return the next task."""
         if label is None:
             return self._next(self.page.get_by_test_id("bottombar-skip-button").click)
@@ -192,9 +214,13 @@ class Annotator:
         answer = self._responds(lambda r: "id=next_task" in r.url, do)
         return dict(answer.json()) if answer.ok else None
 
-    def _act(self, project_id: int, tasks: Sequence[int], action: str) -> str:
-        """Tick tasks in the tab where the project lands, and choose from the Actions menu."""
+    def _act(
+        self, project_id: int, tasks: Sequence[int], action: str, tab: str | None = None
+    ) -> str:
+        """Tick tasks in a tab, else where the project lands, and choose from the Actions menu."""
         self.open(project_id)
+        if tab is not None:
+            self.show(tab)
         for task in tasks:
             self.page.get_by_label(f"Select Task {task}", exact=True).click(force=True)
         self.page.get_by_label("Tasks Actions").click()

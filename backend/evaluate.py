@@ -22,6 +22,7 @@ from selection.align import (
 )
 from selection.collect import Collected, Item
 from selection.record import Measurement, WeakExpert
+from selection.stop import MINIMUM_ITEMS
 from selection.types import Estimate, Ints
 from selection.verdict_table import sample_of, verdicts_of
 
@@ -82,45 +83,79 @@ def ground(collected: Collected, role: str, seed: int, resamples: int) -> Ground
     return Ground(items, len(collected.labels), seed, resamples)
 
 
-def promotion(candidate: str, current: str, production: Estimate, boundary: Estimate) -> Promotion:
-    """Promote unless the candidate is significantly worse on the same items.
+def promotion(
+    candidate: str, current: str, production: Estimate, boundary: Estimate, replaceable: str = ""
+) -> Promotion:
+    """Promote a candidate that is not significantly worse on the same items, if these are enough.
 
     production, boundary: kappa of the candidate less that of the current version. Production
-    decides; the boundary does where production is undefined (too few audited items).
+    decides, and the boundary where production cannot tell. An interval below zero refuses on any
+    number of items: it is so wide on a few that it lies below zero for 4 % of equally good
+    versions at most. One that is not below zero counts from MINIMUM_ITEMS on. If neither place has
+    that many, the current version stays, unless it is `replaceable`: why, to follow "which".
     """
-    for name, diff in (("in production", production), ("on the boundary", boundary)):
-        if diff.value is None or diff.low is None or diff.high is None:
+    gains = {"in production": production, "on the boundary": boundary}
+    for place, gain in gains.items():
+        if gain.high is None:
             continue
-        figures = (
-            f"{diff.value:+.2f} [{diff.low:+.2f}, {diff.high:+.2f}] of kappa {name} on "
-            f"{diff.items} items"
-        )
-        if diff.high < 0:
+        figures = _figures(place, gain)
+        also = "" if gain is production else f" There is {_figures('in production', production)}."
+        if gain.high < 0:
             return Promotion(
-                False, f"{candidate} is refused: it is worse than {current} by {figures}."
+                False, f"{candidate} is refused: it is worse than {current} by {figures}.{also}"
             )
+        if gain.items >= MINIMUM_ITEMS:
+            return Promotion(
+                True,
+                f"{candidate} is promoted: against {current} it has {figures}, so it is not shown "
+                f"to be worse.{also}",
+            )
+    known = " and ".join(_figures(place, gain) for place, gain in gains.items())
+    untold = (
+        f"whether {candidate} is worse cannot be told: that takes {MINIMUM_ITEMS} items, and there "
+        f"is {known}."
+    )
+    if replaceable:
         return Promotion(
-            True, f"{candidate} is promoted: against {current} it has {figures}, so not worse."
+            True, f"{candidate} is promoted in place of {current}, which {replaceable}; {untold}"
         )
-    reason = production.reason or boundary.reason
     return Promotion(
-        True,
-        f"{candidate} is promoted: nothing speaks against it, since no comparison is possible"
-        f" yet ({reason}).",
+        False,
+        f"{current} stays, since {untold} crux models promote {candidate} puts it into force all "
+        f"the same.",
     )
 
 
+def _figures(place: str, gain: Estimate) -> str:
+    items = f"{place} on {gain.items} item{'' if gain.items == 1 else 's'}"
+    if gain.value is None:
+        return f"no kappa {items} ({gain.reason})"
+    if gain.low is None or gain.high is None:
+        return f"{gain.value:+.2f} of kappa {items} ({gain.reason})"
+    return f"{gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}] of kappa {items}"
+
+
 def compare(
-    collected: Collected, predict: Predict, candidate: str, current: str, seed: int, resamples: int
+    collected: Collected,
+    predict: Predict,
+    candidate: str,
+    current: str,
+    seed: int,
+    resamples: int,
+    *,
+    replaceable: str,
 ) -> Promotion:
-    """Compare two versions on the items of the audit and of the boundary."""
+    """Compare two versions on the items of the audit and of the boundary.
+
+    replaceable: why the current one need not stay where there are too few of them; "" if it must.
+    """
     if candidate == current:
         return Promotion(True, f"{candidate} stays: the same labels give the same version.")
     production, boundary = (
         items.gain(predict(current, items.texts), predict(candidate, items.texts))
         for items in (ground(collected, role, seed, resamples) for role in ("audit", "boundary"))
     )
-    return promotion(candidate, current, production, boundary)
+    return promotion(candidate, current, production, boundary, replaceable)
 
 
 def measure(

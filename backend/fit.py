@@ -22,7 +22,7 @@ from backend.predict import Predictor
 from backend.publish import Publisher
 from backend.train import Trained, train
 from backend.versions import ledger
-from backend.versions.in_force import fits, in_force
+from backend.versions.in_force import fits, in_force, replaceable
 from backend.versions.manifest import Manifest
 from backend.versions.prompted import prompted
 from backend.versions.registry import Registry, make_registry
@@ -144,8 +144,9 @@ class Fit:
         seed, resamples = self.settings.seed, self.settings.resamples
         if examples.enough:
             decision = compare(
-                collected, predict, candidate.version, current.version, seed, resamples
-            )
+                collected, predict, candidate.version, current.version, seed, resamples,
+                replaceable=replaceable(self.registry, project.id, current),
+            )  # fmt: skip
         else:
             decision = Promotion(
                 False, f"{current.version} stays: {too_little(collected, examples)}"
@@ -178,6 +179,7 @@ class Fit:
             settled=False,
             policy=policy_hash(project.policy, project.schema.labels),
             verdicts=collected.digest,
+            start=start.version,
             **vars(measured),
         )
         self.registry.save_record(project.id, record)

@@ -5,6 +5,7 @@ majority of their third of the text's real raters.
 """
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -50,8 +51,10 @@ class AtWork:
             try:
                 task = studio.next_task(project, schema)
                 if task is not None:
-                    text = str(task.data[schema.text_field])
-                    studio.annotate(task.id, person.answers[text], schema)
+                    served = time.monotonic()
+                    answer = person.answers[str(task.data[schema.text_field])]
+                    seconds = time.monotonic() - served  # without them nobody gave the answer
+                    studio.annotate(task.id, answer, schema, seconds=seconds)
                     continue
             except StudioDown:
                 pass  # a person tries again in a moment, too

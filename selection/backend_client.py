@@ -82,6 +82,11 @@ class BackendClient:
                 f"Is this a Crux backend of the same version?"
             ) from None
 
+    def version_names(self, project: int) -> tuple[str, ...]:
+        """Return the names of the versions, oldest first, also while Label Studio is away."""
+        answer = self._ask("GET", f"/versions?project={project}")
+        return tuple(map(str, answer.get("versions", ())))
+
     def promote(self, project: int, version: str) -> str:
         """Make a version the current one; return the name of the version in force."""
         answer = self._ask("POST", f"/projects/{project}/current", {"version": version})

@@ -14,7 +14,8 @@ CHOICES = (
 
 def policy_hash(policy: str, labels: Sequence[str]) -> str:
     """Return 8 hex digits that name a policy: its plain text, and the labels in their order."""
-    return blake2b("\0".join((policy.strip(), *labels)).encode(), digest_size=4).hexdigest()
+    words = "\0".join((policy.strip(), *labels))
+    return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ class Record(Measurement):
     train_seconds: float = 0.0
     policy: str = ""
     verdicts: str = ""
+    start: str = ""
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -98,7 +99,7 @@ class Record(Measurement):
         return cls(**known)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the record as flat JSON; what is None by default or False is left out."""
+        """Return the record as flat JSON; what older records lack is left out where it is empty."""
         body = {f.name: getattr(self, f.name) for f in fields(self)}
         body |= {n: body[n] and body[n].as_json() for n in ESTIMATES}
         body["prevalence"] = dict(self.prevalence)
@@ -106,8 +107,9 @@ class Record(Measurement):
             body["weakest_expert"] = asdict(self.weakest_expert)
         else:
             del body["weakest_expert"]
-        if not self.pointed:
-            del body["pointed"]
+        for name in ("pointed", "start"):
+            if not body[name]:
+                del body[name]
         return body
 
 
@@ -148,7 +150,8 @@ class Version:
 
     kind: 'prompted' or 'trained'. round: -1 for a prompted one. examples: number of training
     texts. taught: label -> how many of them. pool_prior: the labels' shares in the pool by the
-    experts. offsets: added to the label logits. made: ISO 8601 in UTC.
+    experts. offsets: added to the label logits. made: ISO 8601 in UTC. policy_hash: of policy and
+    labels (policy.py); "" where an older backend does not tell.
     """
 
     version: str
@@ -168,6 +171,7 @@ class Version:
     drawn: float = 0.0
     made: str = ""
     config_digest: str = ""
+    policy_hash: str = ""
 
     @classmethod
     def from_json(cls, body: Json) -> Self:

@@ -11,6 +11,8 @@ from typing import Literal
 from selection.record import Measurement
 from selection.types import Estimate
 
+MINIMUM_ITEMS = 30  # an estimate on fewer ends no loop and replaces no trained version
+
 Rule = Literal["parity", "plateau", "budget", "policy", "go on"]
 
 
@@ -28,7 +30,7 @@ def decide(
     *,
     delta: float = 0.05,
     policy_floor: float = 0.4,
-    minimum_items: int = 30,
+    minimum_items: int = MINIMUM_ITEMS,
     labels_bought: int,
     budget: int,
     max_rounds: int,

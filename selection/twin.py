@@ -5,13 +5,14 @@ person only. When it is answered, the text comes again in a new task, its twin, 
 Those who know the text already are kept away: the twin is born with an empty, cancelled annotation
 in their names, and Label Studio's queue serves a task to nobody who has an annotation in it. Label
 Studio regards a task that is imported with annotations as done, so it sleeps until it is reopened:
-there is no moment at which the wrong person could be served it.
+there is no moment at which the wrong person could be served it. (On SQLite a busy Label Studio can
+lose the annotations of an import. They are then added one by one, at once.)
 
 A twin also replaces a task that the queue regards as done although nobody answered it, for example
 because somebody made an annotation from its prediction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from selection.card import Card
@@ -43,12 +44,23 @@ def push_twins(studio: Studio, project: Project, collected: Collected) -> int:
     Those that were imported and not reopened, because the worker was killed, are reopened now.
     """
     asleep = [item.asleep for item in collected.items if item.asleep and item.missing]
-    bodies = [_body(project, twin) for twin in due(collected)]
-    if bodies:
-        asleep += studio.import_tasks(project.id, bodies)
+    twins = list(due(collected))
+    if twins:
+        made = studio.import_tasks(project.id, [_body(project, twin) for twin in twins])
+        _guard(studio, project, dict(zip(made, twins, strict=True)))
+        asleep += made
     for task in asleep:
         studio.reopen(task)
     return len(asleep)
+
+
+def _guard(studio: Studio, project: Project, made: Mapping[int, Twin]) -> None:
+    """Add the placeholders that the import has lost. made: number of the task -> its twin."""
+    for task in studio.tasks(project.id, project.schema, after=min(made) - 1):
+        there = {one.user for one in task.annotations}
+        for user in made[task.id].away if task.id in made else ():
+            if user not in there:
+                studio.keep_away(task.id, user)
 
 
 def ask_fewer(

@@ -4,18 +4,20 @@ A person answers in the labelling page, or through the API with a token of their
 that it took. Label Studio can also fill in a person's name for them ("Create Annotations From
 Predictions", an import, a script of the admin): what nobody decided must neither teach nor measure.
 
-A task takes one person's answer. Whoever answers it later could see the first answer, so that one
-does not count either; the next person gets the text in a task of its own (twin.py).
+A task takes one person's answer. Whoever opens it after that can see the answer, so theirs does not
+count either; the next person gets the text in a task of its own (twin.py). Two people to whom Label
+Studio serves a task at the same moment know nothing of each other, and both count.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from selection.card import Card
 from selection.studio.api import Annotation, Prediction, Schema, Task
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 Kind = Literal["verdict", "skip", "late", "unknown"]
 Reason = Literal["model", "imported", "other hand", "no time", "late", "unknown"]
 
@@ -68,10 +70,11 @@ def answers(
         elif not keeps_away(one, card):
             left_out.append(LeftOut(reason, one.id, task.id, one.expert))
     found = []
-    places = inf if card.twin is None else 1  # an older Crux took as many answers as came
+    told = None if card.twin is not None else NEVER  # an older Crux took as many answers as came
     for one in sorted(latest.values(), key=lambda a: (a.created, a.id)):
-        kind = _kind(one, places)
-        places -= not one.cancelled
+        kind = _kind(one, told)
+        if kind in ("verdict", "unknown"):
+            told = told or datetime.fromisoformat(one.created)
         if kind == "late" or kind == "unknown":
             left_out.append(LeftOut(kind, one.id, task.id, one.expert))
         found.append(
@@ -90,13 +93,22 @@ def answers(
     return found, left_out
 
 
-def _kind(one: Annotation, places: float) -> Kind:
-    """places: that are left in the task. A label that was sent empty is a skip, too."""
+def _kind(one: Annotation, told: datetime | None) -> Kind:
+    """told: when the first answer to the task was given; None before that.
+
+    A label that was sent empty is a skip, too.
+    """
     if one.cancelled or (one.label is None and not one.unknown):
         return "skip"
-    if places < 1 or one.copied:
+    if one.copied or (told is not None and _opened(one) > told):
         return "late"
     return "unknown" if one.unknown else "verdict"
+
+
+def _opened(one: Annotation) -> datetime:
+    """Return when the person began, by the time that it took; not too early after a correction."""
+    sent = datetime.fromisoformat(one.updated)
+    return sent - timedelta(seconds=one.seconds or 0.0)
 
 
 def _fault(one: Annotation, imported: bool) -> Reason | None:
@@ -116,7 +128,7 @@ def _fault(one: Annotation, imported: bool) -> Reason | None:
 
 def keeps_away(one: Annotation, card: Card) -> bool:
     """Whether it only keeps a person from being served a text that they have answered (twin.py)."""
-    return bool(card.twin) and one.cancelled and one.seconds is None and one.writer is None
+    return bool(card.twin) and one.cancelled and one.seconds is None and one.writer != one.user
 
 
 def _ticked(one: Annotation, predictions: Sequence[Prediction], schema: Schema) -> int | None:

@@ -15,7 +15,7 @@ from selection.backend_client import Scores
 from selection.errors import BackendError, ProjectError, StudioDown, StudioLacks
 from selection.record import ProjectState, Record, TrainingState, Version
 from selection.studio.api import MlBackend, Person, Project, Schema, Task, Webhook
-from selection.studio.task import Json, read_task, result
+from selection.studio.task import Json, placeholder, read_task, result
 
 SCHEMA = Schema(labels=("yes", "no"), from_name="verdict", to_name="text", text_field="text")
 
@@ -145,6 +145,12 @@ class FakeStudio:
 
     def people(self) -> dict[int, str]:
         return self.users
+
+    def keep_away(self, task_id: int, user: int) -> None:
+        self._call("keep_away")
+        annotations = self.bodies[task_id]["annotations"]
+        number = 1000 * task_id + len(annotations)
+        annotations.append({"id": number, "updated_by": 1, "lead_time": None, **placeholder(user)})
 
     def reopen(self, task_id: int) -> None:
         self._call("reopen")

@@ -30,7 +30,35 @@ def in_force(
 
 def fits(manifest: Manifest, model: str, labels: tuple[str, ...]) -> bool:
     """Return whether a version has the project's base model and labels."""
-    return manifest.model == model and manifest.labels == labels
+    return not misfit(manifest, model, labels)
+
+
+def misfit(manifest: Manifest, model: str, labels: tuple[str, ...]) -> str:
+    """Return why a version cannot answer for a project, as half a sentence; "" if it can."""
+    if manifest.labels != labels:
+        return (
+            f"the labels of {manifest.version} are {', '.join(manifest.labels)}, and those of the "
+            f"label config {', '.join(labels)}"
+        )
+    if manifest.model != model:
+        return (
+            f"{manifest.version} was made from the base model {manifest.model!r}, and {model!r} "
+            f"is set"
+        )
+    return ""
+
+
+def replaceable(registry: Registry, project: int, manifest: Manifest) -> str:
+    """Return why a candidate may take over from the version in force although nobody can tell yet
+    whether it is worse, to follow "which"; "" if that version was trained and promoted.
+    """
+    if manifest.kind == "prompted":
+        return "was never trained"
+    try:
+        promoted = registry.current(project)
+    except VersionError:
+        promoted = None
+    return "" if manifest.version == promoted else "answers in place of the one that was promoted"
 
 
 def _candidates(registry: Registry, project: int, on_damage: OnDamage) -> Iterator[str]:

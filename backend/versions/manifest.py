@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from selection.errors import StorageError
+from selection.policy import policy_hash
 from selection.record import Version
 from selection.whole_file import whole_file
 
@@ -66,7 +67,8 @@ def describe(manifest: Manifest) -> Version:
     """Return the version as `crux models` lists it: its examples counted, not named."""
     body = {**vars(manifest), "examples": len(manifest.examples)}
     taught = Counter(label for _, label in manifest.examples)
-    return Version(**body, taught=dict(taught))  # asdict() breaks a Counter
+    named = policy_hash(manifest.policy, manifest.labels)
+    return Version(**body, taught=dict(taught), policy_hash=named)  # asdict() breaks a Counter
 
 
 def read_manifest(text: str | bytes) -> Manifest:

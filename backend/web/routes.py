@@ -89,7 +89,7 @@ ROUTES = (
     ),
     Route(
         "POST", "/projects/{project}/current", "Promote a version",
-        messages.Current, messages.PromoteBody, failures=(503,),
+        messages.Current, messages.PromoteBody, failures=(409, *STUDIO),
     ),
     Route(
         "POST", "/projects/{project}/sample", "Keep random texts of the pool",

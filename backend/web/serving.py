@@ -12,12 +12,12 @@ from functools import partial
 from backend.config import BackendSettings
 from backend.engine.scorer import Scorer
 from backend.engine.served import served
-from backend.versions.in_force import in_force
+from backend.versions.in_force import in_force, misfit
 from backend.versions.manifest import Manifest
 from backend.versions.prompted import prompted
 from backend.versions.registry import make_registry
 from backend.web.projects import KnownProjects, ProjectInfo
-from selection.errors import CruxError, VersionError
+from selection.errors import CruxError, StudioDown, VersionError
 from selection.studio.api import Studio
 from selection.studio.schema import Schema
 from selection.types import Floats
@@ -85,6 +85,18 @@ class Serving:
             partial(self._log_damage, project),
         )  # fmt: skip
         return found or self.prompted(project, info)
+
+    def misfit(self, project: int, manifest: Manifest) -> str:
+        """Return why a version would not answer if it were the current one, "" if it would.
+
+        While Label Studio is away and never told the project's labels, they count as the version's
+        own. Raises StudioError, ProjectError.
+        """
+        try:
+            labels = self.info(project).schema.labels
+        except StudioDown:
+            labels = manifest.labels
+        return misfit(manifest, self.settings.llm, labels)
 
     def _log_damage(self, project: int, error: VersionError) -> None:
         """Log it once a minute, not at every request."""

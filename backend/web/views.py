@@ -111,7 +111,15 @@ def _check(model: CruxModel, body: messages.CheckBody, project: int) -> messages
 
 
 def _promote(model: CruxModel, body: messages.PromoteBody, project: int) -> messages.Current:
-    manifest = model.process.serving.registry.promote(project, body.version)
+    serving = model.process.serving
+    wrong = serving.misfit(project, serving.registry.get(project, body.version))
+    if wrong:
+        raise Refused(
+            f"{body.version} is not promoted, since it would not answer: {wrong}. Promote a "
+            f"version that fits (crux models list shows all), or set these back first.",
+            409,
+        )
+    manifest = serving.registry.promote(project, body.version)
     model.process.look(project, False)  # the predictions of open tasks follow the promotion
     return messages.Current(current=manifest.version)
 

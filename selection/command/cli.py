@@ -17,8 +17,8 @@ from selection.backend_client import BackendClient
 from selection.command import connect as connecting
 from selection.command.checks import Check
 from selection.command.doctor import Doctor
-from selection.command.models import listed, previous, table
-from selection.command.terminal import Steps, rounds_table
+from selection.command.models import listed, named, previous, remark, table
+from selection.command.terminal import WIDE, Steps, rounds_table
 from selection.config import Settings, load
 from selection.errors import BackendError, CruxError, SettingError, StudioDown
 from selection.outcome import Outcome, Waiting
@@ -169,7 +169,7 @@ def status(config: Config = None, project: Project = None, as_json: AsJson = Fal
     if as_json:
         print(json.dumps(now.as_json(), ensure_ascii=False))
         return
-    out.print(rounds_table(now, wide=out.width >= 100))
+    out.print(rounds_table(now, wide=out.width >= WIDE))
     if now.open_round is not None and now.open_round.missing:
         out.print(
             f"Round {now.open_round.round} waits for {now.open_round.missing} verdicts. "
@@ -212,27 +212,33 @@ def list_(config: Config = None, project: Project = None, as_json: AsJson = Fals
     if as_json:
         print(json.dumps(listed(state), ensure_ascii=False))
         return
-    out.print(table(state, wide=out.width >= 120))
+    out.print(table(state, wide=out.width >= WIDE))
+    if remark(state):
+        out.print(escape(remark(state)), highlight=False)
 
 
 @models.command()
 def promote(version: str, config: Config = None, project: Project = None) -> None:
-    """Make VERSION the current one."""
+    """Make VERSION the current one; the beginning of its name is enough."""
     settings = load(config, project=project)
-    _promote(settings, version)
+    backend = _backend(settings)
+    _promote(settings, backend, named(backend.version_names(settings.project), version))
 
 
 @models.command()
 def rollback(config: Config = None, project: Project = None) -> None:
     """Go back to the version that was in force one round before."""
     settings = load(config, project=project)
-    state = _backend(settings).project(settings.project)
-    _promote(settings, previous(state))
+    backend = _backend(settings)
+    before = previous(backend.project(settings.project))
+    if before.passed_over:
+        out.print(escape(before.passed_over), highlight=False, soft_wrap=True)
+    _promote(settings, backend, before.version)
 
 
-def _promote(settings: Settings, version: str) -> None:
-    current = _backend(settings).promote(settings.project, version)
-    out.print(f"{current} is the current version.")
+def _promote(settings: Settings, backend: BackendClient, version: str) -> None:
+    current = backend.promote(settings.project, version)
+    out.print(f"{current} is the current version.", highlight=False, soft_wrap=True)
 
 
 def _studio(settings: Settings) -> Studio:

@@ -18,6 +18,7 @@ from rich.table import Table
 from selection.status import Status
 from selection.types import Estimate
 
+WIDE = 120  # columns of a terminal that has room for the wide tables
 QUIET = 5.0  # seconds between two lines of a step without a terminal to redraw
 
 
@@ -80,13 +81,15 @@ def kappa(one: Estimate | None) -> str:
 
 
 def rounds_table(status: Status, wide: bool = True) -> Table:
-    """Return the table of the rounds, of 80 columns unless wide.
+    """Return the table of the rounds, of 80 columns unless wide, and the version in force.
 
-    wide: with the version and how many texts taught it. production and start: kappa of the
+    wide: with each round's version and how many texts taught it. production and start: kappa of the
     current version and of the starting model, on the audited texts of all rounds so far.
     """
     table = Table(
         title=f"Project {status.project}: {status.labels_bought} verdicts bought",
+        caption=f"{status.current} is in force",
+        caption_justify="left",
         box=box.SIMPLE_HEAD,
         leading=1,
         pad_edge=False,
@@ -95,10 +98,10 @@ def rounds_table(status: Status, wide: bool = True) -> Table:
     for name in ("round", "labels", "experts", "boundary", "production", "start", "decision"):
         table.add_column(name)
     for name in ("trained on", "version") if wide else ():
-        table.add_column(name)
+        table.add_column(name, no_wrap=name == "version")
     for one in status.rounds:
         record = one.record
-        version = record.version + ("" if record.promoted else " (kept)")
+        version = record.version + ("" if record.promoted else "\n(kept)")
         table.add_row(
             str(record.round),
             str(record.labels_bought),

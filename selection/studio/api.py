@@ -6,6 +6,7 @@ answers. Nothing outside this folder knows the SDK or Label Studio's JSON.
 Facts that shaped it (Label Studio 1.23.2, label-studio-sdk 2.1.2, each tried on a real server):
 - the bulk import ignores a task's `overlap`; changing it later leaves `is_labeled` stale, and the
   queue goes by that;
+- while SQLite is busy it repeats an import, and may then have lost annotations and predictions;
 - nobody is served a task in which an annotation, even a cancelled one, stands in their name;
 - the bulk import of predictions answers 201 and drops those whose label is unknown: count them;
 - the action delete_tasks with an empty list of ids deletes every task of the project.

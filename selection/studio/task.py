@@ -12,6 +12,7 @@ from selection.errors import ProjectError
 from selection.studio.schema import Schema
 
 Json = dict[str, Any]  # of Label Studio
+NEVER = "1970-01-01T00:00:00Z"  # the time of what tells none
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def _annotations(
             expert = emails.get(user, str(user))
         cancelled = bool(body.get("was_cancelled"))
         label, unknown = (None, False) if cancelled else _read_label(schema, body.get("result"))
-        created = str(body.get("created_at") or body.get("updated_at") or "")
+        created = str(body.get("created_at") or body.get("updated_at") or NEVER)
         found.append(
             Annotation(
                 body["id"], expert, label, cancelled, unknown,

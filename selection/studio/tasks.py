@@ -7,7 +7,7 @@ from typing import Any
 from selection.errors import ProjectError, StudioError
 from selection.studio.people import People
 from selection.studio.schema import Schema
-from selection.studio.task import Json, Task, read_task, result
+from selection.studio.task import Json, Task, placeholder, read_task, result
 from selection.studio.transport import IMPORT_CHUNK
 
 PAGE = 200
@@ -81,6 +81,12 @@ class Tasks(People):
             f"task {task_id}",
             lambda: self._sdk.tasks.update(str(task_id), overlap=1, is_labeled=False),
         )
+
+    def keep_away(self, task_id: int, user: int) -> None:
+        """Have the task never served to this user, by an annotation that says nothing."""
+        what = f"the placeholder in task {task_id}"
+        body = placeholder(user)
+        self._ask(what, lambda: self._sdk.annotations.create(task_id, **body))
 
     def set_meta(self, task_id: int, meta: Json) -> None:
         """Replace the task's whole meta; its data, overlap and annotations stay."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
-from backend.evaluate import Promotion, ground, measure, promotion
+from backend.evaluate import Promotion, compare, ground, measure, promotion
 from selection.card import Card
 from selection.collect import Collected, Item
 from selection.types import Estimate
@@ -28,6 +28,7 @@ def estimate(value: float | None, low: float | None, high: float | None, items: 
 
 
 UNKNOWN = estimate(None, None, None, 0)
+NOT_WORSE, WORSE, FEW = (-0.1, -0.3, 0.1), (-0.5, -0.6, -0.4), 29
 
 
 @pytest.mark.parametrize(
@@ -35,21 +36,86 @@ UNKNOWN = estimate(None, None, None, 0)
     [
         (estimate(-0.2, -0.3, -0.1), estimate(0.5, 0.4, 0.6), False,
          "b is refused: it is worse than a by -0.20 [-0.30, -0.10] of kappa in production on 40"),
-        (estimate(-0.1, -0.3, 0.0), estimate(-0.5, -0.6, -0.4), True,
+        (estimate(-0.1, -0.3, 0.0), estimate(*WORSE), True,
          "b is promoted: against a it has -0.10 [-0.30, +0.00] of kappa in production on 40 items"),
-        (UNKNOWN, estimate(-0.5, -0.6, -0.4), False,
+        (UNKNOWN, estimate(*WORSE), False,
          "worse than a by -0.50 [-0.60, -0.40] of kappa on the boundary"),
-        (UNKNOWN, estimate(0.1, -0.2, 0.4), True, "of kappa on the boundary on 40 items, so not"),
-        (UNKNOWN, UNKNOWN, True, "no comparison is possible yet (nobody judged)"),
+        (UNKNOWN, estimate(0.1, -0.2, 0.4), True,
+         "+0.10 [-0.20, +0.40] of kappa on the boundary on 40 items, so it is not shown to be wor"),
+        (estimate(*NOT_WORSE, FEW), estimate(*NOT_WORSE), True, "on the boundary on 40 items, so"),
+        (estimate(*NOT_WORSE, FEW), estimate(*WORSE), False, "worse than a by -0.50"),
+        (estimate(*WORSE, FEW), estimate(*NOT_WORSE), False, "in production on 29 items."),
+        (estimate(*NOT_WORSE, 30), UNKNOWN, True, "in production on 30 items, so it is not shown"),
     ],
 )  # fmt: skip
+@pytest.mark.parametrize("replaceable", ["", "was never trained"])
 def test_promoted_unless_significantly_worse(
-    production: Estimate, boundary: Estimate, promoted: bool, says: str
+    production: Estimate, boundary: Estimate, promoted: bool, says: str, replaceable: str
 ) -> None:
-    decision = promotion("b", "a", production, boundary)
+    decision = promotion("b", "a", production, boundary, replaceable)
     assert isinstance(decision, Promotion)
     assert decision.promoted is promoted
     assert says in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("production", "boundary", "known"),
+    [
+        (estimate(-0.1, -0.33, 0.26, 7), UNKNOWN,
+         "-0.10 [-0.33, +0.26] of kappa in production on 7 items and no kappa on the boundary on "
+         "0 items (nobody judged)"),
+        (Estimate(0.5, None, None, 1, "one group"), estimate(0.2, 0.1, 0.3, FEW),
+         "+0.50 of kappa in production on 1 item (one group) and +0.20 [+0.10, +0.30] of kappa on "
+         "the boundary on 29 items"),
+        (estimate(None, None, None, 40), UNKNOWN, "no kappa in production on 40 items (nobody j"),
+    ],
+)  # fmt: skip
+def test_on_too_few_items_the_version_in_force_stays_unless_it_may_be_replaced(
+    production: Estimate, boundary: Estimate, known: str
+) -> None:
+    stays = promotion("b", "a", production, boundary)
+    assert stays.promoted is False
+    assert stays.reason.startswith(
+        f"a stays, since whether b is worse cannot be told: that takes 30 items, and there is "
+        f"{known}"
+    )
+    assert stays.reason.endswith("crux models promote b puts it into force all the same.")
+    replaced = promotion("b", "a", production, boundary, "was never trained")
+    assert replaced.promoted is True
+    assert replaced.reason.startswith(
+        f"b is promoted in place of a, which was never trained; whether b is worse cannot be "
+        f"told: that takes 30 items, and there is {known}"
+    )
+
+
+def test_where_the_boundary_decides_it_is_said_what_production_knows() -> None:
+    few = estimate(-0.1, -0.33, 0.26, 7)
+    for boundary in (NOT_WORSE, WORSE):
+        reason = promotion("b", "a", few, estimate(*boundary)).reason
+        assert "of kappa on the boundary on 40 items" in reason
+        assert reason.endswith(
+            "There is -0.10 [-0.33, +0.26] of kappa in production on 7 items."
+        )  # fmt: skip
+
+
+def test_two_versions_are_compared_on_the_audit_and_the_boundary() -> None:
+    items = people()
+    right = [i.verdicts["ann"] for i in items]
+
+    def compared(items: tuple[Item, ...], replaceable: str = "") -> Promotion:
+        return compare(
+            Collected(items, LABELS, ()), always(right), "good", "start", 0, 200,
+            replaceable=replaceable,
+        )  # fmt: skip
+
+    assert "of kappa in production on 40 items, so it is not" in compared(items).reason
+    assert compared(items[:7]).promoted is False
+    assert compared(items[:7], "was never trained").promoted is True
+    on_boundary = compared(people("boundary")).reason
+    assert "of kappa on the boundary on 40 items, so it is not" in on_boundary
+    nothing = Collected((), LABELS, ())
+    same = compare(nothing, always(right), "good", "good", 0, 200, replaceable="")
+    assert same == Promotion(True, "good stays: the same labels give the same version.")
 
 
 def test_the_ground_is_what_at_least_one_expert_judged() -> None:

@@ -20,6 +20,7 @@ from backend.versions.manifest import Manifest, describe
 from selection.card import Card
 from selection.collect import collect
 from selection.errors import ModelError, ProjectError, RoundError, StudioDown, VersionError
+from selection.policy import policy_hash
 from selection.push import tab_title
 from selection.record import Record
 from selection.studio.schema import Schema
@@ -391,7 +392,19 @@ def test_the_next_round_is_compared_with_what_was_promoted_by_hand(loop: Loop) -
     trained(loop)
     prompted = next(m.version for m in loop.fit.registry.versions(7) if m.kind == "prompted")
     loop.fit.registry.promote(7, prompted)
-    assert f"against {prompted}" in trained(loop, 1).promotion
+    record = trained(loop, 1)
+    assert (record.promoted, record.start) == (True, prompted)
+    assert f"in place of {prompted}, which was never trained" in record.promotion
+
+
+def test_a_few_items_replace_no_trained_version(loop: Loop) -> None:
+    old = trained(loop).version
+    record = trained(loop, 1)
+    assert (record.promoted, record.version, loop.current) == (False, old, old)
+    assert record.candidate.startswith("round1-")
+    assert f"{old} stays, since whether {record.candidate} is worse cannot be told" in (
+        record.promotion
+    )
 
 
 def test_a_significantly_worse_version_is_refused_and_the_old_one_stays(
@@ -456,7 +469,7 @@ def test_a_label_added_to_the_config_starts_from_the_prompted_model_again(loop: 
     assert record.promoted is True
     assert record.version != old
     assert loop.fit.registry.get(7, record.version).labels == ("yes", "no", "maybe")
-    assert "against prompted-" in record.promotion
+    assert f"in place of {record.start}" in record.promotion
     assert record.labels == 12
 
 
@@ -530,8 +543,8 @@ def test_a_changed_policy_makes_new_versions_and_keeps_the_current_one_in_force(
     old = trained(loop).version
     loop.studio.policy = "Is the text really good?"
     record = trained(loop, 1)
-    assert f"against {old}" in record.promotion
-    assert loop.fit.registry.get(7, record.version).policy == "Is the text really good?"
+    assert (record.version, loop.current) == (old, old)
+    assert loop.fit.registry.get(7, record.candidate).policy == "Is the text really good?"
 
 
 def test_another_base_model_starts_from_its_own_prompted_version(loop: Loop) -> None:
@@ -540,7 +553,7 @@ def test_another_base_model_starts_from_its_own_prompted_version(loop: Loop) -> 
     loop.worker(llm="larger")
     record = trained(loop, 2)
     assert loop.fit.registry.get(7, record.version).model == "larger"
-    assert "against prompted-" in record.promotion
+    assert f"in place of {record.start}" in record.promotion
     assert record.gain is None
 
 
@@ -571,16 +584,17 @@ def test_a_version_deleted_before_its_record_is_settled_is_trained_again(loop: L
 def test_a_damaged_current_version_is_named_and_holds_up_no_round(
     loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second = trained(loop), trained(loop, 1)
-    folder = loop.fit.registry.path(7, second.version)
+    first, second = trained(loop), trained(loop, 1).candidate
+    loop.fit.registry.promote(7, second)
+    folder = loop.fit.registry.path(7, second)
     (folder / "adapter_model.safetensors").write_text("{}")
     loop.answer(loop.push(2))
     record = loop.fit.run(7)
     assert record is not None
     assert (record.round, record.settled, loop.current) == (2, True, record.version)
     # what served meanwhile is what the new version is compared with
-    assert f"against {first.version}" in record.promotion
-    assert f"The adapter of version {second.version!r} is missing or damaged" in caplog.text
+    assert f"in place of {first.version}, which answers in place of the one" in record.promotion
+    assert f"The adapter of version {second!r} is missing or damaged" in caplog.text
 
 
 def test_start_training_makes_a_damaged_version_again(
@@ -670,6 +684,7 @@ def test_a_version_is_described_without_its_examples() -> None:
     manifest = Manifest("v", "trained", 0, "m", "p", ("a", "b"), examples=(("x", "a"), ("y", "b")))
     assert describe(manifest).examples == 2
     assert describe(manifest).labels == ("a", "b")
+    assert describe(manifest).policy_hash == policy_hash("p", ("a", "b"))
 
 
 def test_no_text_and_no_token_is_logged(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:

@@ -35,7 +35,7 @@ from selection.studio.api import Project, Studio, Task
 ROOT = Path(__file__).parents[2]
 POOL = 240
 ROUND = {"per_round": 8, "audit_per_round": 8, "evaluation_share": 0.5, "read_limit": 60,
-         "max_rounds": 2, "audit_reserve": 0.3}  # fmt: skip
+         "max_rounds": 2, "audit_reserve": 0.3, "preannotate_above": -1.0}  # fmt: skip
 CRUX = str(Path(sys.executable).parent / "crux")
 
 
@@ -183,12 +183,14 @@ def test_training_tasks_carry_the_prompted_models_answer_and_blind_ones_none(loo
         opened = loop.studio.task(task.id, loop.project.schema)
         assert opened.crux is not None
         if opened.crux["blind"]:
-            assert (opened.predictions, opened.overlap) == ((), 2)
+            assert opened.predictions == ()
         else:
             assert [p.version for p in opened.predictions] == [current]
             assert opened.predictions[0].label in LABELS
             assert opened.predictions[0].score == max(opened.crux["belief"].values())
-            assert opened.overlap == 1
+        assert opened.overlap == 1
+    training = [t.crux for t in tasks if t.crux and t.crux["role"] == "train"]
+    assert {card["blind"] for card in training} == {True, False}
     assert {t.crux["role"] for t in tasks if t.crux} == {"train", "audit"}
 
 
@@ -228,6 +230,9 @@ def test_the_second_round_buys_nothing_twice_and_sees_rows_added_to_the_pool(loo
     with (loop.config.parent / "pool.csv").open("a", newline="", encoding="utf-8") as out:
         csv.writer(out).writerow(["added-later", "a text that was not there in the first round"])
     first = {t.crux["id"] for t in loop.tasks() if t.crux}
+    for item in loop.collected().role("audit"):  # a task for each expert
+        assert len(item.tasks) >= 2
+        assert len({answer.task for answer in item.answers}) == len(item.verdicts) == 2
     outcome = json.loads(loop.crux("round", "--json").stdout.splitlines()[-1])
     assert (outcome["state"], outcome["round"]) == ("pushed", 1)
     tasks = [t for t in loop.tasks() if t.crux and t.crux["round"] == 1]

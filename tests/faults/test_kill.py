@@ -87,9 +87,9 @@ def test_a_worker_killed_in_any_phase_goes_on_where_it_stopped(
 def test_a_killed_serving_process_is_replaced_and_what_it_had_taken_is_done(
     stage: Stage, work: Work
 ) -> None:
-    version = work.answers()
     round = len(PHASES)
     work.push(round)
+    version = work.answers()
     stage.kill("worker")  # so that the event waits in the queue
     assert work.start_training() == 201
     stage.kill("backend")
@@ -124,9 +124,9 @@ def test_gunicorn_starts_another_process_for_a_killed_one_and_says_so(
 def test_after_a_kill_of_everything_in_the_middle_both_come_back_by_themselves(
     stage: Stage, work: Work
 ) -> None:
-    version = work.answers()
     round = len(PHASES) + 1
     work.push(round)
+    version = work.answers()
     failed: list[str] = []
 
     def annotator() -> None:

@@ -244,8 +244,8 @@ def on_small_disk(
 
 def test_a_disk_that_is_full_during_a_save_loses_nothing(on_small_disk: tuple[Work, Path]) -> None:
     work, disk = on_small_disk
-    version = work.answers()
     work.push(1)
+    version = work.answers()
     with full(disk, left=64 * KIB):  # an adapter has a hundred
         assert work.start_training() == 201
         wait_for(lambda: work.stage.says("worker", "could not be saved under"), "the full disk")
@@ -263,8 +263,8 @@ def test_a_disk_without_a_byte_is_said_to_who_calls_and_stops_no_annotator(
     on_small_disk: tuple[Work, Path],
 ) -> None:
     work, disk = on_small_disk
-    version = work.answers()
     work.push(2)
+    version = work.answers()
     with full(disk, left=0):
         answer = work.stage.backend.post(
             "/webhook", json={"action": "START_TRAINING", "project": {"id": work.id}}

@@ -42,8 +42,13 @@ class Work:
     def push(self, round: int, tab: bool = True) -> None:
         """Import a round that all experts have answered, and open tasks beside it.
 
-        All blind items get the same answer: kappa is undefined, so no version is refused.
+        All blind items get the same answer: kappa is undefined, so no version is refused. A trained
+        one would stay in force then, so the prompted one is in force again before a later round.
         """
+        if round:
+            known = self.stage.registry.versions(self.id)
+            start = next(one.version for one in known if one.kind == "prompted")
+            self.stage.registry.promote(self.id, start)
         admin, second = self.stage.admin, self.stage.second
         tasks = []
         for i in range(TRAIN + BLIND):

@@ -64,6 +64,12 @@ def test_a_project_is_told_by_its_type(wire: Wire) -> None:
     assert BackendClient(URL).project(7) == state
 
 
+def test_the_names_of_versions_are_asked_for_alone(wire: Wire) -> None:
+    wire.replies = [httpx.Response(200, json={"versions": ["prompted-a", "round0-b"]})]
+    assert BackendClient(URL).version_names(7) == ("prompted-a", "round0-b")
+    assert wire.sent == [("GET", "/versions?project=7", None)]
+
+
 def test_a_promotion_tells_the_version_in_force(wire: Wire) -> None:
     wire.replies = [httpx.Response(200, json={"current": "v2"})]
     assert BackendClient(URL).promote(7, "v2") == "v2"

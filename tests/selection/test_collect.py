@@ -18,6 +18,7 @@ EMAILS = {1: "ann@example.org", 2: "bob@example.org"}
 
 
 def said(number: int, by: int, label: str | None, at: str, **more: Any) -> dict[str, Any]:
+    at = at if "T" in at else f"{at}T00:00:00Z"
     region = {"from_name": "verdict", "type": "choices", "value": {"choices": [label]}}
     answer = {"id": number, "completed_by": by, "updated_at": at, "was_cancelled": False}
     answer |= {"updated_by": by, "lead_time": 3.0}

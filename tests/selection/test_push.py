@@ -225,7 +225,7 @@ def test_new_chances_reach_the_tasks_of_earlier_rounds_and_nothing_else_changes(
 def test_a_task_that_label_studio_gave_another_overlap_is_set_right() -> None:
     studio = FakeStudio()
     put(studio, order(4))
-    studio.bodies[2]["overlap"] = 1  # as a change of the project's overlap does
+    studio.bodies[2]["overlap"] = 2  # as a change of the project's overlap does
     put(studio, order(4))
     assert [body["overlap"] for body in studio.bodies.values()] == [1, 1, 1, 1]
 

@@ -44,9 +44,9 @@ def test_a_record_comes_back_as_it_was_written() -> None:
         3, gain=gain, patience=3, settled=False, expert_agreement=0.9, train_seconds=12.5,
         prevalence={"yes": 0.25, "no": 0.75}, weakest_expert=WeakExpert("carl", 0.1, 0.8),
     )  # fmt: skip
-    for one in (full, record(0), replace(full, pointed=True)):
+    for one in (full, record(0), replace(full, pointed=True), replace(full, start="prompted-a")):
         assert Record.from_json(json.loads(json.dumps(one.as_json()))) == one
-    assert {"pointed", "weakest_expert"}.isdisjoint(record(0).as_json())
+    assert {"pointed", "start", "weakest_expert"}.isdisjoint(record(0).as_json())
 
 
 def test_what_a_newer_crux_added_is_passed_over() -> None:
@@ -80,6 +80,7 @@ def test_a_projects_state_comes_back_as_it_was_sent() -> None:
     version = Version(
         "round0-a", "trained", 0, "a/base-llm", "Is it good?", ("yes", "no"), (0.1, -0.1),
         (0.25, 0.75), {"rank": 16}, 64, {"yes": 20, "no": 44},
+        policy_hash="c0ffee00",
     )  # fmt: skip
     state = ProjectState(
         7, "round0-a", (version,), (record(0),), TrainingState("training", "x", 3, 9), True

@@ -49,11 +49,13 @@ class Backend:
     def get(self, path: str) -> Any:
         return self.client.get(path, headers={SECRET_HEADER: SECRET})
 
-    def train(self, version: str) -> None:
+    def train(
+        self, version: str, labels: tuple[str, ...] = ("yes", "no"), model: str = "tiny"
+    ) -> None:
         def fill(out: Path) -> Manifest:
             known = np.array([0, 1])
-            fake_train("", "", ("yes", "no"), ["green", "red"], known, None, None, out)
-            return Manifest(version, "trained", 0, "tiny", "policy", ("yes", "no"), ties=1)
+            fake_train("", "", labels, ["green", "red"], known, None, None, out)
+            return Manifest(version, "trained", 0, model, "policy", labels, ties=1)
 
         self.process.serving.registry.build(7, version, fill)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from selection.errors import StudioError
+from selection.policy import policy_hash
 from selection.record import TrainingState
 from selection.studio.schema import parse_schema
 from tests.backend.eventually import until
@@ -159,6 +160,7 @@ def test_a_project_shows_its_versions_rounds_and_training(backend: Backend) -> N
     assert [(v["version"], v["ties"], v["examples"]) for v in body["versions"]] == [
         ("round0-a", 1, 0)
     ]
+    assert body["versions"][0]["policy_hash"] == policy_hash("policy", ("yes", "no"))
     assert body["rounds"] == [record(0).as_json()]
     assert body["training"] == {
         "state": "training", "message": "round1-b", "done": 3, "total": 9, "failures": 0,
@@ -206,6 +208,35 @@ def test_a_project_with_a_folder_can_be_looked_at_while_label_studio_is_away(
     assert backend.post("/projects/7/check", {}).status_code == 202
     assert backend.post("/projects/7/current", {"version": "round0-a"}).status_code == 200
     refused(backend.post("/projects/8/check", {}), 503, "does not answer")
+
+
+def test_a_version_that_would_not_answer_is_not_promoted(backend: Backend) -> None:
+    backend.train("round0-a")
+    backend.train("round1-b", labels=("good", "no"))
+    backend.train("round2-c", model="larger")
+    promote = {name: {"version": name} for name in ("round0-a", "round1-b", "round2-c")}
+    assert backend.post("/projects/7/current", promote["round0-a"]).status_code == 200
+    for name, says in (
+        ("round1-b", "the labels of round1-b are good, no, and those of the label config yes, no."),
+        ("round2-c", "round2-c was made from the base model 'larger', and 'tiny' is set."),
+    ):
+        answer = backend.post("/projects/7/current", promote[name])
+        refused(answer, 409, f"{name} is not promoted, since it would not answer: {says}")
+    assert backend.process.serving.registry.current(7) == "round0-a"
+    assert backend.get("/projects/7").json["current"] == "round0-a"
+    assert backend.queued == 1  # for the one that was promoted
+
+
+def test_after_a_label_was_renamed_a_version_of_the_old_labels_is_not_promoted(
+    backend: Backend,
+) -> None:
+    backend.train("round0-a")
+    renamed = CONFIG.replace("yes", "good")
+    backend.studio.schema = parse_schema(renamed)
+    backend.post("/setup", {"project": 7, "schema": renamed})
+    answer = backend.post("/projects/7/current", {"version": "round0-a"})
+    refused(answer, 409, "are yes, no, and those of the label config good, no")
+    assert backend.get("/projects/7").json["current"].startswith("prompted-")
 
 
 def test_a_server_that_answers_unlike_label_studio_is_502(

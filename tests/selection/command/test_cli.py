@@ -32,6 +32,9 @@ ERRORS = [kind for kind in kinds(CruxError) if kind.__module__ == errors.__name_
 class Promoting(FakeBackend):
     """A backend that takes promotions."""
 
+    def version_names(self, project: int) -> tuple[str, ...]:
+        return tuple(one.version for one in self.listed)
+
     def promote(self, project: int, version: str) -> str:
         if version == "no-such-version":
             raise BackendError("The backend refused: project 7 has no version 'no-such-version'.")
@@ -243,6 +246,9 @@ def test_a_report_says_where_it_is(crux: Run, loop: Loop) -> None:
 
 
 def test_models_are_listed_promoted_and_rolled_back_step_by_step(crux: Run, loop: Loop) -> None:
+    assert "No version is trained yet: v1 answers" in crux("models", "list")[1]
+    code, _, err = crux("models", "rollback")
+    assert (code, "There is nothing to go back to: project 7" in err) == (1, True)
     loop.backend.listed = [version(name) for name in ("p0", "a", "b", "refused")]
     loop.backend.records = [
         record(0, version="a"), record(1, version="b"), record(2, version="b"),
@@ -257,9 +263,22 @@ def test_models_are_listed_promoted_and_rolled_back_step_by_step(crux: Run, loop
     assert crux("models", "rollback") == (0, "a is the current version.", "")
     assert crux("models", "rollback") == (0, "p0 is the current version.", "")
     code, _, err = crux("models", "rollback")
-    assert (code, "There is no version before p0" in err) == (1, True)
+    assert (code, "There is no version to go back to before p0" in err) == (1, True)
+    assert crux("models", "promote", "ref") == (0, "refused is the current version.", "")
+    loop.backend.listed.append(version("refuted"))
+    code, _, err = crux("models", "promote", "ref")
+    assert (code, "2 versions begin with 'ref': refused, refuted." in err) == (1, True)
     code, _, err = crux("models", "promote", "no-such-version")
     assert (code, "no version 'no-such-version'" in err) == (1, True)
+
+
+def test_a_rollback_says_which_version_it_passes_over(crux: Run, loop: Loop) -> None:
+    other = version("a", labels=("good", "no"))
+    loop.backend.listed = [version("p0"), other, version("b")]
+    loop.backend.records = [record(0, version="a"), record(1, version="b")]
+    loop.backend.versions = ("b",)
+    said = "Not possible: a has other labels (good, no). p0 is the current version."
+    assert crux("models", "rollback") == (0, said, "")
 
 
 # --auto

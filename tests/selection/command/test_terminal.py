@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from tests.selection.test_status import item, look, record
 from tests.selection.test_status import kappa as figure
 
 
-def printed(what: Any) -> str:
-    console = Console(file=io.StringIO(), width=200)
+def printed(what: Any, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(what)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
@@ -35,11 +36,27 @@ def test_the_table_has_a_line_a_round() -> None:
     rounds = (record(0), record(1, promoted=False, version="round0-a"))
     text = printed(rounds_table(look((item(0, 1, 1),), rounds)))
     assert "Project 7: 1 verdicts bought" in text
-    lines = [line for line in text.splitlines() if "round0-a" in line]
+    lines = [line for line in text.splitlines() if "go on" in line]
     assert "0.40" in lines[0]
     assert "[0.20, 0.60]" in text and "n=64" in text
-    assert "round0-a (kept)" in lines[1]
-    assert "go on" in lines[1]
+    assert [line.split()[-1] for line in lines] == ["round0-a", "round0-a"]
+    assert text.count("(kept)") == 1
+
+
+@pytest.mark.parametrize(("wide", "width"), [(False, 80), (True, 120)])
+def test_the_table_names_the_version_in_force_and_cuts_no_name(wide: bool, width: int) -> None:
+    names = ("round10-16bc8b0c1d2e", "round11-9c41d2aa01f3")
+    low = figure(-0.1, -0.33, -0.26)
+    rounds = tuple(
+        record(i, version=name, production_kappa=low, boundary_kappa=low, start_kappa=low)
+        for i, name in enumerate(names)
+    )
+    now = replace(look((item(0, 1, 1),), rounds), current=names[1])
+    text = printed(rounds_table(now, wide), width)
+    assert f"{names[1]} is in force" in " ".join(text.split())
+    assert (names[0] in text.split()) is wide
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_where_nothing_can_be_redrawn_a_step_is_told_at_its_start_and_its_end() -> None:

@@ -60,11 +60,13 @@ class Annotator:
         """Click a tab of the open project."""
         if self._landed() != title:
             self._listed(lambda: self.page.get_by_role("tab", name=title, exact=True).click())
+            expect(self._selected).to_have_attribute("title", title)
 
     def add_tab(self, project_id: int) -> str:
         """Add a tab, which lists all tasks, and return its title."""
         self.open(project_id)
         self._listed(self.page.get_by_label("Open New Tab").click)
+        expect(self._selected).to_have_attribute("title", re.compile("^New Tab"))
         return self._landed()
 
     def close_tab(self, project_id: int, title: str) -> None:
@@ -163,9 +165,12 @@ class Annotator:
     def _rows(self) -> Locator:
         return self.page.get_by_test_id("table-row")
 
+    @property
+    def _selected(self) -> Locator:
+        return self.page.get_by_role("tab", selected=True)
+
     def _landed(self) -> str:
-        selected = self.page.get_by_role("tab", selected=True)
-        return str(selected.get_attribute("title"))
+        return str(self._selected.get_attribute("title"))
 
     def _listed(self, do: Callable[[], object]) -> None:
         """Do what lists tasks, and wait until all of them are rows."""

@@ -153,9 +153,13 @@ def test_what_is_deleted_stays_paid_for_and_teaches_nothing(scene: Scene) -> Non
 
 def test_another_policy_is_said_and_the_old_words_end_it(scene: Scene) -> None:
     scene.eve.change_instruction(scene.id, "<p>Everything is news.</p>")
-    assert "The policy has changed" in scene.place.crux("status")
+    said = " ".join(scene.place.status()["problems"])
+    assert (
+        f"{scene.submits - 1} of {scene.submits - 1} verdicts were given under other words" in said
+    )
+    assert "The policy has changed" in said
     scene.eve.change_instruction(scene.id, headlines.POLICY)
-    assert "The policy has changed" not in scene.place.crux("status")
+    assert "policy" not in " ".join(scene.place.status()["problems"])
 
 
 def test_a_label_renamed_and_named_back_costs_nothing(scene: Scene) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Locator, Page, Response, expect
+from playwright.sync_api import Locator, Page, Request, Response, expect
 
 PATIENCE = 30_000  # milliseconds that a busy machine may take for one step
 NOBODY = re.compile("No More Tasks Left in Queue")
@@ -48,7 +48,6 @@ class Annotator:
 
     def open(self, project_id: int) -> str:
         """Open the project and return the tab on which it lands."""
-        self.page.goto("about:blank")  # so that no answer to an earlier request is taken for ours
         self._listed(lambda: self.page.goto(f"{self.url}/projects/{project_id}/data"))
         return self._landed()
 
@@ -76,7 +75,7 @@ class Annotator:
         place = self.tabs().index(title)
         self.page.get_by_label("Tab options").nth(place).click()
         close = self.page.locator(".lsf-menu-dm__item", has_text="Close")
-        self._responds(lambda r: r.request.method == "DELETE", close.click)
+        self._responds(lambda r: r.method == "DELETE", close.click)
 
     def rows(self) -> list[str]:
         """Return what the rows of the open tab say."""
@@ -236,10 +235,13 @@ class Annotator:
         return str(answer.json().get("detail", ""))
 
     def _saves(self, click: Callable[[], object]) -> None:
-        answer = self._responds(lambda r: r.request.method == "PATCH", click)
+        answer = self._responds(lambda r: r.method == "PATCH", click)
         assert answer.ok, answer.text()
 
-    def _responds(self, which: Callable[[Response], bool], do: Callable[[], object]) -> Response:
-        with self.page.expect_response(which, timeout=PATIENCE) as caught:
+    def _responds(self, which: Callable[[Request], bool], do: Callable[[], object]) -> Response:
+        """Return the answer to the request that this sends, and not to an earlier one."""
+        with self.page.expect_request(which, timeout=PATIENCE) as caught:
             do()
-        return caught.value
+        answer = caught.value.response()
+        assert answer is not None, f"no answer to {caught.value.url}"
+        return answer

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, Request, Response, expect
 
 PATIENCE = 30_000  # milliseconds that a busy machine may take for one step
 NOBODY = re.compile("No More Tasks Left in Queue")
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Annotator:
         page.add_locator_handler(
             page.locator(".lsf-modal-ls__content", has_text="Labeling Instructions"),
             lambda modal: modal.get_by_label("Close modal").click(),
+            no_wait_after=True,  # if a click comes too early for the page, try again
         )
         page.goto(f"{studio_url}/user/login/")
         page.locator("input[name=email]").fill(email)
@@ -174,7 +176,7 @@ class Annotator:
     def _listed(self, do: Callable[[], object]) -> None:
         """Do what lists tasks, and wait until all of them are rows."""
         answer = self._responds(lambda r: "/api/tasks?" in r.url and "page=1&" in r.url, do)
-        expect(self._rows).to_have_count(int(answer.json()["total"]), timeout=PATIENCE)
+        expect(self._rows).to_have_count(int(answer.json()["total"]))
 
     def _task(self, click: Callable[[], object]) -> int:
         """Click a row and wait until its task is shown; return the task's number."""
@@ -186,7 +188,7 @@ class Annotator:
     def _shows(self, task: int) -> None:
         # The place in the queue stands beside the number, in an element of its own.
         number = self.page.locator(f"//*[contains(@class, '__task-id')][text()='{task}']")
-        expect(number).to_be_visible(timeout=PATIENCE)
+        expect(number).to_be_visible()
 
     def _answers(self, tab: str, task: int) -> list[Seen]:
         found = []

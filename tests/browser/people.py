@@ -37,8 +37,8 @@ class Annotator:
         # Instructions cover the page when labeling begins: a person closes them and goes on.
         page.add_locator_handler(
             page.locator(".lsf-modal-ls__content", has_text="Labeling Instructions"),
-            lambda modal: modal.get_by_label("Close modal").click(),
-            no_wait_after=True,  # if a click comes too early for the page, try again
+            lambda: page.keyboard.press("Escape"),
+            no_wait_after=True,  # the page may draw them anew: then they are closed again
         )
         page.goto(f"{studio_url}/user/login/")
         page.locator("input[name=email]").fill(email)

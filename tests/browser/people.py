@@ -50,6 +50,7 @@ class Annotator:
 
     def open(self, project_id: int) -> str:
         """Open the project and return the tab on which it lands."""
+        self.page.goto("about:blank")  # ends what the page before is still asking for
         self._listed(lambda: self.page.goto(f"{self.url}/projects/{project_id}/data"))
         return self._landed()
 

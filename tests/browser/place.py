@@ -65,9 +65,12 @@ class Place:
         return found.waiting(found.last_round)
 
     def measured(self, round: int) -> Record | None:
-        """Return the record of a round, once it is complete and published."""
-        rounds = self.backend.project(self.project.id).rounds
-        return next((r for r in rounds if r.round == round and r.complete and r.settled), None)
+        """Return the record of a round, once it rests on all verdicts and is published."""
+        verdicts = self.collected().digest
+        for one in self.backend.project(self.project.id).rounds:
+            if (one.round, one.verdicts) == (round, verdicts) and one.complete and one.settled:
+                return one
+        return None
 
 
 def wait_for(ready: Callable[[], object], seconds: float = 300.0) -> None:

@@ -177,6 +177,7 @@ def test_a_training_that_is_started_too_early_is_repeated(scene: Scene) -> None:
 
 
 def test_the_first_round_counts_the_two_peoples_clicks(scene: Scene) -> None:
+    scene.ben.label(scene.id, at_most=1)
     # All, since Label Studio reserves a task for whoever has it on the screen.
     scene.eve.label_all(scene.id, lambda text: None)
     scene.finish()

@@ -21,7 +21,7 @@ ADMIN = Admin("admin@crux.example", "crux-admin-password", "c0ffee" * 6 + "c0de"
 
 # These fixtures start a server (served: gunicorn; redis, server: Redis), and so do these folders.
 SERVERS = {"label_studio", "start_studio", "llama", "vllm", "served", "redis", "server"}
-SERVER_FOLDERS = {"e2e", "faults"}
+SERVER_FOLDERS = {"browser", "e2e", "faults"}
 SERVER_SECONDS = 1200  # the first Label Studio of a slow machine makes its tables for minutes
 
 StartStudio = Callable[..., Server]

@@ -169,7 +169,7 @@ def test_a_round_killed_while_it_pushes_is_completed_by_the_next_call(loop: Loop
     )
     tasks = loop.tasks()
     assert [t.crux["id"] for t in tasks if t.crux] == [card["id"] for card in order["cards"]]
-    assert loop.studio.tabs(loop.project.id)[-1] == "Crux round 0"
+    assert loop.studio.tabs(loop.project.id)[0] == "Crux round 0"
     said = loop.crux("round").stdout
     assert "still waits for" in said
     assert [t.id for t in loop.tasks()] == [t.id for t in tasks]

@@ -19,7 +19,7 @@ WRITTEN = [kind for kind in get_args(Kind) if kind != "slow"]
 READ: list[Kind] = ["500", "cut short"]  # one call reads like another: see test_label_studio.py
 CALLS = [
     "GET /api/users/", "GET /api/tasks/", "POST /api/projects/{}/import",
-    "GET /api/dm/views/", "POST /api/dm/views/",
+    "GET /api/dm/views/", "POST /api/dm/views/order/", "POST /api/dm/views/",
 ]  # fmt: skip
 
 
@@ -65,6 +65,8 @@ def test_a_push_that_is_broken_and_run_again_buys_every_text_once(stage: Stage, 
     work = stage.project(call)
     studio = Studio(stage.proxy.url, stage.server.admin.token)
     kinds = READ if call.startswith("GET") else WRITTEN
+    if call.endswith("/order/"):  # its answer is empty, so nothing of it can be cut
+        kinds = [kind for kind in WRITTEN if kind != "cut short"]
     for round, kind in enumerate(kinds):
         with stage.proxy.broken(kind, call) as fault, pytest.raises(StudioError) as error:
             push_again(stage, work, studio, round)
@@ -75,5 +77,5 @@ def test_a_push_that_is_broken_and_run_again_buys_every_text_once(stage: Stage, 
     assert bought(work) == {
         (f"{round}-{i}", 1): 1 for round in range(len(kinds)) for i in range(5)
     }
-    tabs = Counter(stage.studio.tabs(work.id))
-    assert all(tabs[tab_title(round)] == 1 for round in range(len(kinds)))
+    newest_first = tuple(tab_title(round) for round in reversed(range(len(kinds))))
+    assert stage.studio.tabs(work.id) == newest_first

@@ -413,22 +413,6 @@ def test_a_model_version_without_predictions_is_refused(studio: Studio, project:
         studio.set_model_version(project.id, "v9")
 
 
-# tabs
-
-
-def test_a_tab_holds_one_round_in_order(studio: Studio, project: Project) -> None:
-    places = [(1, 2), (2, 1), (1, 10), (1, 1), (2, 3)]
-    ids = studio.import_tasks(
-        project.id,
-        [{"data": {"text": "x", "crux_round": r, "crux_order": o}} for r, o in places],
-    )
-    assert studio.tabs(project.id) == ()
-    tab = studio.create_tab(project.id, "Crux round 1", 1)
-    assert studio.tabs(project.id) == ("Crux round 1",)
-    shown: Any = studio._sdk.tasks.list(project=project.id, view=tab, fields="task_only")
-    assert [task.id for task in shown] == [ids[3], ids[0], ids[2]]
-
-
 # webhooks and backends
 
 

@@ -38,8 +38,8 @@ install: ## both environments, the peers and the demo's data (3 minutes, 3 GB; o
 demo: install ## the whole loop on real data against a real Label Studio
 	$(VENV)/bin/python -m demo run $(KIND)
 
-up: install ## start Label Studio, the backend and its worker, and leave them running
-	$(VENV)/bin/python -m demo up
+up: install ## start Label Studio, the backend and its worker; prints the next command
+	@$(VENV)/bin/python -m demo up
 
 down: ## stop what `make up` started
 	@[ ! -e $(CRUX_STAMP) ] || $(VENV)/bin/python -m demo down

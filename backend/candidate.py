@@ -50,11 +50,11 @@ class Candidates:
 
         That happens where a label is rare. The round is measured all the same, or the next one,
         which may find the other label, could never be bought. Raises RoundError if the round is
-        not complete.
+        not complete, or if the other label is only gone from the project.
         """
         if examples.enough:
             return self._version(project, collected.labels, examples, round)
-        if collected.complete(round):
+        if collected.complete(round) and not collected.lost_labels:
             return None
         raise RoundError(f"{too_little(collected, examples)} Label more tasks, then train again.")
 

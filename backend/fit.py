@@ -81,12 +81,11 @@ class Fit:
             records = self._records(project_id)
         collected = collect(tasks, project.schema, imported=self.settings.count_imported)
         self._log_problems(project_id, collected.problems)
-        if collected.items:
-            policy = policy_hash(project.policy, project.schema.labels)
-            ledger.note(self.registry, project_id, collected, policy)
-            self._push_twins(project, collected)
+        policy = policy_hash(project.policy, project.schema.labels)
+        ledger.note(self.registry, project_id, collected, policy)
+        self._push_twins(project, collected)
         round = due(
-            project_id, collected, records,
+            project_id, collected, records, bought=self._bought(project_id, collected),
             train_after=self.settings.train_after, forced=forced, tabs=self.studio.tabs,
             settled_at=datetime.now(UTC) - SETTLE,
         )  # fmt: skip
@@ -97,6 +96,10 @@ class Fit:
             return None
         record = self._round(project, collected.until(round), round, records)
         return self._publisher.publish(project, tasks, record)
+
+    def _bought(self, project: int, collected: Collected) -> int:
+        """Return how many verdicts were given, those included that were deleted since."""
+        return max(ledger.paid(self.registry, project).verdicts, collected.labels_bought)
 
     def _push_twins(self, project: Project, collected: Collected) -> None:
         """Ask the next person about each text that waits for another verdict."""
@@ -167,9 +170,7 @@ class Fit:
             round=round,
             complete=collected.complete(round),
             labels=len(examples.items),
-            labels_bought=max(
-                ledger.paid(self.registry, project.id).verdicts, collected.labels_bought
-            ),
+            labels_bought=self._bought(project.id, collected),
             version=winner.version,
             candidate=candidate.version,
             promoted=decision.promoted,
@@ -236,6 +237,7 @@ def due(
     collected: Collected,
     records: Sequence[Record],
     *,
+    bought: int,
     train_after: int,
     forced: bool,
     tabs: Callable[[int], Collection[str]],
@@ -244,10 +246,10 @@ def due(
     """Return the last complete round that has no complete record yet, None if there is none.
 
     The newest round is also due if verdicts were corrected after it was measured, the last of them
-    before `settled_at`, so that somebody who corrects several starts one training.
-    train_after: number of new verdicts after which the last round is due, complete or not; 0 for
-    never. forced: the last round is due in any case. tabs: project -> titles of its tabs, called
-    only if they matter. Raises RoundError if forced and nothing was pushed.
+    before `settled_at`, so that somebody who corrects several starts one training. bought: verdicts
+    that were ever given. train_after: number of new ones after which the last round is due,
+    complete or not; 0 for never. forced: the last round is due in any case. tabs: project -> titles
+    of its tabs, called only if they matter. Raises RoundError if forced and nothing was pushed.
     """
     last = collected.last_round
     if last < 0:
@@ -257,7 +259,7 @@ def due(
             )
         return None
     seen = records[-1].labels_bought if records else 0
-    if forced or (train_after and collected.labels_bought - seen >= train_after):
+    if forced or (train_after and bought - seen >= train_after):
         return last
     done = records[-1].round if records else -1
     partial = {record.round for record in records if not record.complete}

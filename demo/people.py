@@ -49,11 +49,11 @@ class AtWork:
         schema = studio.project(project).schema
         while not self._home.is_set():
             try:
+                began = time.monotonic()
                 task = studio.next_task(project, schema)
                 if task is not None:
-                    served = time.monotonic()
                     answer = person.answers[str(task.data[schema.text_field])]
-                    seconds = time.monotonic() - served  # without them nobody gave the answer
+                    seconds = time.monotonic() - began  # without them nobody gave the answer
                     studio.annotate(task.id, answer, schema, seconds=seconds)
                     continue
             except StudioDown:

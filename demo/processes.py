@@ -27,13 +27,28 @@ def free_port() -> int:
     asks for any port, but lets a server with SO_REUSEADDR or SO_REUSEPORT (all that are started
     here) listen on it, end, and listen again. Until then connections are refused.
     """
-    holder = socket.socket()
-    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
-        holder.setsockopt(socket.SOL_SOCKET, option, 1)
-    holder.bind((HOST, 0))
-    port = int(holder.getsockname()[1])
-    holder.detach()  # or the socket would be closed with the object
-    return port
+    return _held(0)
+
+
+def free_port_from(first: int) -> int:
+    """Return the first port from `first` on that is free, and hold it as free_port does."""
+    for port in range(first, first + 100):
+        try:
+            return _held(port)
+        except OSError:
+            continue  # somebody listens on it, or holds it as we do
+    raise SettingError(f"None of the ports {first} to {first + 99} is free.")
+
+
+def _held(port: int) -> int:
+    """Bind a socket to the port, 0 for any, that lets nothing but a server in beside it."""
+    with socket.socket() as holder:
+        holder.bind((HOST, port))  # without the options, so that two holders exclude each other
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            holder.setsockopt(socket.SOL_SOCKET, option, 1)
+        chosen = int(holder.getsockname()[1])
+        holder.detach()  # or the socket would be closed here
+        return chosen
 
 
 def port_taken(port: int) -> bool:

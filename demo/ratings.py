@@ -9,6 +9,7 @@ the last one is kept aside, to tell at the end how good a model is.
 """
 
 import ast
+import csv
 import hashlib
 import io
 import tarfile
@@ -56,6 +57,12 @@ def load(kind: str = "tweets", archive: Path = ARCHIVE) -> list[Rated]:
             seen.add(text)
             rated.append(Rated(f"{kind}-{name}", text, _thirds(text, votes)))
     return rated
+
+
+def write_pool(file: Path, rated: list[Rated]) -> None:
+    """Write a pool for `crux round`: the texts only, no vote is in it."""
+    with file.open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows([("id", "text"), *((one.id, one.text) for one in rated)])
 
 
 def _thirds(

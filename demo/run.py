@@ -5,7 +5,6 @@ majorities of two disjoint thirds of each text's real raters; the last third is 
 alone, on texts that are not in the pool, to tell the true kappa at the end.
 """
 
-import csv
 import hashlib
 import json
 import os
@@ -19,8 +18,9 @@ import numpy as np
 from rich.console import Console
 from sklearn.metrics import cohen_kappa_score
 
+from demo.greeting import command
 from demo.people import AtWork, Person
-from demo.ratings import Rated, load
+from demo.ratings import Rated, load, write_pool
 from demo.services import EXPERTS, Services, State
 from selection.backend_client import BackendClient
 from selection.command.terminal import Steps, rounds_table
@@ -112,18 +112,16 @@ def run(services: Services, kind: str = "tweets") -> None:
     print(f"{result['labels_bought']} verdicts, {result['seconds']} s. Look around:")
     print(f"  project  {state.studio_url}/projects/{project}/data")
     print(f"  login    {state.email} / {state.password}")
+    print(f"  command  {command()} status --config {config}")
     print(f"  report   {report}")
     print(f"  result   {file}")
     print("  stop     make down")
 
 
 def _settings(root: Path, state: State, project: int, pool: list[Rated]) -> Path:
-    """pool.csv and crux.toml of the demo; the texts only, no vote is in them."""
+    """pool.csv and crux.toml of the demo."""
     file = root / "pool.csv"
-    with file.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out)
-        writer.writerow(["id", "text"])
-        writer.writerows((r.id, r.text) for r in pool)
+    write_pool(file, pool)
     values = {
         "studio_url": state.studio_url,
         "studio_token": state.token,

@@ -19,6 +19,7 @@ from demo.processes import (
     Process,
     Say,
     free_port,
+    free_port_from,
     port_taken,
     running,
     start_process,
@@ -29,7 +30,8 @@ from selection.errors import SettingError, StudioError, StudioRefused
 
 __all__ = [
     "HOST", "Admin", "Process", "Server", "clean_environment", "create_expert", "free_port",
-    "running", "start_label_studio", "start_process", "stop", "wait_until",
+    "free_port_from", "port_taken", "running", "start_label_studio", "start_process", "stop",
+    "wait_until",
 ]  # fmt: skip
 
 DATABASE = "label_studio.sqlite3"

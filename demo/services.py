@@ -1,7 +1,7 @@
 """Label Studio, the backend and its worker on this machine: `make up`, `make down`.
 
-Everything that belongs to them is below build/demo. Their passwords and tokens are made at the
-first start and stand in build/demo/state.json, readable by its owner alone.
+Everything that belongs to them is below build/demo. Their ports, passwords and tokens are chosen
+at the first start, for ever, and stand in build/demo/state.json, readable by its owner alone.
 """
 
 import json
@@ -19,16 +19,19 @@ from demo.servers import (
     Admin,
     clean_environment,
     create_expert,
-    free_port,
+    free_port_from,
+    port_taken,
     running,
     start_label_studio,
     start_process,
     stop,
     wait_until,
 )
+from selection.errors import SettingError
 from selection.http import SECRET_HEADER
 
 ROOT = Path("build/demo")
+STUDIO_PORT, BACKEND_PORT = 8080, 9090  # where both are without any settings
 EXPERTS = ("anna@crux.example", "ben@crux.example")
 # glibc's malloc, as the Dockerfile sets it: few threads keep freed memory of their own, and what is
 # freed stays in the process, which would else get it back page by page at each batch
@@ -74,13 +77,13 @@ class Services:
 
     @property
     def state(self) -> State:
-        """What is there, or made anew: free ports, random secrets."""
+        """What is there, or made anew: the usual ports or the next free ones, random secrets."""
         file = self.root / "state.json"
         if file.is_file():
             return State(**json.loads(file.read_text()))
         state = State(
-            free_port(), free_port(), "admin@crux.example", secrets.token_urlsafe(12),
-            secrets.token_hex(20), secrets.token_urlsafe(24),
+            *(free_port_from(STUDIO_PORT), free_port_from(BACKEND_PORT), "admin@crux.example"),
+            *(secrets.token_urlsafe(12), secrets.token_hex(20), secrets.token_urlsafe(24)),
         )  # fmt: skip
         self.keep(state)
         return state
@@ -99,7 +102,8 @@ class Services:
 
     def up(self) -> State:
         """Start what does not run. Raises CruxError if something does not start."""
-        state = self._with_free_ports()
+        state = self.state
+        self._check_ports(state)
         if running(self.pid("label-studio")) is None:
             print("-- starting Label Studio (about a minute the first time)", flush=True)
             admin = Admin(state.email, state.password, state.token)
@@ -117,8 +121,8 @@ class Services:
             return
         print("-- starting the backend", flush=True)
         argv = [
-            str(Path(sys.executable).parent / "gunicorn"), "-c", "python:backend.server",
-            "--bind", f"{HOST}:{state.backend_port}",
+            *(sys.executable, "-m", "gunicorn", "-c", "python:backend.server"), "--bind",
+            f"{HOST}:{state.backend_port}",
         ]  # fmt: skip
         process = start_process(
             "backend", argv, self._environment(state), self.root / "backend.log",
@@ -144,14 +148,19 @@ class Services:
         """The token of an expert's account, made at the first call."""
         return create_expert(state.studio_url, state.token, email, state.password)
 
-    def _with_free_ports(self) -> State:
-        """Ports of an earlier start may be taken by now: take others while nothing runs."""
-        state = self.state
-        if running(self.pid("label-studio")) or running(self.pid("backend")):
-            return state
-        moved = State(**{**asdict(state), "studio_port": free_port(), "backend_port": free_port()})
-        self.keep(moved)
-        return moved
+    def _check_ports(self, state: State) -> None:
+        """Raises SettingError if something else has a port of ours: what people have names it."""
+        for name, key, port in (
+            ("label-studio", "studio_port", state.studio_port),
+            ("backend", "backend_port", state.backend_port),
+        ):
+            if running(self.pid(name)) is None and port_taken(port):
+                raise SettingError(
+                    f"Port {port} is taken by another program. {name} has had it since its first "
+                    f"start: bookmarks, crux.toml and connected projects name it. End that "
+                    f"program, or change {key} in {self.root / 'state.json'}, repeat this command, "
+                    f"and run `crux connect` again for every project."
+                )
 
     def _environment(self, state: State) -> dict[str, str]:
         own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import blake2b
+from itertools import count
 from typing import Self
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from selection.card import Card, read_card
 from selection.record import Record
 from selection.studio.api import Schema, Task
+from selection.studio.task import deleted_user
 from selection.types import Bought, Doubles, Ints, Pool
 from selection.verdict import Answer, LeftOut, answers, keeps_away, sentences
 
@@ -26,8 +28,8 @@ class Item:
     """A bought text with all that people said of it.
 
     tasks: numbers of its tasks, the first one first. card: of the newest one. answers: oldest
-    first within each task. missing: answers that it still waits for. served: a task of it is in
-    Label Studio's queue. asleep: a twin that nobody is served yet (twin.py), if there is one.
+    first within each task, skips last. missing: answers that it still waits for. served: a task
+    of it is in Label Studio's queue. asleep: a twin that nobody is served yet (twin.py), if any.
     """
 
     tasks: tuple[int, ...]
@@ -41,7 +43,10 @@ class Item:
     @classmethod
     def judged(cls, task: int, text: str, card: Card, verdicts: Mapping[str, int]) -> Self:
         """Return the item of one task with these verdicts: expert -> label."""
-        said = tuple(Answer(expert, label, task=task) for expert, label in verdicts.items())
+        said = tuple(
+            Answer(expert, label, task=task, user=number)
+            for number, (expert, label) in enumerate(verdicts.items(), 1)
+        )
         return cls((task,), text, card, said, max(card.experts - len(said), 0))
 
     @property
@@ -73,6 +78,11 @@ class Item:
     def answered(self) -> set[str]:
         """Experts who are not asked again."""
         return {one.expert for one in self.answers}
+
+    @property
+    def present(self) -> set[str]:
+        """Experts among them who can answer other texts: a deleted user cannot."""
+        return {one.expert for one in self.answers if one.user is not None}
 
     def lacks(self, people: Collection[str]) -> int:
         """Return how many answers it still waits for. people: who works in its round.
@@ -127,6 +137,11 @@ class Collected:
     def waiting(self, round: int) -> int:
         """Return how many answers the round still lacks."""
         return sum(item.missing for item in self.round(round))
+
+    @property
+    def lost_labels(self) -> bool:
+        """Whether verdicts are of labels that the project does not have (any more)."""
+        return any(one.reason == "unknown" for one in self.left_out)
 
     def role(self, *roles: str) -> list[Item]:
         """Return the items of these roles."""
@@ -221,26 +236,55 @@ def _item(
     served, asleep = False, None
     for task, card in twins:
         found, faults = answers(task, card, schema, imported=imported)
-        said += found
+        said += _numbered(found, sum(one.user is None for one in said))
         left_out += faults
         served |= not task.labeled and sum(one.kind != "skip" for one in found) < card.places
         if task.labeled and card.twin and all(keeps_away(a, card) for a in task.annotations):
             asleep = task.id
+    late = _after_a_look(said)
+    said = [replace(one, label=None, kind="late") if one in late else one for one in said]
+    left_out += [LeftOut("late", one.annotation, one.task, one.expert) for one in late]
     text = str(twins[0][0].data[schema.text_field])
     tasks = tuple(task.id for task, _ in twins)
     item = Item(tasks, text, twins[-1][1], tuple(said), served=served, asleep=asleep)
     return item, left_out
 
 
+def _numbered(found: Iterable[Answer], before: int) -> list[Answer]:
+    """Name deleted users by their number in the text: each answer of one is another person's.
+
+    before: how many there are in the tasks before.
+    """
+    number = count(before + 1)
+    return [
+        one if one.user is not None else replace(one, expert=deleted_user(next(number)))
+        for one in found
+    ]
+
+
+def _after_a_look(said: Iterable[Answer]) -> list[Answer]:
+    """Return the verdicts of people who had seen another's in an earlier task of the same text.
+
+    They had answered that task as well, too late; annotations are numbered in order of creation.
+    """
+    every = sorted(said, key=lambda one: one.annotation, reverse=True)
+    looked = {one.expert: one.annotation for one in every if one.kind == "late"}  # the first one
+    return [
+        one
+        for one in every
+        if one.kind == "verdict" and looked.get(one.expert, one.annotation) < one.annotation
+    ]
+
+
 def changed_since(collected: Collected, records: Sequence[Record]) -> bool:
     """Return whether a verdict was corrected, added or deleted after its round was measured.
 
-    Labels that the project no longer has do not count as corrected: the admin who renamed one must
-    not lose what was measured.
+    What comes in after an early training completes its round. Labels that the project no longer has
+    do not count as corrected: the admin who renamed one must not lose what was measured.
     """
-    if not records or not records[-1].verdicts:
+    if not records or not records[-1].verdicts or not records[-1].complete:
         return False
-    renamed = any(one.reason == "unknown" for one in collected.left_out)
+    renamed = collected.lost_labels
     measured = collected.until(records[-1].round)
     return not renamed and measured.digest != records[-1].verdicts
 
@@ -249,5 +293,5 @@ def _with_missing(items: Iterable[Item]) -> tuple[Item, ...]:
     """Say of each item what it waits for, which depends on who works in its round."""
     people: dict[int, set[str]] = {}
     for item in items:
-        people.setdefault(item.card.round, set()).update(item.answered)
+        people.setdefault(item.card.round, set()).update(item.present)
     return tuple(replace(one, missing=one.lacks(people[one.card.round])) for one in items)

@@ -1,4 +1,4 @@
-"""What both sides need of HTTP: the header of the secret, one GET, and how long to stay away."""
+"""What both sides need of HTTP: the header of the secret, one GET, addresses, when to come back."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from selection.errors import BackendError
 
 SECRET_HEADER = "X-Crux-Secret"  # noqa: S105  (the name of the header, not its value)
 TIMEOUT = 10.0  # seconds for one GET
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LONGEST = 86_400.0  # seconds: a server whose clock is years off must not stop us for years
 
 
@@ -33,6 +34,24 @@ def get(url: str, secret: str = "") -> Reply:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise BackendError(f"{url} does not answer ({type(error).__name__}).") from None
     return Reply(reply.status_code, _ahead(reply.headers.get("Date", "")))
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two URLs lead to the same place however they are written.
+
+    localhost is 127.0.0.1, capitals in the host, the scheme's own port and a slash at the end do
+    not count.
+    """
+    return _address(one) == _address(other)
+
+
+def _address(url: str) -> tuple[object, ...]:
+    try:
+        read = httpx.URL(url.strip())
+    except httpx.InvalidURL:
+        return (url,)
+    host = "localhost" if read.host in LOOPBACK else read.host
+    return read.scheme, host, read.port, read.path.rstrip("/"), read.query
 
 
 def retry_after(reply: httpx.Response) -> float | None:

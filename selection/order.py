@@ -12,7 +12,7 @@ from selection.backend_client import Scores
 from selection.card import Card
 from selection.collect import Collected
 from selection.config import Settings
-from selection.errors import RoundError
+from selection.errors import RoundError, SettingError
 from selection.preannotation import shown
 from selection.types import Audit, Choice, Pool
 from selection.whole_file import whole_file
@@ -111,3 +111,15 @@ def rebuilt(collected: Collected, round: int) -> Order:
     """Return the order of a round whose file is lost: what has arrived of it is the round."""
     items = [item for item in collected.items if item.card.round == round]
     return Order(round, tuple(i.card for i in items), tuple(i.text for i in items), {})
+
+
+def require_same_draw(settings: Settings, collected: Collected) -> None:
+    """Raise SettingError unless all rounds have the same seed and reserve: the chances need it."""
+    for item in collected.items:
+        drawn = (item.card.seed, item.card.reserve)
+        if drawn != (settings.seed, settings.audit_reserve):
+            raise SettingError(
+                f"seed = {settings.seed} and audit_reserve = {settings.audit_reserve} differ from "
+                f"round {item.card.round}'s {drawn[0]} and {drawn[1]}. With others the audit's "
+                f"chances, and so production kappa, would be wrong: set them back."
+            )

@@ -54,10 +54,15 @@ def pushed(order: Order, new: int, settings: Settings, before: Status) -> Outcom
         f"Round {order.round}: {new} tasks are in the queue, {verdicts} verdicts are asked for "
         f"(budget: {spent} of {settings.budget} were given before, "
         f"{max(settings.budget - spent - verdicts, 0)} are left after this round).",
-        f"Queue: {data_manager(settings)} (tab '{tab_title(order.round)}', Label All Tasks).",
-        f"{_takes(people, before.seconds, verdicts)} Second verdicts come as tasks of their own, "
-        f"for other people, once the first is given.",
+        f"Queue: {data_manager(settings)} (tab '{tab_title(order.round)}'). What people answer "
+        f"there through Label All Tasks counts; the labeling instructions say why.",
+        _takes(people, before.seconds, verdicts),
     ]
+    if people > 1:
+        lines[-1] += (
+            " Second verdicts come as tasks of their own, for other people, once the first is "
+            "given."
+        )
     if order.round and before.policy.changed:
         lines.append("It asks under the new words of the policy.")
     if audited != settings.audit_per_round:
@@ -72,8 +77,10 @@ def _takes(people: int, seconds: float | None, verdicts: int) -> str:
     who = "It takes one person" if people == 1 else f"It takes {people} people or more"
     if seconds is None:
         return f"{who}; how long it takes is known after the first answers."
-    minutes = max(seconds * verdicts / 60, 1)
-    return f"{who}, about {minutes:.0f} minutes in all at {seconds:.0f} s a verdict."
+    minutes = max(round(seconds * verdicts / 60), 1)
+    noun = "minute" if minutes == 1 else "minutes"
+    each = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}"
+    return f"{who}, about {minutes} {noun} in all at {each} s a verdict."
 
 
 def fewer(now: Status, texts: int, experts: int) -> Outcome:
@@ -82,7 +89,8 @@ def fewer(now: Status, texts: int, experts: int) -> Outcome:
     return Outcome(
         "waiting",
         round,
-        f"{texts} texts of round {round} ask for fewer verdicts now: experts = {experts}. Run "
+        f"{'1 text' if texts == 1 else f'{texts} texts'} of round {round} "
+        f"{'asks' if texts == 1 else 'ask'} for fewer verdicts now: experts = {experts}. Run "
         f"crux round again to go on.",
     )
 

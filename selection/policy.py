@@ -48,9 +48,13 @@ class PolicyState:
         rests = []
         if self.older:
             total = sum(self.verdicts.values())
-            rests.append(f"{self.older} of {total} verdicts were given under other words or labels")
+            were = "was" if self.older == 1 else "were"
+            given = f"{self.older} of {total} verdicts {were} given"
+            rests.append(f"{given} under other words or labels")
         if self.version not in ("", self.now):
             rests.append("the version in force was made under other ones")
+        if self.changed and not rests:
+            rests.append("the newest round was pushed under other words or labels")
         if not rests:
             return ""
         earlier = sorted({*self.verdicts, self.pushed, self.version} - {"", self.now})

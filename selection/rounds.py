@@ -20,7 +20,7 @@ from selection.embed import embed
 from selection.errors import PoolError, ProjectError, SettingError, StudioDown
 from selection.label import BATCH, label
 from selection.lock import alone
-from selection.order import Order, make_order, rebuilt
+from selection.order import Order, make_order, rebuilt, require_same_draw
 from selection.outcome import Outcome, Waiting, fewer, held, pushed, waiting, worker_at_work
 from selection.policy import policy_hash
 from selection.pool import keep_aside
@@ -195,7 +195,7 @@ class Rounds:
     def _next(self, labelled: _Labelled, state: ProjectState) -> Outcome:
         project, collected = labelled.project, labelled.collected
         round = collected.last_round + 1
-        _require_same_draw(self.settings, collected)
+        require_same_draw(self.settings, collected)
         pool = self._pool(project)
         bought = collected.bought.rows(pool)
         if bought.all():
@@ -295,15 +295,3 @@ class Rounds:
                 0,
             )
         return reading.pool
-
-
-def _require_same_draw(settings: Settings, collected: Collected) -> None:
-    """Raise SettingError unless all rounds have the same seed and reserve: the chances need it."""
-    for item in collected.items:
-        drawn = (item.card.seed, item.card.reserve)
-        if drawn != (settings.seed, settings.audit_reserve):
-            raise SettingError(
-                f"seed = {settings.seed} and audit_reserve = {settings.audit_reserve} differ from "
-                f"round {item.card.round}'s {drawn[0]} and {drawn[1]}. With others the audit's "
-                f"chances, and so production kappa, would be wrong: set them back."
-            )

@@ -15,6 +15,7 @@ from selection.preannotation import Habit, habits
 from selection.record import ProjectState, Record, TrainingState
 from selection.stop import Decision, decide
 from selection.studio.api import Project
+from selection.wording import counted
 
 HALF_WIDTH = 0.1  # of the interval that the forecast aims at
 USUAL_KAPPA = 0.6  # of a model with experts, to plan with while there is none
@@ -155,7 +156,7 @@ def status(
         open_round=_open(collected, history, users),
         decision=_decide(settings, history, bought),
         training=backend.training,
-        forecast=_forecast(history),
+        forecast=_forecast(history, settings.experts, settings.budget - bought),
         problems=tuple(_problems(collected, backend, policy, found)),
         budget=settings.budget,
         policy=policy,
@@ -173,17 +174,22 @@ def _problems(
         yield policy.sentence
     yield from collected.problems
     if backend.paid.gone:
+        gone = backend.paid.gone
         yield (
-            f"{backend.paid.gone} verdicts are no longer in Label Studio, since their tasks or "
-            f"annotations were deleted. They are paid for, and neither teach nor measure."
+            f"{gone} {'verdict is' if gone == 1 else 'verdicts are'} no longer in Label Studio, "
+            f"since their tasks or annotations were deleted or changed. They are paid for, and "
+            f"neither teach nor measure."
         )
     if changed_since(collected, backend.rounds):
         last = backend.rounds[-1].round
         when = (
-            "the worker measures the round again within two minutes"
-            if last == collected.last_round
-            else f"they count when round {collected.last_round} is measured; Start Training takes "
-            f"them in now"
+            f"they count when round {collected.last_round} is measured; Start Training takes them "
+            f"in now"
+            if last != collected.last_round
+            else "the worker measures the round again within two minutes"
+            if collected.complete(last)
+            else "the worker measures the round again when what is missing now is answered; Start "
+            "Training does so at once"
         )
         yield f"Verdicts were corrected or deleted after round {last} was measured: {when}."
     for one in found:
@@ -220,26 +226,37 @@ def _open(
     return OpenRound(last, asked, missing, measured, who)
 
 
-def _forecast(history: Sequence[Record]) -> str:
-    """Say how many more audited texts production kappa needs.
+def _forecast(history: Sequence[Record], experts: int, left: int) -> str:
+    """Say how many more audited texts production kappa needs, and what they cost.
 
     That is the larger of two numbers: what the 1 / sqrt(n) law says by the present interval, and
     the plan of forecast.py less what is audited. While positives are few, intervals narrow more
     slowly than by the law: from 50 texts with a tenth positive it promises a half-width of 0.1 at
-    280 texts, and simulation finds 370.
+    280 texts, and simulation finds 370. experts: verdicts that each text takes. left: of the
+    budget.
     """
     if not history:
         return ""
     production = history[-1].production_kappa
-    aim = f"to know production kappa to within {HALF_WIDTH:g}."
     needed = items_needed(production, HALF_WIDTH)
     if needed == 0:
         return f"Production kappa is known to within {HALF_WIDTH:g}."
     shares = history[-1].prevalence.values()
     if not shares:
-        return "" if needed is None else f"About {needed} more audited texts {aim}"
+        return "" if needed is None else _cost("About", needed, experts, left)
     kappa = USUAL_KAPPA if production.value is None else production.value
     planned = texts_needed(1 - max(shares), kappa, HALF_WIDTH)
     if planned is None:
-        return f"More than {max(LARGEST - production.items, needed or 1)} more audited texts {aim}"
-    return f"About {max(planned - production.items, needed or 1)} more audited texts {aim}"
+        more = max(LARGEST - production.items, needed or 1)
+        return _cost("More than", more, experts, left)
+    return _cost("About", max(planned - production.items, needed or 1), experts, left)
+
+
+def _cost(about: str, texts: int, experts: int, left: int) -> str:
+    """Say what so many more audited texts cost, and whether the budget has it."""
+    verdicts = texts * experts
+    over = f"; the budget has {max(left, 0):,} left" if verdicts > left else ""
+    return (
+        f"{about} {counted(texts, 'more audited text')} ({counted(verdicts, 'verdict')}{over}) to "
+        f"know production kappa to within {HALF_WIDTH:g}."
+    )

@@ -1,7 +1,8 @@
 """Measured rounds -> stop or go on, by which rule, and why in one sentence.
 
 The rules compare intervals, not values: at 200 items the 95 % interval of a kappa is about
-0.10 to either side, so a plateau or parity that shows only in the values is mostly luck.
+0.10 to either side, so a plateau or parity that shows only in the values is mostly luck. What a
+reason calls possible is the whole interval; its confidence stands in the record and on the page.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Literal
 
 from selection.record import Measurement
 from selection.types import Estimate
+from selection.wording import bare, counted, kappa
 
 MINIMUM_ITEMS = 30  # an estimate on fewer ends no loop and replaces no trained version
 
@@ -62,19 +64,20 @@ def _policy(expert: Estimate, floor: float, minimum: int) -> Decision | None:
     return Decision(
         True,
         "policy",
-        f"Experts agree only with kappa {_figures(expert)}: fix the policy first, because a "
-        "model cannot learn what experts do not agree on.",
+        f"Experts agree with each other at only kappa {_figures(expert)}: make the policy clearer "
+        "first, because a model cannot learn what experts do not agree on.",
     )
 
 
 def _parity(gap: Estimate, delta: float, minimum: int) -> Decision | None:
-    if gap.low is None or gap.low <= -delta or gap.items < minimum:
+    if gap.low is None or gap.high is None or gap.low <= -delta or gap.items < minimum:
         return None
     return Decision(
         True,
         "parity",
-        "The model agrees with the experts as well as they agree with each other: its kappa "
-        f"less theirs is {_figures(gap)}, so it is less than {delta:.2f} behind.",
+        "The model agrees with the experts as well as they agree with each other: it is "
+        f"{_range(gap.low, gap.high)} ({counted(gap.items, 'text')}), and less than {delta:.2f} "
+        "behind counts as level.",
     )
 
 
@@ -84,14 +87,14 @@ def _plateau(gain: Estimate | None, delta: float, patience: int, minimum: int) -
     return Decision(
         True,
         "plateau",
-        f"More labels no longer help: over the last {_count(patience, 'round')} the model's "
+        f"More verdicts no longer help: over the last {counted(patience, 'round')} the model's "
         f"kappa changed by {_figures(gain)}, and a gain of {delta:.2f} is ruled out.",
     )
 
 
 def _spent(labels: int, budget: int, rounds: int, max_rounds: int) -> Decision | None:
     if labels >= budget:
-        reason = f"The label budget is used up: {labels} of {budget} labels are bought."
+        reason = f"The budget is used up: {labels:,} of {budget:,} verdicts are bought."
     elif rounds >= max_rounds:
         reason = f"The last planned round is done: {rounds} of {max_rounds}."
     else:
@@ -103,40 +106,42 @@ def _missing(last: Measurement, delta: float, minimum: int) -> str:
     """What keeps the loop from parity."""
     gap = last.gap
     if gap.value is None:
-        return f"Go on: model and experts cannot be compared yet ({_bare(gap.reason)})."
+        return f"Model and experts cannot be compared yet: {bare(gap.reason)}."
+    few = "Too few audited texts to tell model and experts apart"
+    if gap.items < minimum:
+        return f"{few}: two experts judged {gap.items} of them, and at least {minimum} are needed."
     if gap.low is None or gap.high is None:
         return (
-            f"Go on: the model's kappa less the experts' is {gap.value:.2f} on "
-            f"{_count(gap.items, 'item')}, but it has no interval yet ({_bare(gap.reason)})."
+            f"{few}: the model is {_range(gap.value, gap.value)} on {counted(gap.items, 'text')}, "
+            f"and how sure that is cannot be said yet ({bare(gap.reason)})."
         )
-    if gap.items < minimum:
+    if _side(gap.high).endswith("behind"):
         return (
-            f"Go on: the model's kappa less the experts' is {_figures(gap)}, and at least "
-            f"{minimum} items that two experts judged are needed to tell."
+            f"The model is still {kappa(-gap.value)} behind the experts "
+            f"({kappa(-gap.high)} to {kappa(-gap.low)}, {counted(gap.items, 'text')}); less "
+            f"than {delta:.2f} counts as level."
         )
-    start = f"Go on: the model's kappa less the experts' is {_figures(gap)}"
-    if gap.high < -delta:
-        return f"{start}, so it is still more than {delta:.2f} behind."
-    return f"{start}, and the lower bound must rise above {-delta:.2f} before it counts as reached."
+    return (
+        f"{few}: the model is {_range(gap.value, gap.value)}, and anything from "
+        f"{_range(gap.low, gap.high)} is possible ({counted(gap.items, 'text')}). Surely less than "
+        f"{delta:.2f} behind counts as level."
+    )
+
+
+def _range(low: float, high: float) -> str:
+    """Say how the model stands to the experts: '0.04 behind to 0.03 ahead', '0.09 behind'."""
+    first, last = _side(low), _side(high)
+    return first if first == last else f"{first} to {last}"
+
+
+def _side(difference: float) -> str:
+    size = kappa(abs(difference))
+    if size == "0.00":
+        return "level"
+    return f"{size} {'ahead' if difference > 0 else 'behind'}"
 
 
 def _figures(estimate: Estimate) -> str:
-    """'0.31 [0.20, 0.39] on 60 items', or '0.31 [0.20, 0.39], 98 %, on 60 items' where the
-    interval is no 95 % one; every caller has made sure that these are defined."""
-    bounds = f"[{_number(estimate.low)}, {_number(estimate.high)}]"
-    confidence = f"{estimate.confidence_said}," if estimate.confidence_said else ""
-    items = _count(estimate.items, "item")
-    return f"{_number(estimate.value)} {bounds}{confidence} on {items}"
-
-
-def _number(value: float | None) -> str:
-    # adding 0.0 turns the -0.00 of a small negative number into 0.00
-    return "unknown" if value is None else f"{round(value, 2) + 0.0:.2f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _bare(reason: str) -> str:
-    return reason.strip().rstrip(".") or "no reason given"
+    """'0.31 (0.20 to 0.39, 60 texts)'; every caller has made sure that these are defined."""
+    value, low, high = (kappa(one or 0.0) for one in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high}, {counted(estimate.items, 'text')})"

@@ -58,23 +58,30 @@ def answers(
 ) -> tuple[list[Answer], list[LeftOut]]:
     """Return what people said in a task, and what does not count.
 
-    Of several annotations of one person the latest counts. imported: whether annotations that were
+    Of several annotations of one person the latest counts, a copy only if there is no other; the
+    person's place in the task is that of their first. imported: whether annotations that were
     imported together with their tasks count as given by those named in them.
     """
     latest: dict[str, Annotation] = {}
+    came: dict[str, tuple[bool, str, int]] = {}  # expert -> (only skipped, when, number)
     left_out: list[LeftOut] = []
-    for one in sorted(task.annotations, key=lambda a: (a.updated, a.id)):
+    for one in sorted(task.annotations, key=lambda a: (not a.copied, a.updated, a.id)):
+        if keeps_away(one, card):
+            continue
         reason = _fault(one, imported)
         if reason is None:
             latest[one.expert] = one
-        elif not keeps_away(one, card):
+            when = (_is_skip(one), one.created, one.id)
+            came[one.expert] = min(came.get(one.expert, when), when)
+        else:
             left_out.append(LeftOut(reason, one.id, task.id, one.expert))
     found = []
     told = None if card.twin is not None else NEVER  # an older Crux took as many answers as came
-    for one in sorted(latest.values(), key=lambda a: (a.created, a.id)):
+    for one in sorted(latest.values(), key=lambda a: came[a.expert]):
         kind = _kind(one, told)
-        if kind in ("verdict", "unknown"):
-            told = told or datetime.fromisoformat(one.created)
+        silent, first, _ = came[one.expert]
+        if not silent:
+            told = told or datetime.fromisoformat(first)
         if kind == "late" or kind == "unknown":
             left_out.append(LeftOut(kind, one.id, task.id, one.expert))
         found.append(
@@ -94,15 +101,17 @@ def answers(
 
 
 def _kind(one: Annotation, told: datetime | None) -> Kind:
-    """told: when the first answer to the task was given; None before that.
-
-    A label that was sent empty is a skip, too.
-    """
-    if one.cancelled or (one.label is None and not one.unknown):
+    """told: when the first answer to the task was given; None before that."""
+    if _is_skip(one):
         return "skip"
     if one.copied or (told is not None and _opened(one) > told):
         return "late"
     return "unknown" if one.unknown else "verdict"
+
+
+def _is_skip(one: Annotation) -> bool:
+    """A label that was sent empty is a skip, too."""
+    return one.cancelled or (one.label is None and not one.unknown)
 
 
 def _opened(one: Annotation) -> datetime:
@@ -128,7 +137,7 @@ def _fault(one: Annotation, imported: bool) -> Reason | None:
 
 def keeps_away(one: Annotation, card: Card) -> bool:
     """Whether it only keeps a person from being served a text that they have answered (twin.py)."""
-    return bool(card.twin) and one.cancelled and one.seconds is None and one.writer != one.user
+    return bool(card.twin) and one.cancelled and one.seconds is None
 
 
 def _ticked(one: Annotation, predictions: Sequence[Prediction], schema: Schema) -> int | None:

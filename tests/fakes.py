@@ -6,6 +6,7 @@ what arrived before a request was cut off, and takes two tasks with the same dat
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class FakeStudio:
         self.makes_webhooks = True
         self.users: dict[int, str] = {}
         self._next = 1
+        self._annotations = count(1)  # numbers ascend in order of creation
 
     def me(self) -> Person:
         self._call("me")
@@ -62,7 +64,12 @@ class FakeStudio:
         return Project(
             project_id, "The project", self.policy, self.schema, "<View/>", self.model_version,
             len(self.bodies), 0, 1, "Sequential sampling", True,
+            instruction=self.policy,
         )  # fmt: skip
+
+    def projects(self) -> dict[int, str]:
+        self._call("projects")
+        return {number: "The project" for number in (12, 7) if number not in self.gone}
 
     def update_project(self, project_id: int, **settings: Any) -> Project:
         self._call("update_project")
@@ -71,8 +78,8 @@ class FakeStudio:
 
     def set_model_version(self, project_id: int, version: str) -> None:
         self._call("set_model_version")
-        known = (p["model_version"] for body in self.bodies.values() for p in body["predictions"])
-        if version not in known:
+        known = {p["model_version"] for body in self.bodies.values() for p in body["predictions"]}
+        if version not in known and not (version == "Crux" and self.connected):
             raise ProjectError(f"there is no prediction of {version}")
         self.model_version = version
 
@@ -81,7 +88,8 @@ class FakeStudio:
             if self.down_after is not None and done == self.cut:
                 self._call("import_predictions")  # some have arrived when the server goes down
             told = {key: value for key, value in one.items() if key != "task"}
-            self.bodies[one["task"]]["predictions"].append(told)
+            held = self.bodies[one["task"]]["predictions"]
+            held.append({"id": 100 * one["task"] + len(held), **told})
         self._call("import_predictions")
         return len(predictions)
 
@@ -109,8 +117,23 @@ class FakeStudio:
             number = max(self.hooks, default=0) + 1
             self.hooks[number] = Webhook(number, f"{url}/webhook", project_id, True, (), {})
         self.connected[url] = basic_auth
-        state = "Error" if self.connect_error else "Connected"
-        return MlBackend(1, url, title, state, "v1", self.connect_error)
+        return next(one for one in self.backends(project_id) if one.url == url)
+
+    def backends(self, project_id: int) -> list[MlBackend]:
+        self._call("backends")
+        state, error = "Error" if self.connect_error else "Connected", self.connect_error
+        return [
+            MlBackend(number, url, "Crux", state, "v1", error)
+            for number, url in enumerate(self.connected, 1)
+        ]
+
+    def disconnect_backend(self, backend_id: int) -> None:
+        """As it does: the webhook stays, and a model version of the backend's title goes."""
+        self._call("disconnect_backend")
+        [gone] = (one for one in self.backends(0) if one.id == backend_id)
+        del self.connected[gone.url]
+        if self.model_version == gone.title:
+            self.model_version = ""
 
     def up(self) -> None:
         """Answer again."""
@@ -149,12 +172,24 @@ class FakeStudio:
     def keep_away(self, task_id: int, user: int) -> None:
         self._call("keep_away")
         annotations = self.bodies[task_id]["annotations"]
-        number = 1000 * task_id + len(annotations)
-        annotations.append({"id": number, "updated_by": 1, "lead_time": None, **placeholder(user)})
+        said = {"updated_by": 1, "lead_time": None, **placeholder(user)}
+        annotations.append({"id": next(self._annotations), **said})
 
     def reopen(self, task_id: int) -> None:
         self._call("reopen")
-        self.bodies[task_id]["is_labeled"] = False
+        self.bodies[task_id] |= {"overlap": 1, "is_labeled": False}
+
+    def next_task(self, user: int) -> int | None:
+        """Return the task that "Label All Tasks" serves this user, None if nothing is left.
+
+        Sequential sampling, and skip_queue REQUEUE_FOR_OTHERS: nobody is served a task in which an
+        annotation stands in their name, whatever it says.
+        """
+        for number, body in sorted(self.bodies.items()):
+            if body["is_labeled"] or any(a["completed_by"] == user for a in body["annotations"]):
+                continue
+            return number
+        return None
 
     def set_overlap(self, task_id: int, overlap: int) -> None:
         self._call("set_overlap")
@@ -179,20 +214,62 @@ class FakeStudio:
         return len(self.titles)
 
     def answer(
-        self, task_id: int, label: str | None, by: int, at: str = "2026-11-22T12:00:00Z"
-    ) -> None:
-        """An expert labels (None: skips) a task. Never down: people use the browser."""
+        self,
+        task_id: int,
+        label: str | None,
+        by: int,
+        at: str = "2026-11-22T12:00:00Z",
+        **more: Any,
+    ) -> int:
+        """An expert labels (None: skips) a task; return the annotation's number.
+
+        Never down: people use the browser. more: fields in which it differs from a click on Submit.
+        """
         body = self.bodies[task_id]
         annotation: dict[str, Any] = {
-            "id": 1000 * task_id + len(body["annotations"]),
+            "id": next(self._annotations),
             "completed_by": by,
             "result": [] if label is None else result(self.schema, label),
             "was_cancelled": label is None,
+            "created_at": at,
             "updated_at": at,
             "updated_by": by,
             "lead_time": 3.0,
+            "parent_prediction": None,
+            "parent_annotation": None,
+            **more,
         }
         body["annotations"].append(annotation)
+        self._count(body)
+        return int(annotation["id"])
+
+    def accept(self, task_id: int, by: int) -> int:
+        """Somebody uses the action "Create Annotations From Predictions" on a task."""
+        said = self.bodies[task_id]["predictions"][-1]
+        return self.answer(
+            task_id, None, by, result=said["result"], was_cancelled=False, updated_by=None,
+            lead_time=None, parent_prediction=said["id"],
+        )  # fmt: skip
+
+    def correct(self, annotation_id: int, label: str, at: str, by: int | None = None) -> None:
+        """Somebody, as a rule its author, presses Update on an annotation."""
+        found = (a for body in self.bodies.values() for a in body["annotations"])
+        one = next(a for a in found if a["id"] == annotation_id)
+        one |= {
+            "result": result(self.schema, label),
+            "updated_at": at,
+            "updated_by": one["completed_by"] if by is None else by,
+            "lead_time": (one["lead_time"] or 0.0) + 2.0,
+        }
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Somebody deletes an annotation; its task is served again."""
+        for body in self.bodies.values():
+            body["annotations"] = [a for a in body["annotations"] if a["id"] != annotation_id]
+            self._count(body)
+
+    def _count(self, body: Json) -> None:
+        """A task is done when it has as many answers as its overlap; skips do not count."""
         given = sum(not one["was_cancelled"] for one in body["annotations"])
         body["is_labeled"] = given >= body["overlap"]
 
@@ -204,10 +281,12 @@ class FakeStudio:
             "meta": task.get("meta", {}),
             "overlap": 1,  # the bulk import ignores a task's own
             "annotations": [
-                {"id": 1000 * number + i, "updated_by": None, "lead_time": None, **one}
-                for i, one in enumerate(task.get("annotations", ()))
+                {"updated_by": None, "lead_time": None, **one, "id": next(self._annotations)}
+                for one in task.get("annotations", ())
             ],
-            "predictions": list(task.get("predictions", ())),
+            "predictions": [
+                {"id": 100 * number + i, **one} for i, one in enumerate(task.get("predictions", ()))
+            ],
             "is_labeled": bool(task.get("annotations")),
         }
         return number

@@ -67,5 +67,16 @@ def test_what_the_guide_for_contributors_calls_five_commands_are_make_targets_wi
         assert re.search(rf"^{command}:.*## \w", makefile, re.MULTILINE)
 
 
+def test_the_walk_in_the_readme_has_a_time_for_each_of_its_commands() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## Use it\n")[2]
+    block = re.search(r"```\n(make up\n.+?)```", section, re.DOTALL)
+    walk = re.search(r"<!-- walk -->\n```\n(.+?)```\n<!-- end of walk -->", section, re.DOTALL)
+    assert block and walk
+    commands = [line.partition("  #")[0].rstrip() for line in block[1].splitlines()]
+    timed = re.findall(r"^(.+?) +\d+ s$", walk[1], re.MULTILINE)
+    assert timed == [*commands, "the first verdict, without the time in the browser"]
+
+
 def test_the_page_of_the_rooms_is_the_one_that_the_code_makes() -> None:
     assert (ROOT / "docs/architecture.md").read_text(encoding="utf-8") == architecture.page()

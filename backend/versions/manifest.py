@@ -95,6 +95,11 @@ def _seal(body: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
+def digest_if_there(file: Path) -> str:
+    """Return the digest of the file's bytes; "" if there is no file."""
+    return digest_of(file) if file.is_file() else ""
+
+
 def digest_of(file: Path) -> str:
     """Return the SHA-256 of a file. Raises OSError."""
     with file.open("rb") as stream:

@@ -30,6 +30,7 @@ from backend.versions.manifest import (
     ADAPTER_CONFIG,
     NAME,
     Manifest,
+    digest_if_there,
     digest_of,
     is_whole,
     move_whole,
@@ -70,9 +71,7 @@ class Registry:
     def projects(self) -> list[int]:
         """Return the numbers of the projects that have a folder, here or on another machine."""
         found = self.shared.projects() if self.shared else set()
-        if self.root.is_dir():
-            found |= {int(p.name) for p in self.root.iterdir() if p.name.isdigit()}
-        return sorted(found)
+        return sorted(found | {int(p.name) for p in self.root.glob("*") if p.name.isdigit()})
 
     def path(self, project: int, version: str) -> Path:
         """Return the version's directory. Raises VersionError for a name that is none."""
@@ -83,14 +82,13 @@ class Registry:
     def versions(self, project: int) -> list[Manifest]:
         """Return all complete versions, oldest first; a damaged one is logged and left out."""
         found = dict(self.shared.manifests(project)) if self.shared else {}
-        for path in (self.folder(project) / "versions").glob("*"):
+        for path in self.folder(project).glob("versions/*"):
             try:
                 if NAME.fullmatch(path.name):
                     found[path.name] = path.stat().st_mtime, self.get(project, path.name)
             except VersionError as error:
                 log.error("project %s: %s", project, error)
-        found_by_age = sorted(found.values(), key=lambda one: (one[0], one[1].version))
-        return [manifest for _, manifest in found_by_age]
+        return [one for _, one in sorted(found.values(), key=lambda o: (o[0], o[1].version))]
 
     def has(self, project: int, version: str) -> bool:
         """Return whether the version is there; fetch it if only another machine has it."""
@@ -171,8 +169,8 @@ class Registry:
             manifest = fill(building)
             manifest = replace(
                 manifest,
-                digest=_digest_if_there(building / ADAPTER),
-                config_digest=_digest_if_there(building / ADAPTER_CONFIG),
+                digest=digest_if_there(building / ADAPTER),
+                config_digest=digest_if_there(building / ADAPTER_CONFIG),
                 made=datetime.now(UTC).isoformat(timespec="seconds"),
             )
             write_manifest(building / "manifest.json", manifest)
@@ -233,7 +231,7 @@ class Registry:
         """Return the records of the rounds, ascending. Raises VersionError if one is damaged."""
         self._refresh(project)
         folder = self.folder(project) / "rounds"
-        files = [file for file in folder.glob("*.json") if file.stem.isdecimal()]
+        files = (file for file in folder.glob("*.json") if file.stem.isdecimal())
         return [_record(file) for file in sorted(files, key=lambda p: int(p.stem))]
 
     def save_record(self, project: int, record: Record) -> None:
@@ -244,26 +242,21 @@ class Registry:
         """Return what the worker is doing for the project; idle where that cannot be read."""
         told = self.shared.told(project) if self.shared else None
         try:
-            if told is None:
-                path = self.folder(project) / "training.json"
-                told = json.loads(path.read_text(encoding="utf-8"))
-            return TrainingState.from_json(told)
-        except (FileNotFoundError, ValueError, TypeError):
+            return TrainingState.from_json(told or self.read(project, "training.json"))
+        except (ValueError, TypeError):
             return TrainingState()
 
     def set_training(self, project: int, training: TrainingState) -> None:
         """Say what the worker is doing; readers never see half a file."""
-        body = training.as_json()
-        write_json(self.folder(project) / "training.json", body)
+        write_json(self.folder(project) / "training.json", training.as_json())
         if self.shared:
-            self.shared.tell(project, body)
+            self.shared.tell(project, training.as_json())
 
     def read(self, project: int, name: str) -> Any:
         """Return the JSON of a shared file; None if it is not there. Raises ValueError."""
         self._refresh(project)
-        path = self.folder(project) / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return json.loads((self.folder(project) / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
 
@@ -291,10 +284,6 @@ def make_registry(settings: BackendSettings, confirm: Callable[[], None] | None 
     broker = open_broker(settings.queue_url)
     shared = Shared(broker, settings.home / "projects") if broker else None
     return Registry(settings.home, shared, confirm)
-
-
-def _digest_if_there(file: Path) -> str:
-    return digest_of(file) if file.is_file() else ""
 
 
 def _record(file: Path) -> Record:

@@ -213,7 +213,7 @@ def _stage(root: Path) -> Iterator[Stage]:
         headers = {"Authorization": f"Token {token}"}
         who = httpx.get(f"{server.url}/api/current-user/whoami", headers=headers)
         model = import_module("tests.backend.engine.tiny_model").tiny_model(root / "model")
-        stage = Stage(root / "stage", server, int(who.json()["id"]), model, None)
+        stage = Stage(root / "stage", server, int(who.json()["id"]), token, model, None)
         stage.start_backend(by_command=True)
         stage.start_worker(by_command=True)
         yield stage

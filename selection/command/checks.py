@@ -10,20 +10,22 @@ from urllib.parse import urlsplit
 
 from selection.backend_client import BackendClient
 from selection.config import Settings
-from selection.errors import BackendError, ProjectError, SettingError, StudioError
-from selection.http import SECRET_HEADER, Reply
+from selection.errors import (
+    BackendError,
+    ProjectError,
+    SettingError,
+    StudioError,
+    VersionError,
+)
+from selection.http import LOOPBACK, Reply
+from selection.policy import CHOICES, policy_hash
 from selection.record import ProjectState
-from selection.studio.api import MlBackend, Project, Studio, Webhook
+from selection.studio.api import MlBackend, Project, Studio
+from selection.studio.transport import token_page
 
 TITLE = "Crux"
+SHOWN = 5  # people named in a sentence
 SWITCHES = "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false"
-# Tasks are served in order of import; the model's answers are shown.
-WANTED = {
-    "sampling": "Sequential sampling",
-    "show_instruction": True,
-    "show_collab_predictions": True,
-}
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 Get = Callable[[str, str], Reply]
 
@@ -40,34 +42,9 @@ class Check:
     message: str
 
 
-@dataclass(frozen=True)
-class Hooks:
-    """A project's webhooks.
-
-    ours: to our address, active, with the secret. stale: to our address, but not so. left_over: of
-    a backend that is no longer connected. others: of other programs.
-    """
-
-    ours: tuple[Webhook, ...]
-    stale: tuple[Webhook, ...]
-    left_over: tuple[Webhook, ...]
-    others: tuple[Webhook, ...]
-
-
 def seen_at(settings: Settings) -> str:
     """Return the backend's address as Label Studio knows it: between containers it is another."""
     return (settings.backend_seen_at or settings.backend_url).rstrip("/")
-
-
-def hook_url(settings: Settings) -> str:
-    """Return the address to which Label Studio's events go."""
-    return f"{seen_at(settings)}/webhook"
-
-
-def hook_headers(settings: Settings) -> dict[str, str]:
-    """Return the headers of our own webhook, by which the backend recognises Label Studio."""
-    secret = settings.webhook_secret.get_secret_value()
-    return {SECRET_HEADER: secret} if secret else {}
 
 
 def token(settings: Settings, studio: Studio) -> str:
@@ -79,8 +56,8 @@ def require_token(settings: Settings) -> None:
     """Raise SettingError if no token is set."""
     if not settings.studio_token.get_secret_value():
         raise SettingError(
-            "No token is set. Copy one from Label Studio (Account & Settings, Access Token) into "
-            "CRUX_STUDIO_TOKEN."
+            "No token is set. Run crux in the folder of your crux.toml, or copy a token from "
+            f"{token_page(settings.studio_url)}, into CRUX_STUDIO_TOKEN."
         )
 
 
@@ -102,9 +79,10 @@ def policy(project: Project) -> str:
     if not project.policy.strip():
         raise ProjectError(
             f"Project {project.id} has no policy. Write it into the labeling instructions "
-            f"(Settings, Annotation, Instructions): experts and model read the same text."
+            f"(Settings, Annotation, Labeling Instructions): experts and model read the same text."
         )
-    return f"{len(project.policy.split())} words of labeling instructions, read by both sides"
+    named = policy_hash(project.policy, project.schema.labels)
+    return f"{len(project.policy.split())} words of labeling instructions (policy {named})"
 
 
 def backend_up(settings: Settings, backend: BackendClient) -> str:
@@ -142,8 +120,45 @@ def version(state: ProjectState) -> str:
     return f"{state.current} is the current version"
 
 
+def made_under(project: Project, state: ProjectState, pushed: Callable[[], str]) -> str:
+    """Check that the version in force was made under the project's present words and labels.
+
+    pushed: returns the policy of the newest round; asked only where the two differ.
+    """
+    made = next((one for one in state.versions if one.version == state.current), None)
+    if made is None:
+        raise VersionError(
+            f"The backend does not list {state.current}, which is in force. Is it of the same "
+            f"version as crux?"
+        )
+    labels = project.schema.labels
+    differ = []
+    if made.policy.strip() != project.policy.strip():
+        differ.append("the words of the labeling instructions")
+    if made.labels != labels:
+        differ.append(f"the labels ({', '.join(made.labels)} then, {', '.join(labels)} now)")
+    if differ:
+        then, now = policy_hash(made.policy, made.labels), policy_hash(project.policy, labels)
+        if pushed() == now:
+            return (
+                f"{made.version} was made under policy {then}; the newest round asks under the "
+                f"present one, {now}, and the next version will be made under it"
+            )
+        raise VersionError(
+            f"{made.version} was made under policy {then}, and the project has {now} now. What "
+            f"differs: {' and '.join(differ)}. {CHOICES}"
+        )
+    return f"{made.version} was made under the project's present words and labels"
+
+
 def usable(backend: MlBackend) -> str:
     """Check that Label Studio reaches the backend and that the backend accepts it."""
+    if backend.state == "Disconnected":
+        raise StudioError(
+            f"Label Studio cannot use the backend: {backend.url}/health does not answer it within "
+            f"a second (disconnected). The address must lead to the backend from where Label "
+            f"Studio runs: setting backend_seen_at."
+        )
     if backend.error or backend.state != "Connected":
         raise StudioError(
             f"Label Studio cannot use the backend: {backend.error or backend.state.lower()}"
@@ -151,43 +166,46 @@ def usable(backend: MlBackend) -> str:
     return "Label Studio reaches the backend (connected)"
 
 
-def sorted_hooks(settings: Settings, hooks: Sequence[Webhook], connected: Sequence[str]) -> Hooks:
-    """Tell whose webhooks they are. connected: addresses of the connected backends."""
-    url, headers = hook_url(settings), hook_headers(settings)
-    backends = {f"{one.rstrip('/')}/webhook" for one in connected}
-    ours, stale, left_over, others = [], [], [], []
-    for hook in hooks:
-        mine = hook.url.rstrip("/") == url and hook.project == settings.project
-        if mine and hook.active and dict(hook.headers) == headers and hook.actions:
-            ours.append(hook)
-        elif mine:
-            stale.append(hook)
-        elif _of_a_backend(hook) and hook.url.rstrip("/") not in backends:
-            left_over.append(hook)
-        else:
-            others.append(hook)
-    return Hooks(tuple(ours), tuple(stale), tuple(left_over), tuple(others))
+def other_backends(ours: Sequence[MlBackend], connected: Sequence[MlBackend]) -> str:
+    """Check that no other backend takes the place of ours or makes people wait; name each.
 
-
-def _of_a_backend(hook: Webhook) -> bool:
-    """Whether Label Studio created it for a backend (without headers), or some Crux did."""
-    bare = not hook.headers or SECRET_HEADER in hook.headers
-    return bare and urlsplit(hook.url).path.rstrip("/").endswith("/webhook")
-
-
-def webhook(settings: Settings, hooks: Hooks) -> str:
-    """Check that events go to the backend, once each, with the secret."""
-    url = hook_url(settings)
-    if not hooks.ours:
-        why = "none that is active and carries the secret" if hooks.stale else "none"
+    Label Studio asks the first of its list for predictions, and whenever somebody opens the
+    project it asks every one whether it is there: three times, a second each, if nothing answers.
+    """
+    others = [one for one in connected if one not in ours]
+    named = ", ".join(f"{one.url} ({_state(one)})" for one in others)
+    delete = "Delete it in Label Studio (Settings, Model, the menu of its card)"
+    if others and connected[0] == others[0]:
         raise StudioError(
-            f"Of the project's webhooks {why} goes to {url}: predictions would work and training "
-            f"would never start. Start Label Studio with both {SWITCHES}, then run crux connect."
+            f"Also connected: {named}. Label Studio asks only the first of its backends for "
+            f"predictions, which is {others[0].url}, so its answers would come in place of ours, "
+            f"even on blind tasks. {delete}."
         )
-    if len(hooks.ours) + len(hooks.stale) > 1:
+    if any(one.state == "Disconnected" for one in others):
         raise StudioError(
-            f"{len(hooks.ours) + len(hooks.stale)} webhooks go to {url}, so every event comes as "
-            f"often. crux connect keeps one of them."
+            f"Also connected: {named}. Whoever opens the project may wait 3 s for a backend that "
+            f"does not answer, and whoever answers a task 1 s. {delete}, then run crux doctor "
+            f"again: its webhook stays."
         )
-    how = "with the secret" if hooks.ours[0].headers else "WITHOUT a secret"
-    return f"events go to {url} {how}"
+    return f"also connected: {named}" if named else "none"
+
+
+def _state(backend: MlBackend) -> str:
+    """Label Studio keeps the error of an earlier time when a backend does not answer at all."""
+    if backend.state == "Disconnected":
+        return "disconnected: nothing answers"
+    return f"{backend.state.lower()}{f': {backend.error}' if backend.error else ''}"
+
+
+def people(settings: Settings, studio: Studio) -> str:
+    """Check that there are as many people as a blind text needs."""
+    emails = sorted(studio.people().values())
+    if len(emails) < settings.experts:
+        raise StudioError(
+            f"Every blind text asks {settings.experts} people (setting experts), and Label Studio "
+            f"has only {len(emails)}: {', '.join(emails)}. Invite another (page Organization, "
+            f"button Add Members, Copy link), or set experts = 1 and live without the experts' "
+            f"kappa."
+        )
+    some = f"{', '.join(emails[:SHOWN])}{', ...' if len(emails) > SHOWN else ''}"
+    return f"{len(emails)} can label ({some}), and a blind text asks {settings.experts}"

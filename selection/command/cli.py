@@ -15,16 +15,18 @@ from rich.markup import escape
 
 from selection.backend_client import BackendClient
 from selection.command import connect as connecting
-from selection.command.checks import Check
+from selection.command.checks import Check, require_token
 from selection.command.doctor import Doctor
 from selection.command.models import listed, named, previous, remark, table
-from selection.command.terminal import WIDE, Steps, rounds_table
+from selection.command.terminal import WIDE, Steps, rounds_table, said_below
 from selection.config import Settings, load
 from selection.errors import BackendError, CruxError, SettingError, StudioDown
 from selection.outcome import Outcome, Waiting
 from selection.report.page import render, save
+from selection.report.reread import reread
 from selection.rounds import Rounds
 from selection.studio.api import Studio
+from selection.summary import summary
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 models = typer.Typer(no_args_is_help=True, help="List, promote and roll back model versions.")
@@ -80,7 +82,9 @@ def _print_checks(checks: Iterable[Check]) -> list[bool]:
     passed = []
     for check in checks:
         mark = {True: "[green]ok[/]  ", False: "[red]not ok[/]", None: "–   "}[check.ok]
-        out.print(f"{mark} {check.name}: {escape(check.message)}", highlight=False)
+        # unbroken, so that a command in it can be copied
+        line = f"{mark} {check.name}: {escape(check.message)}"
+        out.print(line, highlight=False, soft_wrap=True)
         passed.append(bool(check.ok))
     return passed
 
@@ -158,28 +162,22 @@ def _print_outcome(outcome: Outcome, as_json: bool) -> None:
                 "tasks": outcome.tasks}  # fmt: skip
         print(json.dumps(body), flush=True)
     else:
-        out.print(escape(outcome.message), highlight=False)
+        out.print(escape(outcome.message), highlight=False, soft_wrap=True)
 
 
 @app.command()
 def status(config: Config = None, project: Project = None, as_json: AsJson = False) -> None:
-    """The table of the rounds: labels, kappas, decisions, and what is open."""
+    """The table of the rounds, how good the model is, what comes next and what it costs."""
     settings = load(config, project=project)
     now = _rounds(settings).status()
+    said = summary(now)
     if as_json:
-        print(json.dumps(now.as_json(), ensure_ascii=False))
+        print(json.dumps({**now.as_json(), "summary": said.as_json()}, ensure_ascii=False))
         return
     out.print(rounds_table(now, wide=out.width >= WIDE))
-    if now.open_round is not None and now.open_round.missing:
-        out.print(
-            f"Round {now.open_round.round} waits for {now.open_round.missing} verdicts. "
-            f"{escape(now.open_round.waits_for)}",
-            highlight=False,
-        )
-    elif now.open_round is not None and not now.open_round.measured:
-        out.print(escape(now.training_sentence))
-    out.print(f"{escape(now.decision.reason)} {escape(now.forecast)}", highlight=False)
-    for problem in now.problems:
+    for line in said_below(said, now.forecast):
+        out.print(escape(line), highlight=False)
+    for problem in said.problems:
         err.print(escape(problem), highlight=False)
 
 
@@ -191,11 +189,15 @@ def report(
 ) -> None:
     """Write the report: one HTML file with curves, tables and the last pairs."""
     settings = load(config, project=project)
-    rounds = _rounds(settings)
-    about, collected, now = rounds.everything()
+    backend = _backend(settings)
+    with Steps(err) as steps, _interruptible():
+        rounds = Rounds(settings, _studio(settings), backend, steps.say)
+        about, collected, now = rounds.everything()
+        read = reread(now, collected, backend, steps.say)
     html = render(
         now,
         collected,
+        read,
         title=about.title,
         studio_url=settings.studio_url,
         generated=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -242,6 +244,7 @@ def _promote(settings: Settings, backend: BackendClient, version: str) -> None:
 
 
 def _studio(settings: Settings) -> Studio:
+    require_token(settings)
     return Studio(settings.studio_url, settings.studio_token.get_secret_value())
 
 

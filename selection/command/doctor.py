@@ -10,19 +10,20 @@ from functools import cached_property
 
 from selection.backend_client import BackendClient
 from selection.command import checks
-from selection.command.checks import TITLE, WANTED, Check, Get, Hooks
+from selection.command.checks import TITLE, Check, Get
+from selection.command.hooks import Hooks, check_left_over, check_webhook, hook_url, sorted_hooks
+from selection.command.project_settings import blind, check_settings, open_tasks
 from selection.config import Settings
 from selection.errors import (
     BackendError,
     CruxError,
-    ProjectError,
     SettingError,
     StudioError,
     VersionError,
 )
-from selection.http import get
+from selection.http import get, same_address
 from selection.record import ProjectState
-from selection.studio.api import MlBackend, Project, Studio
+from selection.studio.api import MlBackend, Project, Studio, Task
 
 SKEW = 60.0  # seconds between two clocks; a personal token of Label Studio lives for minutes
 ROOM = 1 << 30  # bytes; the vectors of 700,000 texts
@@ -67,14 +68,17 @@ class Doctor:
             ("Label Studio", (), self._token),
             ("project", ("Label Studio",), lambda: checks.label_config(self._project)),
             ("policy", ("project",), lambda: checks.policy(self._project)),
-            ("project settings", ("project",), self._project_settings),
+            ("project settings", ("project",), lambda: check_settings(self._project)),
+            ("people", ("Label Studio",), lambda: checks.people(settings, self._studio)),
             ("backend", (), lambda: checks.backend_up(settings, self._backend)),
             ("secret", ("backend",), lambda: checks.secret(settings, self._get)),
             ("connection", ("project", "backend"), self._connection),
-            ("webhook", ("project",), lambda: checks.webhook(settings, self._hooks)),
-            ("left-over webhooks", ("project",), self._left_over),
+            ("other backends", ("connection",), self._other_backends),
+            ("webhook", ("project",), lambda: check_webhook(settings, self._hooks)),
+            ("left-over webhooks", ("project",), lambda: check_left_over(self._hooks)),
             ("switches", ("Label Studio",), self._switches),
             ("model", ("project", "secret"), lambda: checks.version(self._state)),
+            ("model's policy", ("model",), self._policy_of_model),
             ("predictions", ("model",), self._predictions),
             ("worker", ("model",), self._worker),
             ("training", ("model",), self._training),
@@ -97,13 +101,22 @@ class Doctor:
         return self._studio.project(checks.chosen_project(self.settings))
 
     @cached_property
+    def _tasks(self) -> Sequence[Task]:
+        return self._studio.tasks(self.settings.project, self._project.schema)
+
+    @cached_property
     def _connected(self) -> Sequence[MlBackend]:
         return self._studio.backends(self.settings.project)
 
     @cached_property
+    def _ours(self) -> Sequence[MlBackend]:
+        url = checks.seen_at(self.settings)
+        return [one for one in self._connected if same_address(one.url, url)]
+
+    @cached_property
     def _hooks(self) -> Hooks:
         hooks = self._studio.webhooks(self.settings.project)
-        return checks.sorted_hooks(self.settings, hooks, [one.url for one in self._connected])
+        return sorted_hooks(self.settings, hooks, [one.url for one in self._connected])
 
     @cached_property
     def _state(self) -> ProjectState:
@@ -115,44 +128,26 @@ class Doctor:
         checks.require_token(self.settings)
         return checks.token(self.settings, self._studio)
 
-    def _project_settings(self) -> str:
-        found = {
-            "sampling": self._project.sampling,
-            "show_collab_predictions": self._project.shows_predictions,
-        }
-        other = [f"{name} is {found[name]!r}" for name in found if found[name] != WANTED[name]]
-        if other:
-            raise ProjectError(
-                f"{' and '.join(other)}, so experts do not get the tasks in our order, or without "
-                f"our answers. crux connect sets both."
-            )
-        return "tasks come in our order, with pre-annotations"
-
     def _connection(self) -> str:
-        url = checks.seen_at(self.settings)
-        ours = [one for one in self._connected if one.url.rstrip("/") == url]
-        if not ours:
+        if not self._ours:
             raise StudioError(
-                f"No backend at {url} is connected in Label Studio. Run crux connect."
+                f"No backend at {checks.seen_at(self.settings)} is connected in Label Studio. Run "
+                f"crux connect."
             )
-        found = checks.usable(ours[0])
-        more = [one.url for one in self._connected if one not in ours]
-        return f"{found}; so are {', '.join(more)}" if more else found
+        found = checks.usable(self._ours[0])
+        if len(self._ours) > 1:
+            urls = " and ".join(one.url for one in self._ours)
+            raise StudioError(
+                f"The backend is connected {len(self._ours)} times, as {urls}, so Label Studio "
+                f"asks it as often. crux connect keeps one of them."
+            )
+        return found
 
-    def _left_over(self) -> str:
-        left_over = self._hooks.left_over
-        if left_over:
-            named = ", ".join(f"{hook.id} ({hook.url})" for hook in left_over)
-            raise StudioError(
-                f"Of backends that are no longer connected there are still webhooks: {named}. "
-                f"Every click of an expert waits for them. Remove each: crux connect "
-                f"--remove-webhook {left_over[0].id}"
-            )
-        urls = ", ".join(hook.url for hook in self._hooks.others)
-        return f"none; other programs have {urls}" if urls else "none"
+    def _other_backends(self) -> str:
+        return checks.other_backends(self._ours, self._connected)
 
     def _switches(self) -> str:
-        url = checks.hook_url(self.settings)
+        url = hook_url(self.settings)
         blocking = self._studio.blocking(url)
         if blocking:
             raise StudioError(
@@ -163,24 +158,49 @@ class Doctor:
 
     # the model
 
+    def _policy_of_model(self) -> str:
+        def pushed() -> str:
+            """Return the hash of the policy under which the newest round was pushed."""
+            cards = [task.crux for task in self._tasks if task.crux is not None]
+            newest = max(cards, key=lambda card: int(card.get("round", -1)), default={})
+            return str(newest.get("policy", ""))
+
+        return checks.made_under(self._project, self._state, pushed)
+
     def _predictions(self) -> str:
         """Check that tasks which wait for an expert show the answers of the current version."""
         shown, current = self._project.model_version, self._state.current
         if shown == current:
-            return f"experts see the answers of {current}"
-        if shown in ("", TITLE):
+            return f"experts see the answers of {current}, but none on blind tasks"
+        if shown == TITLE:
             return "experts see what the backend answers when a task is opened"
-        waiting = [
-            task
-            for task in self._studio.tasks(self.settings.project, self._project.schema)
-            if not task.annotations and not (task.crux or {}).get("blind")
+        waiting = open_tasks(self._tasks)
+        versions = [
+            {one.version for one in task.predictions} for task in waiting if not blind(task)
         ]
+        if not shown and any(current in those for those in versions):
+            raise VersionError(
+                f"Tasks wait with answers of {current}, and experts see none, since no model "
+                f"version is chosen. Choose it in Label Studio (Settings, Annotation, Prelabeling)."
+            )
+        old = [those for those in versions if shown in those]
+        if old and all(current in those for those in old):
+            raise VersionError(
+                f"{current} is in force, and {_waits(old)} with answers of {shown} shown, although "
+                f"its own are there. Choose {current} in Label Studio (Settings, Annotation, "
+                f"Prelabeling)."
+            )
+        if old:
+            raise VersionError(
+                f"{current} is in force, and {_waits(old)} with answers of {shown}. A "
+                f"worker that runs brings the new ones within a minute; if it does not, run "
+                f"crux models promote {current}"
+            )
         if not waiting:
             return f"no task waits for an expert; the next round comes with answers of {current}"
-        raise VersionError(
-            f"{current} is in force, and {len(waiting)} tasks wait with answers of {shown}. A "
-            f"worker that runs brings the new ones within a minute; if it does not, run "
-            f"crux models promote {current}"
+        return (
+            f"{_waits(waiting)} for experts ({len(waiting) - len(versions)} blind), without an "
+            f"answer of a model"
         )
 
     def _worker(self) -> str:
@@ -220,7 +240,10 @@ class Doctor:
                 f"The clocks differ from this machine's: {', '.join(wrong)}. Personal access "
                 f"tokens are then refused. Let each machine set its clock by NTP."
             )
-        return f"{' and '.join(ahead) or 'nobody'} tells the time, within {SKEW:.0f} s of ours"
+        if not ahead:
+            return "neither server tells the time, so it was not compared"
+        named = " and ".join(ahead)
+        return f"{named}: within {SKEW:.0f} s of this machine's"
 
     def _disk(self) -> str:
         home = self.settings.home.absolute()
@@ -232,3 +255,7 @@ class Doctor:
                 f"another folder with CRUX_HOME."
             )
         return f"{free / ROOM:.0f} GiB are free at {home}"
+
+
+def _waits(which: Sequence[object]) -> str:
+    return "1 task waits" if len(which) == 1 else f"{len(which)} tasks wait"

@@ -1,6 +1,7 @@
 """What the command line prints: the progress of steps, and tables."""
 
 import time
+from collections.abc import Iterator
 from types import TracebackType
 
 from rich import box
@@ -16,6 +17,7 @@ from rich.progress import (
 from rich.table import Table
 
 from selection.status import Status
+from selection.summary import Summary
 from selection.types import Estimate
 
 WIDE = 120  # columns of a terminal that has room for the wide tables
@@ -113,3 +115,10 @@ def rounds_table(status: Status, wide: bool = True) -> Table:
             *((str(record.labels), version) if wide else ()),
         )
     return table
+
+
+def said_below(said: Summary, forecast: str) -> Iterator[str]:
+    """Yield the lines below the table: how good the model is, what comes next, what it costs."""
+    yield f"{said.quality} {said.comparison}".rstrip()
+    yield f"Next: {said.next}"
+    yield f"Budget: {said.budget} {forecast}".rstrip()

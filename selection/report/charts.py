@@ -1,4 +1,4 @@
-"""Records of rounds -> where the chart of kappa over labels bought puts its lines and marks.
+"""Records of rounds -> where the chart of kappa over verdicts bought puts its lines and marks.
 
 There are two drawings of one chart, of which the page shows the one that fits: letters in an SVG
 shrink with it, so that a chart made for a desk cannot be read on a telephone.
@@ -10,8 +10,9 @@ from itertools import groupby
 from math import floor, inf
 
 from selection.record import Record
-from selection.report.html import counted, interval, kappa, why
+from selection.report.html import interval, why
 from selection.types import Estimate
+from selection.wording import counted, kappa
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Frame:
     """The axes, in pixels.
 
     left, right, top, bottom: margins. tick: room that the name of a tick takes; zero: that the 0
-    takes. most: labels bought at the right end. low: kappa at the lower end.
+    takes. most: verdicts bought at the right end. low: kappa at the lower end.
     """
 
     width: int
@@ -111,7 +112,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Tick:
-    """A round on the axis of labels bought. named: whether there is room for its name."""
+    """A round on the axis of verdicts bought. named: whether there is room for its name."""
 
     x: float
     round: int
@@ -121,7 +122,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """One drawing. grid: kappa and its y. zero: whether there is room for the 0 of labels bought.
+    """One drawing. grid: kappa and its y. zero: whether there is room for the 0 of verdicts bought.
 
     spoken: the chart in words, for those who hear the page.
     """
@@ -258,4 +259,4 @@ def _spoken(rounds: Sequence[Record]) -> str:
             f"{series.name}: " + ", ".join("undefined" if v is None else kappa(v) for v in values)
         )
     bought = ", ".join(str(record.labels_bought) for record in rounds)
-    return f"Kappa by labels bought ({bought}). {'. '.join(parts)}."
+    return f"Kappa by verdicts bought ({bought}). {'. '.join(parts)}."

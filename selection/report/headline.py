@@ -1,24 +1,14 @@
-"""Status -> the head of the page: what comes next, and the three kappas of the newest round."""
+"""Status -> the three kappas of the page's head, and the small print below them."""
 
 from dataclasses import dataclass
 
-from selection.push import tab_title
-from selection.report.html import counted
 from selection.status import Status
-from selection.types import Estimate
+from selection.summary import measured
+from selection.types import CONFIDENCE, Estimate
 
-_AFTER_STOP = {
-    "parity": "Use the model: experts cannot teach it more about this policy than they agree on.",
-    "plateau": "Use the model as it is, or change the policy, the base model or the pool: more "
-    "labels of this kind do not help.",
-    "budget": "Use the model as it is, or raise the settings budget or max_rounds and run "
-    "crux round.",
-    "policy": "Talk with the experts about the texts on which they disagree, make the labeling "
-    "instruction clearer, and have those texts judged again.",
-}
 _FIGURES = {
-    "production_kappa": "Model in production, now",
-    "start_kappa": "Starting model",
+    "production_kappa": "Model with experts",
+    "start_kappa": "Starting model with experts",
     "expert_kappa": "Experts with each other",
 }
 
@@ -45,30 +35,31 @@ class Figure:
 
 
 def figures(status: Status) -> list[Figure]:
-    """Return the kappas of the newest measured round that stand on its audited texts."""
+    """Return the kappas on audited texts, of the version in force if a round has measured it."""
     if not status.rounds:
         return []
-    newest = status.rounds[-1].record
-    return [Figure(name, key, getattr(newest, key)) for key, name in _FIGURES.items()]
+    found = measured(status)
+    record = found or status.rounds[-1].record
+    names = dict(_FIGURES)
+    if found is None:
+        names["production_kappa"] = f"{record.version} with experts"
+    return [Figure(name, key, getattr(record, key)) for key, name in names.items()]
 
 
-def next_step(status: Status) -> str:
-    """Return what the admin does now, in a sentence or two."""
-    now = status.open_round
-    if status.training.state == "failed":
-        return f"{status.training_sentence.rstrip('.')}. Mend that first."
-    if now is None:
-        return "Run crux round: it chooses the first texts and puts them into Label Studio."
-    if now.missing:
-        return (
-            f"{now.missing:,} of {counted(now.asked, 'answer')} of round {now.round} are missing: "
-            f"experts give them in Label Studio, tab '{tab_title(now.round)}'."
-        )
-    if not now.measured:
-        return status.training_sentence
-    if status.decision.stop:
-        return _AFTER_STOP[status.decision.rule]
-    return "Run crux round: it chooses the next texts and puts them into Label Studio."
+def small_print(status: Status) -> str:
+    """Say what the figures are, and why one interval is wider than the others."""
+    said = (
+        "Each figure is a kappa, agreement beyond chance: 0 is chance and 1 is complete. They are "
+        "measured on texts drawn at random, weighted to the pool; in brackets and as a bar stands "
+        "what is possible with 95 % confidence."
+    )
+    gap = status.rounds[-1].record.gap if status.rounds else None
+    if gap is None or gap.low is None or gap.confidence == CONFIDENCE:
+        return said
+    return (
+        f"{said} How far model and experts are apart is given with {100 * gap.confidence:.3g} %, "
+        f"since the rule that ends the loop looks at it after every round."
+    )
 
 
 def _percent_of_line(value: float) -> float:

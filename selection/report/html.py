@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from selection.types import Estimate
+from selection.wording import counted, kappa, percent
 
 # HTML has no control characters, and half a surrogate pair cannot be written as UTF-8.
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -18,11 +19,6 @@ _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 def fill(template: str, **values: object) -> str:
     """Return the HTML of a template in templates/."""
     return _UNFIT.sub("\ufffd", TEMPLATES.get_template(template).render(values))
-
-
-def kappa(value: float) -> str:
-    """Return the value with two decimals; what rounds to zero has no minus sign."""
-    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def interval(estimate: Estimate) -> str:
@@ -35,16 +31,6 @@ def interval(estimate: Estimate) -> str:
 def why(estimate: Estimate) -> str:
     """Return why the estimate is undefined."""
     return estimate.reason or "no reason given"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return '1 item' or '1,200 items'."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def percent(share: float) -> str:
-    """Return '7 %'; below half a percent '<1 %', so that rare does not read as none."""
-    return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
 def pixels(length: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from selection.collect import Collected
 from selection.record import Record
-from selection.report.html import counted, percent
+from selection.wording import percent
 
 USES = {"train": "training", "boundary": "boundary test", "audit": "audit"}
 COLOURS = 8  # that the style sheet has for labels
@@ -55,30 +55,38 @@ def bought(collected: Collected) -> Bars:
     return Bars(legend, bars)
 
 
-def label_shares(collected: Collected, rounds: Sequence[Record]) -> Bars:
-    """Return one bar a use with the labels among its verdicts, and one of the pool.
-
-    The pool's shares are those that the audit of the newest round estimates.
-    """
+def label_shares(collected: Collected) -> Bars:
+    """Return one bar a use with the labels among its verdicts, each verdict counted once."""
     labels = collected.labels
-    legend = [(f"label-{n % COLOURS}", label) for n, label in enumerate(labels)]
-    rows = []
+    bars = []
     for role, use in USES.items():
         given = Counter(label for item in collected.role(role) for label in item.verdicts.values())
-        total = given.total()
-        if total:
-            shares = [given[n] / total for n in range(len(labels))]
-            rows.append((use.capitalize(), shares, counted(total, "label")))
+        if given:
+            sizes = [given[n] for n in range(len(labels))]
+            bars.append(_share_bar(use.capitalize(), labels, sizes, f"{given.total():,}"))
+    return Bars(_legend(labels), bars)
+
+
+def pool_shares(labels: Sequence[str], rounds: Sequence[Record]) -> Bars | None:
+    """Return one bar: the labels of the pool, which the newest audit estimates by its weights.
+
+    None before an audit.
+    """
     estimated = rounds[-1].prevalence if rounds else None
-    if estimated:
-        rows.append(("The pool", [estimated.get(label, 0.0) for label in labels], "estimated"))
-    return Bars(
-        legend,
-        [
-            Bar(name, _pieces(legend, shares, sum(shares), map(percent, shares)), total)
-            for name, shares, total in rows
-        ],
-    )
+    if not estimated:
+        return None
+    sizes = [estimated.get(label, 0.0) for label in labels]
+    return Bars(_legend(labels), [_share_bar("The pool", labels, sizes, "")])
+
+
+def _legend(labels: Sequence[str]) -> Legend:
+    return [(f"label-{n % COLOURS}", label) for n, label in enumerate(labels)]
+
+
+def _share_bar(name: str, labels: Sequence[str], sizes: Sequence[float], total: str) -> Bar:
+    whole = sum(sizes)
+    figures = [percent(size / whole if whole else 0.0) for size in sizes]
+    return Bar(name, _pieces(_legend(labels), sizes, whole, figures), total)
 
 
 def _pieces(

@@ -8,45 +8,66 @@ from pathlib import Path
 from selection.collect import Collected
 from selection.errors import CruxError
 from selection.report.charts import curves, left_out
-from selection.report.headline import figures, next_step
-from selection.report.html import counted, fill, kappa
-from selection.report.labels import bought, label_shares
+from selection.report.errors import errors
+from selection.report.headline import figures, small_print
+from selection.report.html import fill
+from selection.report.labels import bought, label_shares, pool_shares
 from selection.report.pairs import newest_round
+from selection.report.people import people
+from selection.report.reread import Reread
 from selection.report.tables import footnotes, rows
+from selection.report.texts import Context
 from selection.status import Status
+from selection.summary import Summary
+from selection.summary import summary as summed_up
 from selection.whole_file import whole_file
+from selection.wording import counted, kappa
 
 
 def render(
-    status: Status, collected: Collected, *, title: str, studio_url: str, generated: str
+    status: Status,
+    collected: Collected,
+    reread: Reread,
+    *,
+    title: str,
+    studio_url: str,
+    generated: str,
 ) -> str:
     """Return the whole document.
 
-    studio_url: address of Label Studio. generated: when the report is made, for people.
+    reread: what the version in force believes of the judged texts. studio_url: address of Label
+    Studio. generated: when the report is made, for people.
     """
     records = [one.record for one in status.rounds]
+    context = Context.of(status, collected, reread)
+    summary = summed_up(status)
     return fill(
         "page.html",
         title=title,
         generated=generated,
         data_manager=f"{studio_url.rstrip('/')}/projects/{status.project}/data",
         status=status,
-        next_step=next_step(status),
+        summary=summary,
         figures=figures(status),
+        small_print=small_print(status),
         curves=curves(records),
         left_out=left_out(records),
         bought=bought(collected),
-        label_shares=label_shares(collected, records),
+        label_shares=label_shares(collected),
+        pool_shares=pool_shares(collected.labels, records),
+        people=people(status, collected),
         rows=rows(status.rounds),
         footnotes=footnotes(status.rounds),
-        newest=newest_round(collected),
-        problems=problems(status),
+        errors=errors(collected, context),
+        newest=newest_round(collected, context),
+        problems=problems(status, summary),
     )
 
 
-def problems(status: Status) -> list[str]:
-    """Return a sentence for everything that somebody should look after."""
-    lines = list(status.problems)
+def problems(status: Status, summary: Summary) -> list[str]:
+    """Return a sentence for everything that somebody should look after, and the page's head does
+    not say."""
+    lines = list(summary.problems)
     if not status.rounds:
         return lines
     newest = status.rounds[-1].record

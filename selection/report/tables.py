@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from selection.record import Record
-from selection.report.html import counted, why
+from selection.report.html import why
 from selection.status import RoundStatus
 from selection.stop import Decision
+from selection.wording import counted
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from selection.errors import StudioRefused
+from selection.http import same_address
 from selection.studio.task import Json
 from selection.studio.transport import LOCAL_ADDRESS, Caller, checked
 
@@ -91,7 +92,7 @@ class Connections(Caller):
     def connect_backend(
         self, project_id: int, url: str, title: str, basic_auth: tuple[str, str] | None = None
     ) -> MlBackend:
-        """Connect a backend, or update the one that has this URL.
+        """Connect a backend, or update the one at this address, also if that is written otherwise.
 
         Raises StudioRefused, which names the switch, if Label Studio blocks local addresses. With
         ML_BLOCK_LOCAL_IP=false alone, Label Studio refuses and yet stays connected, without the
@@ -102,7 +103,8 @@ class Connections(Caller):
         if basic_auth:
             body |= {"auth_method": "BASIC_AUTH"}
             body |= {"basic_auth_user": user, "basic_auth_pass": password}
-        known = next((b for b in self.backends(project_id) if b.url == url), None)
+        there = [b for b in self.backends(project_id) if same_address(b.url, url)]
+        known = min(there, key=lambda b: b.url != url, default=None)
         what = f"the ML backend {url}"
         if known:
             return _read_backend(self._ask(what, lambda: self._sdk.ml.update(known.id, **body)))

@@ -11,7 +11,11 @@ from selection.studio.transport import Caller
 
 @dataclass(frozen=True)
 class Project:
-    """A project as Crux needs it. policy: the labeling instruction as plain text."""
+    """A project as Crux needs it.
+
+    policy: the labeling instruction as plain text. instruction: its HTML. overlap: how many people
+    a new task asks. skip_queue: where a skipped task goes, by Label Studio's own names.
+    """
 
     id: int
     title: str
@@ -24,6 +28,9 @@ class Project:
     overlap: int
     sampling: str
     shows_predictions: bool
+    skip_queue: str = "REQUEUE_FOR_OTHERS"
+    shows_instruction: bool = True
+    instruction: str = ""
 
 
 class Projects(Caller):
@@ -36,6 +43,14 @@ class Projects(Caller):
         """
         found = self._read(f"project {project_id}", lambda: self._sdk.projects.get(project_id))
         return read_project(found)
+
+    def projects(self) -> dict[int, str]:
+        """Return number -> title of the projects that the token sees, the newest 20 first."""
+        pager: Any = self._read(
+            "the projects",
+            lambda: self._sdk.projects.list(include="id,title", ordering="-id", page_size=20),
+        )
+        return {one.id: one.title or "" for one in pager.items or ()}
 
     def create_project(self, title: str, config: str, instruction: str, **settings: Any) -> Project:
         """Create a project that shows its instruction and serves tasks in order of import."""
@@ -86,4 +101,7 @@ def read_project(found: Any) -> Project:
         overlap=found.maximum_annotations or 1,
         sampling=str(found.sampling or ""),
         shows_predictions=bool(found.show_collab_predictions),
+        skip_queue=str(found.skip_queue or ""),
+        shows_instruction=bool(found.show_instruction),
+        instruction=found.expert_instruction or "",
     )

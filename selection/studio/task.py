@@ -5,7 +5,7 @@ list of regions, of which those of the project's <Choices> count.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from selection.errors import ProjectError
@@ -48,7 +48,7 @@ class Prediction:
     label: str | None
     score: float | None
     version: str
-    id: int = 0
+    id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,7 @@ def _annotations(
     for body in bodies:
         user = _number(body.get("completed_by"))
         if user is None:
-            number = nobodys.index(body["id"]) + 1
-            expert = "deleted user" if number == 1 else f"deleted user {number}"
+            expert = deleted_user(nobodys.index(body["id"]) + 1)
         else:
             expert = emails.get(user, str(user))
         cancelled = bool(body.get("was_cancelled"))
@@ -157,6 +156,11 @@ def _annotations(
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def deleted_user(number: int) -> str:
+    """Return the name of the text's first, second, … expert who is not told any more."""
+    return "deleted user" if number == 1 else f"deleted user {number}"
 
 
 def _number(found: object) -> int | None:

@@ -41,8 +41,8 @@ class Caller:
             raise SettingError(f"Label Studio's URL {url!r} must start with http:// or https://.")
         if not token or not token.isascii() or any(character.isspace() for character in token):
             raise SettingError(
-                "The Label Studio token (CRUX_STUDIO_TOKEN) is empty or has blanks in it; copy it "
-                f"again from {self.url}/user/account (Access Token)."
+                "The Label Studio token (CRUX_STUDIO_TOKEN) is empty, or has blanks or other signs "
+                f"that no token has; copy it again from {token_page(self.url)}."
             )
         client = httpx.Client(timeout=timeout, follow_redirects=True)
         weakref.finalize(self, client.close)
@@ -114,8 +114,8 @@ class Caller:
             return StudioDown(f"Label Studio at {self.url} answered {status} about {what}.")
         if status == 401:
             return StudioRefused(
-                f"Label Studio at {self.url} refuses the token ({detail}); copy it again from "
-                f"{self.url}/user/account."
+                f"Label Studio at {self.url} refuses the token ({detail}); copy it again, or make "
+                f"a new one, at {token_page(self.url)}."
             )
         if status == 403 and LOCAL_ADDRESS in detail:
             return StudioRefused(
@@ -136,6 +136,14 @@ class Caller:
         if isinstance(body, str) and body.lstrip().startswith(("{", "[")):
             return StudioDown(f"Label Studio at {self.url} was cut off in its answer about {what}.")
         return StudioError(f"{self.url} does not answer like Label Studio; check the URL.")
+
+
+def token_page(url: str) -> str:
+    """Say where a person finds a token. The two pages below it have no addresses of their own.
+
+    Label Studio shows a page only if the organization allows its kind of token.
+    """
+    return f"{url.rstrip('/')}/user/account, 'Personal Access Token' or 'Legacy Token'"
 
 
 def checked(response: httpx.Response) -> httpx.Response:

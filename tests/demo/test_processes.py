@@ -11,6 +11,7 @@ from demo.processes import (
     Process,
     _started,
     free_port,
+    free_port_from,
     port_taken,
     running,
     start_process,
@@ -153,6 +154,17 @@ def test_a_free_port_is_given_to_nobody_else_before_and_after_its_server_runs() 
             assert not port_taken(port)
             with socket.create_server((HOST, port)):
                 assert port_taken(port)
+
+
+def test_the_first_free_port_is_held_until_its_server_comes() -> None:
+    start = free_port()
+    with socket.create_server((HOST, start)):
+        held = free_port_from(start)
+        assert start < held < start + 100
+        assert free_port_from(start) not in (start, held)
+        assert not port_taken(held)
+        with socket.create_server((HOST, held)):
+            assert port_taken(held)
 
 
 def others_of_any_port() -> set[int]:

@@ -109,7 +109,7 @@ def test_the_loops_calls_work_one_after_another(place: Place) -> None:
         project.id,
         [
             {"data": {"text": "a first text"}},
-            {"data": {"text": "a blind text"}, "meta": crux, "overlap": 2},
+            {"data": {"text": "a blind text"}, "meta": crux},
             {"data": {"text": "a third text"}},
         ],
     )

@@ -21,7 +21,7 @@ def stage(
     who = httpx.get(f"{label_studio.url}/api/current-user/whoami", headers=headers)
     settings = {"CRUX_LLM_URL": vllm.url, "CRUX_LLM_KEY": VLLM_KEY}
     root = tmp_path_factory.mktemp("stage")
-    made = Stage(root, label_studio, int(who.json()["id"]), model, None, settings)
+    made = Stage(root, label_studio, int(who.json()["id"]), token, model, None, settings)
     yield made
     made.end()
 

@@ -20,15 +20,15 @@ MakeStage = Callable[..., Stage]
 
 
 @pytest.fixture(scope="session")
-def second_expert(label_studio: Server) -> int:
-    """The id of a second user of Label Studio."""
+def second_expert(label_studio: Server) -> tuple[int, str]:
+    """The id and the token of a second user of Label Studio."""
     token = create_expert(
         label_studio.url, label_studio.admin.token, "second@faults.example", "a-long-password"
     )
     answer = httpx.get(
         f"{label_studio.url}/api/current-user/whoami", headers={"Authorization": f"Token {token}"}
     )
-    return int(answer.json()["id"])
+    return int(answer.json()["id"]), token
 
 
 @pytest.fixture(scope="session")
@@ -47,14 +47,14 @@ def nursery() -> Iterator[Nursery]:
 
 @pytest.fixture(scope="session")
 def new_stage(
-    nursery: Nursery, label_studio: Server, second_expert: int, tiny: str,
+    nursery: Nursery, label_studio: Server, second_expert: tuple[int, str], tiny: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> MakeStage:  # fmt: skip
     """new_stage(NAME="value") makes a home with these settings. The caller must end it."""
 
     def make(root: Path | None = None, **settings: str) -> Stage:
         folder = root or tmp_path_factory.mktemp("stage")
-        return Stage(folder, label_studio, second_expert, tiny, nursery, settings)
+        return Stage(folder, label_studio, *second_expert, tiny, nursery, settings)
 
     return make
 

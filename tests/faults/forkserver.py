@@ -60,13 +60,13 @@ def _become(order: dict[str, Any]) -> None:
         os.dup2(handle, number)
     if "PYTHONPATH" in os.environ:
         runpy.run_path(str(Path(os.environ["PYTHONPATH"]) / "sitecustomize.py"))
-    sys.argv = order["argv"]
-    if sys.argv[0].endswith("gunicorn"):
+    sys.orig_argv = order["argv"]
+    module, sys.argv = order["argv"][2], [order["argv"][0], *order["argv"][3:]]
+    if module == "gunicorn":
         from gunicorn.app.wsgiapp import run
 
         run()
-    assert sys.argv[1:] == ["-m", "backend.worker"]
-    sys.orig_argv = sys.argv
+    assert module == "backend.worker"
     from backend.worker import main
 
     main()

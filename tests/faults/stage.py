@@ -34,6 +34,7 @@ class Stage:
     root: Path
     server: Server
     second: int
+    second_token: str
     model: str
     nursery: Nursery | None
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +48,9 @@ class Stage:
         state = State(port, free_port(), admin.email, admin.password, admin.token, SECRET)
         settings = {
             "CRUX_STUDIO_URL": self.proxy.url, "CRUX_LLM": self.model,
-            "CRUX_FAULTS": str(self.root), **TINY, **self.settings,
+            "CRUX_FAULTS": str(self.root), **TINY,
+            "CRUX_COUNT_IMPORTED": "true",  # a round is imported with its answers, which is fast
+            **self.settings,
         }  # fmt: skip
         self.services = Services(self.root, settings=settings)
         self.services.keep(state)

@@ -73,7 +73,7 @@ def test_a_label_that_is_renamed_after_experts_used_it_is_named_and_comes_back(
         "training needs verdicts of two labels at least, and all 3 are 'yes'. Label more tasks, "
         "then train again."
     )
-    assert stage.says("worker", "is none of the labels (yes, nein); left out. (2 more like it.)")
+    assert stage.says("worker", "of labels that the project does not have (any more): it has yes, ")
     assert work.answers().startswith("prompted-")
     assert work.verdicts() == TRAIN + 2 * BLIND  # nothing was deleted
     work.configure("yes", "no")

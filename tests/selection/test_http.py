@@ -7,7 +7,7 @@ import pytest
 
 from demo.processes import free_port
 from selection.errors import BackendError
-from selection.http import LONGEST, get, retry_after
+from selection.http import LONGEST, get, retry_after, same_address
 from tests.selection.secret_server import SecretServer, started
 
 
@@ -79,3 +79,26 @@ def test_a_date_is_so_many_seconds_from_now(ahead: float, seconds: float) -> Non
 )  # fmt: skip
 def test_what_is_neither_names_no_time(named: str | None) -> None:
     assert retry_after(reply(named)) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("http://a:9090", "http://a:9090/", True),
+        ("http://a:9090/webhook", "http://A:9090/webhook/", True),
+        ("http://localhost:9090", "http://127.0.0.1:9090", True),
+        ("http://[::1]:9090/x", "http://localhost:9090/x", True),
+        ("http://a", "http://a:80/", True),
+        ("http://a:9090", "https://a:9090", False),
+        ("http://a:9090", "http://a:9091", False),
+        ("http://a:9090", "http://b:9090", False),
+        ("http://a:9090/x", "http://a:9090/y", False),
+        ("http://a:9090/x", "http://a:9090/X", False),
+        ("http://a/x?p=1", "http://a/x?p=2", False),
+        ("http://a:none", "http://a:none", True),
+        ("http://a:none", "http://a", False),
+    ],
+)
+def test_an_address_is_the_same_however_it_is_written(one: str, other: str, same: bool) -> None:
+    assert same_address(one, other) is same
+    assert same_address(other, one) is same

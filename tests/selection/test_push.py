@@ -82,6 +82,7 @@ def test_a_training_task_shows_what_the_model_thinks_and_a_blind_one_does_not() 
         "annotations": [],
         "predictions": [
             {
+                "id": 100,
                 "result": [region | {"value": {"choices": ["no"]}}],
                 "score": 0.75,
                 "model_version": "v1",

@@ -144,14 +144,21 @@ def test_the_worker_is_told_in_a_sentence(training: TrainingState, says: str) ->
     assert look(training=training).training_sentence == says
 
 
-def test_the_forecast_is_the_larger_of_law_and_plan() -> None:
+def test_the_forecast_is_the_larger_of_law_and_plan_and_says_what_it_costs() -> None:
     # half of [0.2, 0.6] is 0.2, twice of what is aimed at: four times the 64 items, 192 more
-    assert "About 192 more audited texts" in look(rounds=(record(0, prevalence={}),)).forecast
+    assert look(rounds=(record(0, prevalence={}),)).forecast == (
+        "About 192 more audited texts (384 verdicts) to know production kappa to within 0.1."
+    )
     planned = texts_needed(0.2, 0.4, 0.1)
     assert planned is not None and planned > 256
-    assert f"About {planned - 64} more audited texts" in look(rounds=(record(0),)).forecast
+    more = planned - 64
+    assert f"About {more} more audited texts ({3 * more} verdicts)" in (
+        look(rounds=(record(0),), experts=3).forecast
+    )
     wide = record(0, production_kappa=kappa(0.4, 0.0, 0.8, 64))
-    assert "About 960 more audited texts" in look(rounds=(wide,)).forecast
+    assert "About 960 more audited texts (1,920 verdicts; the budget has 1,000 left) to know" in (
+        look(rounds=(wide,)).forecast
+    )
 
 
 def test_the_forecast_ends_where_production_is_known() -> None:
@@ -163,15 +170,11 @@ def test_without_an_interval_the_forecast_is_what_was_planned() -> None:
     unknown = kappa(None, None, None, 20)
     planned = texts_needed(0.1, 0.6, 0.1)
     assert planned is not None and planned > 100
+    more = planned - 20
     now = look(rounds=(record(0, production_kappa=unknown, prevalence={"yes": 0.1, "no": 0.9}),))
     assert now.forecast == (
-        f"About {planned - 20} more audited texts to know production kappa to within 0.1."
+        f"About {more} more audited texts ({2 * more} verdicts) to know production kappa to within "
+        "0.1."
     )
     nobody = record(0, production_kappa=kappa(None, None, None, 0), prevalence={})
     assert look(rounds=(nobody,)).forecast == ""
-
-
-def test_the_reason_names_the_confidence_that_the_record_keeps() -> None:
-    kept = Estimate(-0.4, -0.6, -0.2, 64, confidence=0.98)
-    reason = look(rounds=(record(0, gap=kept),)).decision.reason
-    assert "is -0.40 [-0.60, -0.20], 98 %, on 64 items" in reason

@@ -39,16 +39,21 @@ def test_a_model_behind_its_experts_goes_on() -> None:
     assert decided(FAR) == Decision(
         False,
         "go on",
-        "Go on: the model's kappa less the experts' is -0.22 [-0.31, -0.13], 98 %, on 150 items, "
-        "so it is still more than 0.05 behind.",
+        "The model is still 0.22 behind the experts (0.13 to 0.31, 150 texts); less than 0.05 "
+        "counts as level.",
     )
 
 
 def test_a_gap_that_is_not_yet_certain_goes_on_and_says_what_is_missing() -> None:
     unsure = replace(FAR, gap=gap(-0.03, -0.12, 0.06))
     assert decided(unsure).reason == (
-        "Go on: the model's kappa less the experts' is -0.03 [-0.12, 0.06], 98 %, on 150 items, "
-        "and the lower bound must rise above -0.05 before it counts as reached."
+        "Too few audited texts to tell model and experts apart: the model is 0.03 behind, and "
+        "anything from 0.12 behind to 0.06 ahead is possible (150 texts). Surely less than 0.05 "
+        "behind counts as level."
+    )
+    level = replace(FAR, gap=gap(0.004, -0.3, 0.3))
+    assert ": the model is level, and anything from 0.30 behind to 0.30 ahead is" in (
+        decided(level).reason
     )
 
 
@@ -56,8 +61,8 @@ def test_parity_is_a_lower_bound_above_minus_delta() -> None:
     assert decided(NEAR) == Decision(
         True,
         "parity",
-        "The model agrees with the experts as well as they agree with each other: its kappa less "
-        "theirs is -0.01 [-0.04, 0.03], 98 %, on 150 items, so it is less than 0.05 behind.",
+        "The model agrees with the experts as well as they agree with each other: it is 0.04 "
+        "behind to 0.03 ahead (150 texts), and less than 0.05 behind counts as level.",
     )
     at_delta = replace(FAR, gap=gap(0.0, -0.05, 0.05))
     assert decided(at_delta).rule == "go on"
@@ -67,8 +72,8 @@ def test_a_plateau_is_an_upper_bound_of_the_gain_below_delta() -> None:
     assert decided(FLAT) == Decision(
         True,
         "plateau",
-        "More labels no longer help: over the last 2 rounds the model's kappa changed by "
-        "0.00 [-0.05, 0.04], 99 %, on 150 items, and a gain of 0.05 is ruled out.",
+        "More verdicts no longer help: over the last 2 rounds the model's kappa changed by "
+        "0.00 (-0.05 to 0.04, 150 texts), and a gain of 0.05 is ruled out.",
     )
     at_delta = replace(FAR, gain=gain(0.0, -0.05, 0.05))
     assert decided(at_delta).rule == "go on"
@@ -80,8 +85,8 @@ def test_experts_who_do_not_agree_stop_the_loop_before_anything_else() -> None:
     assert decided(both, labels=400) == Decision(
         True,
         "policy",
-        "Experts agree only with kappa 0.31 [0.20, 0.39] on 60 items: fix the policy first, "
-        "because a model cannot learn what experts do not agree on.",
+        "Experts agree with each other at only kappa 0.31 (0.20 to 0.39, 60 texts): make the "
+        "policy clearer first, because a model cannot learn what experts do not agree on.",
     )
     assert decided(replace(FAR, expert_kappa=Estimate(0.31, 0.2, 0.40, 60))).rule == "go on"
 
@@ -96,7 +101,7 @@ def test_the_rules_speak_in_their_order() -> None:
 
 def test_the_budget_is_labels_or_rounds() -> None:
     assert decided(FAR, labels=400) == Decision(
-        True, "budget", "The label budget is used up: 400 of 400 labels are bought."
+        True, "budget", "The budget is used up: 400 of 400 verdicts are bought."
     )
     assert decided(FAR, FAR, rounds=2) == Decision(
         True, "budget", "The last planned round is done: 2 of 2."
@@ -104,11 +109,12 @@ def test_the_budget_is_labels_or_rounds() -> None:
     assert decided(FAR, labels=399, rounds=2).rule == "go on"
 
 
-def test_a_sentence_names_a_confidence_that_is_not_95_per_cent() -> None:
-    usual = replace(FAR, gap=Estimate(-0.22, -0.31, -0.13, 150))
-    assert "is -0.22 [-0.31, -0.13] on 150 items, so" in decided(usual).reason
-    other = replace(FAR, gap=Estimate(-0.22, -0.31, -0.13, 150, confidence=1 - 0.05 / 3))
-    assert "is -0.22 [-0.31, -0.13], 98.3 %, on 150 items, so" in decided(other).reason
+def test_a_model_that_is_surely_behind_is_not_called_unknown() -> None:
+    near = replace(FAR, gap=gap(-0.13, -0.24, -0.02))
+    assert decided(near).reason == (
+        "The model is still 0.13 behind the experts (0.02 to 0.24, 150 texts); less than 0.05 "
+        "counts as level."
+    )
 
 
 def test_only_the_last_round_counts() -> None:
@@ -121,7 +127,7 @@ def test_what_is_undefined_stops_nothing_but_the_budget_does() -> None:
     assert decided(blind) == Decision(
         False,
         "go on",
-        "Go on: model and experts cannot be compared yet (no item was judged by two experts).",
+        "Model and experts cannot be compared yet: no item was judged by two experts.",
     )
     assert decided(blind, labels=400).rule == "budget"
 
@@ -132,8 +138,9 @@ def test_a_value_without_an_interval_stops_nothing() -> None:
     assert decision == Decision(
         False,
         "go on",
-        "Go on: the model's kappa less the experts' is 0.10 on 40 items, but it has no interval "
-        "yet (all answers are the same label in 1500 of 2000 resamples).",
+        "Too few audited texts to tell model and experts apart: the model is 0.10 ahead on 40 "
+        "texts, and how sure that is cannot be said yet (all answers are the same label in 1500 of "
+        "2000 resamples).",
     )
 
 
@@ -147,8 +154,8 @@ def test_a_handful_of_items_stops_nothing() -> None:
     assert decided(few) == Decision(
         False,
         "go on",
-        "Go on: the model's kappa less the experts' is 0.00 [0.00, 0.00], 98 %, on 29 items, and "
-        "at least 30 items that two experts judged are needed to tell.",
+        "Too few audited texts to tell model and experts apart: two experts judged 29 of them, and "
+        "at least 30 are needed.",
     )
 
 
@@ -167,4 +174,7 @@ def test_the_thresholds_are_the_callers() -> None:
 
 
 def test_no_sentence_shows_a_minus_zero() -> None:
-    assert "0.00 [-0.04, 0.03]" in decided(replace(FAR, gap=gap(-0.001, -0.04, 0.03))).reason
+    small = replace(FAR, gain=gain(-0.001, -0.05, 0.04))
+    assert "changed by 0.00 (-0.05 to 0.04" in decided(small).reason
+    near = replace(FAR, gap=gap(-0.01, -0.04, -0.001))
+    assert "it is 0.04 behind to level (" in decided(near).reason

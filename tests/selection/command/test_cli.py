@@ -142,6 +142,17 @@ def test_a_secret_that_no_header_can_carry_is_a_setting_error() -> None:
     assert "gehéim" not in str(caught.value)
 
 
+def test_without_a_token_every_command_says_where_to_copy_one() -> None:
+    says = (
+        "No token is set. Run crux in the folder of your crux.toml, or copy a token from "
+        "http://127.0.0.1:8080/user/account, 'Personal Access Token' or 'Legacy Token', into "
+        "CRUX_STUDIO_TOKEN."
+    )
+    with pytest.raises(errors.SettingError) as caught:
+        cli._studio(Settings())
+    assert str(caught.value) == says
+
+
 # each command
 
 
@@ -166,6 +177,18 @@ def test_connect_ends_with_1_after_the_first_line_that_is_not_ok(
     assert "backend:" not in out
 
 
+def test_a_line_of_connect_is_not_broken_so_that_a_command_in_it_can_be_copied(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loop.studio, "projects", lambda: {n: "A long title" for n in range(9)})
+    monkeypatch.setattr(sys, "argv", ["crux", "connect", "--project", "0"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    _, line = capsys.readouterr().out.splitlines()
+    assert line.startswith("not ok project: No project is set. Label Studio has 0 'A long title', ")
+    assert line.endswith("Give one: --project N.")
+
+
 def test_connect_removes_the_webhook_that_it_is_told_to_and_does_nothing_else(
     crux: Run, loop: Loop, server: SecretServer
 ) -> None:
@@ -182,9 +205,8 @@ def test_connect_removes_the_webhook_that_it_is_told_to_and_does_nothing_else(
 class LookedAt(FakeStudio):
     """A Label Studio to which nothing is connected."""
 
-    def backends(self, project_id: int) -> list[Any]:
-        self._call("backends")
-        return []
+    def people(self) -> dict[int, str]:
+        return {1: "admin@example.org"}
 
     def blocking(self, url: str) -> tuple[str, ...]:
         return ()
@@ -205,6 +227,7 @@ def test_doctor_looks_at_everything_and_ends_with_1_if_anything_is_not_ok(
     code, out, _ = crux("doctor")
     assert code == 1
     assert "ok policy:" in out
+    assert "not ok people: Every blind text asks 2 people" in out
     assert f"not ok connection: No backend at {server.url} is connected" in out
     assert "delete_webhook" not in loop.studio.calls
 
@@ -234,14 +257,18 @@ def test_status_is_a_table_or_json(crux: Run, loop: Loop) -> None:
     assert (body["project"], [r["round"] for r in body["rounds"]]) == (7, [0])
     assert body["open"]["missing"] == body["open"]["asked"] > 0
     text = crux("status")[1]
-    assert f"Round 1 waits for {body['open']['missing']} verdicts." in text
-    assert body["reason"] in text
+    said = body["summary"]
+    assert f"Next: {said['next']} Budget: {said['budget']}" in text
+    assert said["next"].startswith(f"{body['open']['missing']} of {body['open']['asked']} verdicts")
+    assert said["next"].endswith(body["open"]["waits_for"])
+    assert f"{said['quality']} {said['comparison']}" in text
 
 
 def test_a_report_says_where_it_is(crux: Run, loop: Loop) -> None:
     loop.complete()
     code, out, _ = crux("report", "--to", "a [b].html")
     assert (code, out) == (0, "The report is in a [b].html")
+    assert "Errors of the version in force" in (loop.home / "a [b].html").read_text()
     assert "The project" in (loop.home / "a [b].html").read_text()
 
 

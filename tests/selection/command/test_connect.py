@@ -4,18 +4,22 @@ import pytest
 
 from selection.command.checks import Check
 from selection.command.connect import connect, remove_webhook
+from selection.command.project_settings import NOTE
 from selection.config import Settings
 from selection.errors import StudioError, StudioRefused
 from selection.http import SECRET_HEADER, Reply
-from selection.studio.api import Webhook
+from selection.policy import policy_hash
+from selection.studio.api import MlBackend, Webhook
+from selection.studio.instruction import with_note
 from tests.fakes import FakeBackend, FakeStudio
 
 URL = "http://127.0.0.1:9090"
 HOOK = f"{URL}/webhook"
 SECRET = {SECRET_HEADER: "a-secret"}
+POLICY = policy_hash("Is the text good?", ("yes", "no"))
 NAMES = [
     "Label Studio", "project", "policy", "backend", "secret", "connection", "webhook", "model",
-    "project settings",
+    "project settings", "labelling",
 ]  # fmt: skip
 
 
@@ -67,8 +71,23 @@ def test_everything_is_checked_and_connected_and_a_second_run_changes_nothing(pl
     assert place.studio.connected == {URL: ("crux", "a-secret")}
     assert place.studio.settings == {
         "sampling": "Sequential sampling", "show_instruction": True,
-        "show_collab_predictions": True,
+        "show_collab_predictions": True, "skip_queue": "REQUEUE_FOR_OTHERS",
+        "expert_instruction": with_note("Is the text good?", NOTE),
     }  # fmt: skip
+    assert {check.name: check.message for check in checks} == {
+        "Label Studio": "http://127.0.0.1:8080 answers; the token is admin@example.org's",
+        "project": "'The project' asks for yes, no about 'text'",
+        "policy": f"4 words of labeling instructions (policy {POLICY})",
+        "backend": f"{URL} answers",
+        "secret": "the backend lets in those with our secret alone",
+        "connection": "Label Studio reaches the backend (connected)",
+        "webhook": f"events go to {HOOK} with the secret",
+        "model": "v1 is the current version",
+        "project settings": "tasks come in Crux's order, and the instructions say how to label",
+        "labelling": "tell the annotators: click Label All Tasks; do not open rows that others "
+        "have answered; skip a text that the instructions do not decide; never use the action "
+        "Create Annotations From Predictions (docs/labelling.md says why)",
+    }
     assert place.connect() == checks
     assert place.studio.hooks == hooks
 
@@ -83,7 +102,9 @@ def test_no_line_shows_the_secret_or_the_token(place: Place) -> None:
 
 
 def test_without_a_token_it_says_where_to_copy_one(place: Place) -> None:
-    fails(place.connect(studio_token=""), "Label Studio", "Account & Settings, Access Token")
+    checks = place.connect(studio_token="", studio_url="http://studio.example/")
+    page = "http://studio.example/user/account, 'Personal Access Token' or 'Legacy Token'"
+    fails(checks, "Label Studio", page)
 
 
 def test_a_label_studio_that_is_down_is_the_first_line(place: Place) -> None:
@@ -91,18 +112,35 @@ def test_a_label_studio_that_is_down_is_the_first_line(place: Place) -> None:
     fails(place.connect(), "Label Studio", "does not answer")
 
 
-def test_without_a_project_it_says_how_to_name_one(place: Place) -> None:
-    fails(place.connect(project=0), "project", "--project N or CRUX_PROJECT")
+def test_without_a_project_it_names_those_that_there_are(place: Place) -> None:
+    checks = place.connect(project=0)
+    says = (
+        "No project is set. Label Studio has 12 'The project', 7 'The project'. "
+        "Give one: --project N."
+    )
+    fails(checks, "project", says)
 
 
-def test_a_project_that_is_none_is_named(place: Place) -> None:
+def test_without_a_project_in_an_empty_label_studio_it_says_where_to_make_one(
+    place: Place,
+) -> None:
+    place.studio.gone = {7, 12}
+    says = "Label Studio has none yet: make one at http://127.0.0.1:8080/projects"
+    fails(place.connect(project=0), "project", says)
+
+
+def test_a_project_that_is_none_is_named_with_those_that_there_are(place: Place) -> None:
     place.studio.gone = {7}
-    fails(place.connect(), "project", "does not have project 7")
+    says = (
+        "does not have project 7: not found. Label Studio has 12 'The project'. "
+        "Give one: --project N."
+    )
+    fails(place.connect(), "project", says)
 
 
 def test_a_missing_policy_is_named_with_its_place(place: Place) -> None:
     place.studio.policy = " \n"
-    fails(place.connect(), "policy", "Settings, Annotation, Instructions")
+    fails(place.connect(), "policy", "Settings, Annotation, Labeling Instructions")
     assert place.studio.connected == {}
 
 
@@ -132,6 +170,13 @@ def test_why_label_studio_cannot_use_the_backend_is_passed_on(place: Place) -> N
     fails(place.connect(), "connection", "cannot use the backend: 401 The secret is missing")
 
 
+def test_a_backend_that_label_studio_cannot_reach_is_told_with_the_address(place: Place) -> None:
+    gone = MlBackend(1, URL, "Crux", "Disconnected", "", "an error of last week")
+    place.studio.connect_backend = lambda *args: gone  # type: ignore[method-assign]
+    fails(place.connect(), "connection", f"{URL}/health does not answer it within a second")
+    assert "last week" not in str(place.connect())
+
+
 def test_a_blocked_address_names_the_switches(place: Place) -> None:
     def blocked(*args: Any) -> Any:
         raise StudioRefused("start it with both ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION…")
@@ -154,6 +199,25 @@ def test_a_backend_that_does_not_know_the_project_is_told(place: Place) -> None:
     fails(place.connect(), "model", "The backend does not answer")
 
 
+# one connection, however its address is written
+
+
+def test_a_second_connection_to_the_same_address_is_ended(place: Place) -> None:
+    place.studio.connected = {URL: None, "http://localhost:9090/": None, "http://other:9090": None}
+    place.studio.model_version = "Crux"
+    assert all(check.ok for check in place.connect())
+    assert list(place.studio.connected) == [URL, "http://other:9090"]
+    assert place.studio.model_version == "Crux"  # Label Studio had emptied it
+
+
+def test_the_model_version_is_left_alone_where_it_is_not_ours(place: Place) -> None:
+    place.studio.connected = {URL: None, "http://localhost:9090": None}
+    place.studio.model_version = "v1"
+    place.connect()
+    assert "set_model_version" not in place.studio.calls
+    assert (list(place.studio.connected), place.studio.model_version) == ([URL], "v1")
+
+
 # webhooks
 
 
@@ -166,6 +230,9 @@ def test_a_backend_that_does_not_know_the_project_is_told(place: Place) -> None:
         {"active": False},
         {"actions": ()},
         {"url": f"{HOOK}/", "headers": {}},
+        {"url": f"{HOOK}/"},
+        {"url": "http://localhost:9090/webhook"},
+        {"actions": ("TASKS_CREATED",)},
     ],
 )
 def test_a_webhook_that_is_not_ours_is_replaced(place: Place, other: dict[str, Any]) -> None:
@@ -212,6 +279,15 @@ def test_without_a_secret_the_webhook_is_bare_and_the_line_says_so(place: Place)
 def test_label_studio_may_know_the_backend_by_another_name(place: Place) -> None:
     place.connect(backend_seen_at="http://backend:9090/")
     assert list(place.studio.connected) == ["http://backend:9090"]
+    assert [h.url for h in place.studio.hooks.values()] == ["http://backend:9090/webhook"]
+
+
+def test_the_webhook_of_the_time_before_label_studio_knew_another_address_is_replaced(
+    place: Place,
+) -> None:
+    place.connect()
+    place.studio.connected.clear()
+    place.connect(backend_seen_at="http://backend:9090")
     assert [h.url for h in place.studio.hooks.values()] == ["http://backend:9090/webhook"]
 
 

@@ -32,7 +32,7 @@ def test_a_negative_kappa_makes_room_below_zero() -> None:
 def test_an_undefined_round_is_left_out_of_the_curve_and_said() -> None:
     html = drawn()
     assert len(marks(html, "s-boundary_kappa", "rect")) == 2
-    assert text(having(body(html), "note")[0]) == (
+    assert text(next(body(html).iter("figure"))[-1]) == (
         "Not drawn, because undefined:Boundary, round 0: no item of the boundary set was judged"
     )
 
@@ -48,7 +48,7 @@ def test_no_line_is_drawn_across_an_undefined_round() -> None:
 def test_who_hears_the_page_hears_the_curve() -> None:
     charts = [e for e in body(drawn()).iter("svg") if e.get("role") == "img"]
     assert {e.get("aria-label") for e in charts} == {
-        "Kappa by labels bought (128, 278, 364). Production: 0.38, 0.47, 0.66. Boundary: "
+        "Kappa by verdicts bought (128, 278, 364). Production: 0.38, 0.47, 0.66. Boundary: "
         "undefined, 0.34, 0.51. Experts: 0.74, 0.77, 0.79. Starting model: 0.29, 0.33, 0.31."
     }
 

@@ -7,7 +7,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from selection.report import html
-from selection.report.html import TEMPLATES, counted, interval, kappa, percent, pixels, why
+from selection.report.html import TEMPLATES, interval, pixels, why
 from selection.types import Estimate
 
 SOURCES = sorted(Path(html.__file__).parent.glob("templates/*.html"))
@@ -47,10 +47,6 @@ def test_a_name_that_nobody_gave_is_an_error() -> None:
         drawn("{{ titel }}")
 
 
-def test_a_kappa_has_two_decimals_and_nothing_has_no_sign() -> None:
-    assert [kappa(v) for v in (0.725, -0.2, -0.001)] == ["0.72", "-0.20", "0.00"]
-
-
 def test_an_interval_names_a_confidence_that_is_not_95_per_cent() -> None:
     assert interval(Estimate(0.72, 0.64, 0.8, 90)) == "0.64 to 0.80"
     assert interval(Estimate(0.72, 0.64, 0.8, 90, confidence=0.98)) == "0.64 to 0.80, 98 %"
@@ -62,7 +58,5 @@ def test_an_undefined_estimate_gives_its_reason_if_it_has_one() -> None:
     assert why(Estimate.undefined(0, "")) == "no reason given"
 
 
-def test_numbers_are_written_for_people() -> None:
-    assert [counted(n, "item") for n in (0, 1, 1200)] == ["0 items", "1 item", "1,200 items"]
-    assert [percent(v) for v in (0, 0.004, 0.07, 1)] == ["0 %", "<1 %", "7 %", "100 %"]
+def test_a_coordinate_has_at_most_two_decimals() -> None:
     assert [pixels(v) for v in (38.0, 283.78021, 0.004)] == ["38", "283.78", "0"]

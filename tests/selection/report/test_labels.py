@@ -1,5 +1,5 @@
 from tests.selection.report.reading import body, having, one, text
-from tests.selection.report.sample import drawn
+from tests.selection.report.sample import drawn, measured, state
 
 
 def told(html: str) -> list[str]:
@@ -12,11 +12,29 @@ def test_bars_tell_what_each_round_bought_and_how_balanced_it_was() -> None:
         "Round 0: training 64, boundary test 0, audit 64 (128)",
         "Round 1: training 42, boundary test 44, audit 64 (150)",
         "Round 2: training 11, boundary test 11, audit 64 (86)",
-        "Training: clickbait 50 %, news 50 % (117 labels)",
-        "Boundary test: clickbait 67 %, news 33 % (55 labels)",
-        "Audit: clickbait 16 %, news 84 % (192 labels)",
-        "The pool: clickbait 11 %, news 89 % (estimated)",
+        "Training: clickbait 50 %, news 50 % (117)",
+        "Boundary test: clickbait 67 %, news 33 % (55)",
+        "Audit: clickbait 16 %, news 84 % (192)",
+        "The pool: clickbait 11 %, news 89 % ()",
     ]
+
+
+def test_weighted_and_unweighted_shares_stand_apart_and_say_which_they_are() -> None:
+    halves = one(body(drawn()), "halves")
+    assert [text(e) for e in halves.iter("h3")] == [
+        "Verdicts of each round",
+        "Labels of these verdicts (unweighted)",
+        "Labels of the pool (estimated, weighted)",
+    ]
+    unweighted, weighted = having(halves[1], "bars")
+    assert len(having(unweighted, "bar-row")) == 3
+    assert [text(e) for e in having(weighted, "bar-name")] == ["The pool"]
+
+
+def test_without_an_audit_nothing_is_said_of_the_pool() -> None:
+    html = drawn(state(rounds=(measured(0, 64, prevalence={}),)))
+    assert "weighted)" in html
+    assert "Labels of the pool" not in html
 
 
 def test_a_bar_is_as_long_as_its_labels_beside_the_longest_round() -> None:

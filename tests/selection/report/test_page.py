@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from selection.annotators import Annotator
 from selection.card import Card
 from selection.collect import Collected, Item
 from selection.errors import CruxError
+from selection.preannotation import Habit, Share
 from selection.record import TrainingState, WeakExpert
 from selection.report.page import save
+from selection.report.reread import Reread
 from selection.status import OpenRound
 from selection.stop import Decision
 from tests.selection.report.reading import Loose, body, having, one, text
@@ -48,7 +51,12 @@ def hostile() -> str:
         seed=0,
         reserve=0.25,
     )
-    items = (Item.judged(1, EVIL, card, {EVIL: 1}), Item.judged(2, EVIL, card, {EVIL: 0}))
+    audited = replace(card, id="audited", pair="audited", role="audit", inclusion=0.5)
+    items = (
+        Item.judged(1, EVIL, card, {EVIL: 1}),
+        Item.judged(2, EVIL, card, {EVIL: 0}),
+        Item.judged(3, EVIL, audited, {EVIL: 0}),
+    )
     rounds = (
         measured(
             2,
@@ -69,10 +77,13 @@ def hostile() -> str:
         training=TrainingState("failed", EVIL),
         forecast=EVIL,
         problems=(EVIL,),
+        people=(Annotator(EVIL, 2, 0),),
+        habits=(Habit(EVIL, Share(1, 2), Share(0, 0), 0, 0),),
     )
     collected = Collected(items, (EVIL, "news"), ())
+    again = Reread(EVIL, {EVIL: belief, "audited": belief})
     url = f'{STUDIO}/"><script>'
-    return drawn(status, collected, title=EVIL, generated=EVIL, studio_url=url)
+    return drawn(status, collected, again, title=EVIL, generated=EVIL, studio_url=url)
 
 
 def test_no_text_of_a_stranger_becomes_markup() -> None:
@@ -86,10 +97,16 @@ def test_no_text_of_a_stranger_becomes_markup() -> None:
 def test_every_text_of_a_stranger_is_shown_as_it_was_written() -> None:
     page = body(hostile())
     assert text(next(page.iter("h1"))) == EVIL
-    assert [text(e) for e in page.iter("blockquote")] == [EVIL, EVIL]
-    assert [text(e) for e in having(page, "chip")] == [f"{EVIL}: ≠ news", f"{EVIL}: {EVIL}"]
+    errors, newest = having(page, "singles")[0], one(page, "pairs")
+    assert [text(e) for e in errors.iter("blockquote")] == [EVIL]
+    assert [text(e) for e in newest.iter("blockquote")] == [EVIL, EVIL]
+    assert [text(e) for e in having(newest, "chip")] == [f"{EVIL}: ≠ news", f"{EVIL}: {EVIL}"]
+    assert text(one(page, "people")[1][0][0]) == EVIL
     assert [text(e) for e in one(page, "problems")][0] == EVIL
     assert {text(e) for e in page.iter("code")} == {EVIL}
+    assert [text(e) for e in one(page, "matrix")[0][0]] == [
+        "Experts say", f"Model: {EVIL}", "Model: news",
+    ]  # fmt: skip
 
 
 def test_the_page_forbids_scripts_and_loads_nothing() -> None:
@@ -137,15 +154,16 @@ def test_problems_ties_and_the_weakest_expert_are_listed() -> None:
 def test_a_new_project_says_what_to_do_and_shows_no_empty_chart() -> None:
     page = body(drawn(NEW, Collected((), LABELS, ())))
     assert [text(e) for e in page.iter("h2")] == ["How it begins"]
-    assert text(one(page, "verdict")) == "Go onNo round is finished yet, so go on."
-    assert text(one(page, "facts")[2]) == (
-        "NextRun crux round: it chooses the first texts and puts them into Label Studio."
-    )
+    assert [text(e) for e in one(page, "says")] == [
+        "Nothing is measured yet: the model is measured when the first round is judged.",
+        "Next: Run crux round: it chooses the first texts and puts them into Label Studio.",
+    ]
+    assert text(one(page, "facts")[0]) == "Budget0 of 1,000 verdicts are bought, 1,000 are left."
     assert list(page.iter("svg")) == []
 
 
 def test_a_first_round_under_way_shows_its_texts_before_anything_is_measured() -> None:
-    first = tuple(replace(i, verdicts={}, answered=0) for i in sample().items)
+    first = tuple(Item.judged(i.task, i.text, i.card, {}) for i in sample().items)
     page = body(drawn(replace(NEW, open_round=OpenRound(0, 96, 96, False)),
                       Collected(first, LABELS, ())))  # fmt: skip
     assert [text(e) for e in page.iter("h2")] == [

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from selection.collect import Collected
+from selection.collect import Collected, Item
 from tests.selection.report.reading import body, card_with, having, one, text
 from tests.selection.report.sample import ANNA, BEN, LABELS, drawn, item, pair, sample
 
@@ -28,10 +28,11 @@ def test_what_is_hidden_is_nowhere_in_the_file() -> None:
 
 def test_a_blind_pair_is_shown_when_both_are_answered() -> None:
     whole = sample()
-    done = [replace(i, answered=2, verdicts={ANNA: 1, BEN: 1}) if i.card.id == "h00121" else i
+    done = [Item.judged(i.task, i.text, i.card, {ANNA: 1, BEN: 1}) if i.card.id == "h00121" else i
             for i in whole.items]  # fmt: skip
     card = card_with(drawn(collected=replace(whole, items=tuple(done))), LIGHTHOUSE)
-    assert text(having(card, "belief")[0]) == "Model round1-77d0b2aaclickbait78 %news22 %"
+    belief = having(card, "belief")[0]
+    assert text(belief) == "The version before round0-5f3a9c1eclickbait78 %news22 %"
     assert [text(e) for e in having(card, "chip")] == [
         "anna: clickbait", "ben: clickbait", "anna: news", "ben: news",
     ]  # fmt: skip
@@ -50,11 +51,12 @@ def test_the_two_of_a_pair_stand_beside_each_other_with_belief_answer_and_reason
     card = card_with(drawn(), "12 kitchen gadgets under")
     assert [text(part) for part in one(card, "two")[1]] == [
         "12 kitchen gadgets tested: which ones are worth the money",
-        "Model round1-77d0b2aaclickbait39 %news61 %",
+        "The version before round0-5f3a9c1eclickbait39 %news61 %",
         "anna: ≠ clickbait",
-        "Why: labelled 'news', while its neighbour h00102 is labelled 'clickbait' (task 2103)",
+        "Chosen because: labelled 'news', while its neighbour h00102 is labelled 'clickbait' "
+        "(task 2103); it taught the version in force",
     ]
-    assert [text(e) for e in card[0]] == ["training", "open", "≠ experts contradict the model"]
+    assert [text(e) for e in card[0]] == ["training", "visible", "≠ experts contradict the model"]
     assert [e.get("class") for e in one(card, "two")] == ["side", "side differs"]
 
 
@@ -72,7 +74,7 @@ def test_audited_texts_are_counted_and_not_listed() -> None:
     assert "Audited" not in html
     assert (
         "Round 2 holds 7 pairs, 4 single texts and 32 audit texts (drawn at random, not listed "
-        "here). Of 15 answered texts, experts contradict the model on 6, shown first."
+        "here). Of 15 answered texts, experts contradict the version before on 6, shown first."
     ) in html
 
 
@@ -100,7 +102,7 @@ def test_of_many_labels_the_most_probable_are_shown_in_the_projects_order() -> N
     labels = ("a", "b", "c", "d", "e", "f")
     belief = dict(zip(labels, (0.05, 0.3, 0.002, 0.2, 0.008, 0.44), strict=True))
     plain = item(0, "Many", "train", 0.6, "c")
-    many = replace(plain, card=replace(plain.card, belief=belief), verdicts={ANNA: 5})
+    many = Item.judged(1, "Many", replace(plain.card, belief=belief), {ANNA: 5})
     card = card_with(drawn(collected=Collected((many,), labels, ())), "Many")
     names = [text(e) for e in having(one(card, "belief"), "bar-name")]
     assert names == ["a", "b", "d", "f"]
@@ -109,6 +111,7 @@ def test_of_many_labels_the_most_probable_are_shown_in_the_projects_order() -> N
 
 def test_experts_of_one_name_at_two_addresses_keep_their_addresses() -> None:
     plain = item(0, "Twins", "train", 0.6, "c")
-    twins = replace(plain, verdicts={"li@a.org": 0, "li@b.org": 0, "zoe@a.org": 0})
+    said = {"li@a.org": 0, "li@b.org": 0, "zoe@a.org": 0}
+    twins = Item.judged(1, "Twins", plain.card, said)
     card = card_with(drawn(collected=Collected((twins,), LABELS, ())), "Twins")
     assert [text(e).split(":")[0] for e in having(card, "chip")] == ["li@a.org", "li@b.org", "zoe"]

@@ -5,7 +5,7 @@ from tests.selection.report.sample import drawn, measured, state, undefined
 
 
 def rows(html: str) -> Iterator[list[str]]:
-    (table,) = body(html).iter("table")
+    table = having(body(html), "rounds")[0]
     for line in table.iter("tr"):
         yield [" ".join(text(part) for part in cell.iter() if not len(part)) for cell in line]
 

@@ -1,6 +1,7 @@
 """Every call of Studio, against a real Label Studio."""
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -154,6 +155,9 @@ def test_a_project_comes_back_as_it_was_made(studio: Studio) -> None:
         overlap=1,
         sampling="Sequential sampling",
         shows_predictions=True,
+        skip_queue="REQUEUE_FOR_OTHERS",
+        shows_instruction=True,
+        instruction="<p>Is it <b>clickbait</b>?</p><ul><li>a &lt; b</li></ul>",
     )
     assert studio.project(made.id) == made
 
@@ -163,6 +167,12 @@ def test_settings_of_a_project_can_be_chosen_and_changed(studio: Studio) -> None
     assert made.shows_predictions is False
     changed = studio.update_project(made.id, show_collab_predictions=True, title="Shown")
     assert (changed.shows_predictions, changed.title) == (True, "Shown")
+    changed = studio.update_project(
+        made.id, skip_queue="IGNORE_SKIPPED", show_instruction=False, maximum_annotations=2
+    )
+    assert (changed.skip_queue, changed.shows_instruction, changed.overlap) == (
+        "IGNORE_SKIPPED", False, 2
+    )  # fmt: skip
 
 
 def test_a_project_counts_its_tasks_and_annotations(studio: Studio, project: Project) -> None:
@@ -170,6 +180,13 @@ def test_a_project_counts_its_tasks_and_annotations(studio: Studio, project: Pro
     studio.annotate(ids[0], "Yes", SCHEMA)
     found = studio.project(project.id)
     assert (found.tasks, found.annotations) == (3, 1)
+
+
+def test_the_newest_projects_are_listed_first(studio: Studio) -> None:
+    older, newer = (studio.create_project(title, CONFIG, "") for title in ("Older", "Newer"))
+    listed = list(studio.projects().items())
+    assert listed[:2] == [(newer.id, "Newer"), (older.id, "Older")]
+    assert len(listed) <= 20
 
 
 def test_a_missing_project_is_named(studio: Studio) -> None:
@@ -206,16 +223,11 @@ def test_imported_tasks_come_back_whole_and_in_order(studio: Studio, project: Pr
     assert [task.annotations for task in tasks] == [(), ()]
 
 
-def test_each_task_may_ask_for_another_number_of_experts(studio: Studio, project: Project) -> None:
-    wanted = [1, 2, 2, 1, 3, 1]
-    ids = studio.import_tasks(
-        project.id,
-        [{"data": {"text": str(n)}, "meta": {"crux": {"n": n}}, "overlap": n} for n in wanted],
-    )
-    tasks = studio.tasks(project.id, SCHEMA)
-    assert [task.id for task in tasks] == ids
-    assert [task.overlap for task in tasks] == wanted
-    assert [task.crux for task in tasks] == [{"n": n} for n in wanted]
+def test_the_bulk_import_asks_one_person_whatever_a_task_says(
+    studio: Studio, project: Project
+) -> None:
+    studio.import_tasks(project.id, [{"data": {"text": str(n)}, "overlap": n} for n in (1, 2, 3)])
+    assert [task.overlap for task in studio.tasks(project.id, SCHEMA)] == [1, 1, 1]
 
 
 def test_many_tasks_are_read_page_by_page(
@@ -250,7 +262,7 @@ def test_new_meta_leaves_the_rest_of_a_task(studio: Studio, project: Project) ->
     first, second = studio.import_tasks(
         project.id,
         [
-            {"data": {"text": "a"}, "meta": {"crux": {"r": 1}}, "overlap": 2},
+            {"data": {"text": "a"}, "meta": {"crux": {"r": 1}}},
             {"data": {"text": "b"}},
         ],
     )
@@ -260,7 +272,7 @@ def test_new_meta_leaves_the_rest_of_a_task(studio: Studio, project: Project) ->
     assert (changed.meta, changed.data, changed.overlap) == (
         {"crux": {"r": 2}, "x": [1]},
         {"text": "a"},
-        2,
+        1,
     )
     assert [a.label for a in changed.annotations] == ["No"]
     assert (other.id, other.meta) == (second, {})
@@ -280,7 +292,8 @@ def test_deleting_no_task_deletes_none(studio: Studio, project: Project) -> None
 def test_two_experts_answer_the_same_task(
     studio: Studio, ann: Studio, ben: Studio, project: Project
 ) -> None:
-    (task,) = fill(studio, project, 1, overlap=2)
+    (task,) = fill(studio, project, 1)
+    studio.set_overlap(task, 2)
     ann.annotate(task, "Yes", SCHEMA)
     assert ann.next_task(project.id, SCHEMA) is None
     waiting = ben.next_task(project.id, SCHEMA)
@@ -303,7 +316,7 @@ def test_a_task_for_one_expert_goes_to_one_expert(
 
 def test_the_queue_keeps_the_order_of_import(studio: Studio, ann: Studio, project: Project) -> None:
     ids = studio.import_tasks(
-        project.id, [{"data": {"text": str(n)}, "overlap": 1 + n % 2} for n in range(5)]
+        project.id, [{"data": {"text": str(n)}} for n in range(5)]
     )
     served = []
     while (task := ann.next_task(project.id, SCHEMA)) is not None:
@@ -498,6 +511,20 @@ def test_an_expired_personal_token_is_refused() -> None:
 def test_a_token_that_cannot_be_one_is_told_at_once(token: str) -> None:
     with pytest.raises(SettingError, match="copy it again"):
         Studio("http://127.0.0.1:8080", token)
+
+
+def test_the_place_of_the_tokens_is_called_what_label_studio_calls_it(
+    label_studio: Server,
+) -> None:
+    with pytest.raises(StudioRefused) as error:
+        Studio(label_studio.url, "wrong").me()
+    place = re.search(r"(http\S+), '(.+)' or '(.+)'\.", str(error.value))
+    assert place
+    login = httpx.get(place[1], timeout=60)  # it sends strangers there, and answers 404 elsewhere
+    assert "next=/user/account" in login.headers["Location"]
+    pages = httpx.get(f"{label_studio.url}/react-app/main.js", timeout=60).text
+    for name in place.groups()[1:]:
+        assert re.search(rf'title:[^,{{}}]*"{name}"', pages), name
 
 
 def test_a_url_without_a_scheme_is_told_at_once() -> None:

@@ -193,7 +193,6 @@ def test_the_second_round_has_all_three_kappas_of_their_clicks_alone(scene: Scen
     scene.finish()
     wait_for(lambda: scene.place.measured(1))
     record = check(scene, 1)
-    print("KAPPAS", record)
     kappas = record.expert_kappa, record.production_kappa, record.boundary_kappa
     assert all(kappa.items and kappa.value is not None for kappa in kappas)
 

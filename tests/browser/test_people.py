@@ -46,10 +46,8 @@ def project(studio: Studio) -> Project:
     return studio.create_project("Headlines", CONFIG, "<p>Say what kind it is.</p>")
 
 
-def fill(studio: Studio, project: Project, overlap: int = 1) -> list[int]:
-    return studio.import_tasks(
-        project.id, [{"data": {"text": text}, "overlap": overlap} for text in HEADLINES]
-    )
+def fill(studio: Studio, project: Project) -> list[int]:
+    return studio.import_tasks(project.id, [{"data": {"text": text}} for text in HEADLINES])
 
 
 def answers(studio: Studio, project: Project) -> dict[str, dict[str, str | None]]:
@@ -62,7 +60,8 @@ def answers(studio: Studio, project: Project) -> dict[str, dict[str, str | None]
 def test_two_people_label_six_tasks_and_the_api_shows_their_answers(
     studio: Studio, project: Project, anna: Annotator, ben: Annotator
 ) -> None:
-    fill(studio, project, overlap=2)
+    for task in fill(studio, project):
+        studio.set_overlap(task, 2)
     assert anna.label_all(project.id, kind) == list(HEADLINES)
     assert ben.label_all(project.id, lambda text: "News") == list(HEADLINES)
     assert answers(studio, project) == {t: {ANNA: kind(t), BEN: "News"} for t in HEADLINES}

@@ -66,7 +66,7 @@ def test_a_push_that_is_broken_and_run_again_buys_every_text_once(stage: Stage, 
     studio = Studio(stage.proxy.url, stage.server.admin.token)
     kinds = READ if call.startswith("GET") else WRITTEN
     if call.endswith("/order/"):  # its answer is empty, so nothing of it can be cut
-        kinds = [kind for kind in WRITTEN if kind != "cut short"]
+        kinds = [kind for kind in WRITTEN if not kind.startswith("cut")]
     for round, kind in enumerate(kinds):
         with stage.proxy.broken(kind, call) as fault, pytest.raises(StudioError) as error:
             push_again(stage, work, studio, round)

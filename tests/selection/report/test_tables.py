@@ -14,7 +14,7 @@ def test_the_table_holds_every_round_with_its_figures() -> None:
     assert list(rows(drawn()))[3] == [
         "1", "278", "round0-5f3a9c1e", "0.77 0.64 to 0.90, n 64",
         "0.34 0.14 to 0.54, n 22 experts there 0.66", "0.47 0.31 to 0.63, n 64",
-        "refused trained on 106 texts, 4 min", "Go on",
+        "not promoted trained on 106 texts, 4 min", "Go on",
     ]  # fmt: skip
 
 

@@ -26,7 +26,8 @@ from backend.versions.in_force import fits, in_force, replaceable
 from backend.versions.manifest import Manifest
 from backend.versions.prompted import prompted
 from backend.versions.registry import Registry, make_registry
-from selection.collect import Collected, changed_since, collect
+from selection.collect import Collected, collect
+from selection.corrections import changed_since
 from selection.errors import RoundError, VersionError
 from selection.policy import policy_hash
 from selection.push import tab_title

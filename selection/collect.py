@@ -5,6 +5,7 @@ annotations count; the others are named. A skipped text is asked of somebody els
 who works in its round has skipped or answered it.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +17,6 @@ from typing import Self
 import numpy as np
 
 from selection.card import Card, read_card
-from selection.record import Record
 from selection.studio.api import Schema, Task
 from selection.studio.task import deleted_user
 from selection.types import Bought, Doubles, Ints, Pool
@@ -85,7 +85,7 @@ class Item:
         return {one.expert for one in self.answers if one.user is not None}
 
     def lacks(self, people: Collection[str]) -> int:
-        """Return how many answers it still waits for. people: who works in its round.
+        """Return how many answers it still waits for. people: who judges texts of its round.
 
         A verdict under a label that is gone is not asked for again, since an admin who renames a
         label must not have every text judged anew. A skip passes the text on to the others.
@@ -95,7 +95,7 @@ class Item:
         if not self.passed:
             return max(wanted, 0)
         others = set(people) - self.answered
-        return max(min(wanted, len(others)), wanted - len(self.passed), 0)
+        return max(min(wanted, len(others)), wanted - len(self.passed & set(people)), 0)
 
 
 @dataclass(frozen=True)
@@ -276,22 +276,15 @@ def _after_a_look(said: Iterable[Answer]) -> list[Answer]:
     ]
 
 
-def changed_since(collected: Collected, records: Sequence[Record]) -> bool:
-    """Return whether a verdict was corrected, added or deleted after its round was measured.
+def _with_missing(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Say of each item what it waits for, which depends on who judges texts of its round.
 
-    What comes in after an early training completes its round. Labels that the project no longer has
-    do not count as corrected: the admin who renamed one must not lose what was measured.
+    Somebody who only skips is no judge, unless nobody is.
     """
-    if not records or not records[-1].verdicts or not records[-1].complete:
-        return False
-    renamed = collected.lost_labels
-    measured = collected.until(records[-1].round)
-    return not renamed and measured.digest != records[-1].verdicts
-
-
-def _with_missing(items: Iterable[Item]) -> tuple[Item, ...]:
-    """Say of each item what it waits for, which depends on who works in its round."""
-    people: dict[int, set[str]] = {}
+    seen: dict[int, set[str]] = defaultdict(set)
+    judges: dict[int, set[str]] = defaultdict(set)
     for item in items:
-        people.setdefault(item.card.round, set()).update(item.present)
+        seen[item.card.round] |= item.present
+        judges[item.card.round] |= item.present & item.verdicts.keys()
+    people = {round: judges[round] or seen[round] for round in seen}
     return tuple(replace(one, missing=one.lacks(people[one.card.round])) for one in items)

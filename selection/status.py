@@ -7,8 +7,9 @@ from typing import Any
 
 from selection.align import items_needed
 from selection.annotators import Annotator, annotators, seconds_a_verdict, waits_for
-from selection.collect import Collected, changed_since
+from selection.collect import Collected
 from selection.config import Settings
+from selection.corrections import changed_since
 from selection.forecast import LARGEST, texts_needed
 from selection.policy import PolicyState, policy_state
 from selection.preannotation import Habit, habits

@@ -130,15 +130,25 @@ def two_rounds() -> Collected:
             task(1, CARD, said(1, 1, "yes", "2026-01-01")),
             task(2, replace(CARD, id="b", order=1)),
             task(3, audit, said(2, 1, "no", "2026-01-01"), said(3, 2, None, "2026-01-01")),
+            task(4, replace(CARD, id="d", round=1, order=1), said(4, 2, "no", "2026-01-01")),
         ],
         SCHEMA,
     )
 
 
+def test_a_person_who_only_skips_does_not_complete_a_round(two_rounds: Collected) -> None:
+    audit = replace(CARD, id="c", role="audit", experts=2, pair="c", inclusion=0.1)
+    yes, skip = said(2, 1, "yes", "2026-01-01"), said(3, 2, None, "2026-01-01")
+    assert collect([task(3, audit, yes, skip)], SCHEMA).waiting(0) == 1
+    judged = task(4, replace(CARD, id="d"), said(4, 2, "no", "2026-01-01"))
+    assert collect([task(3, audit, yes, skip), judged], SCHEMA).waiting(0) == 0
+    assert collect([task(3, audit, skip)], SCHEMA).waiting(0) == 1  # nobody is a judge
+
+
 def test_a_round_is_complete_when_every_task_has_its_answers(two_rounds: Collected) -> None:
     assert [two_rounds.complete(round) for round in (0, 1, 2)] == [False, True, False]
     assert [two_rounds.waiting(round) for round in (0, 1, 2)] == [1, 0, 0]
-    assert two_rounds.labels_bought == 2
+    assert two_rounds.labels_bought == 3
 
 
 def test_more_answers_than_asked_for_do_not_pay_for_another_task() -> None:

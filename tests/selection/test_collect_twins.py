@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from selection.card import Card
-from selection.collect import Collected, Item, changed_since, collect
+from selection.collect import Collected, Item, collect
+from selection.corrections import changed_since
 from selection.studio.task import placeholder, read_task, result
 from selection.verdict import Answer, Kind
 from tests import records

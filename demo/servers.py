@@ -147,6 +147,7 @@ def _environment(data_dir: Path, url: str, admin: Admin) -> dict[str, str]:
         FRONTEND_SENTRY_DSN="",
         ML_BLOCK_LOCAL_IP="false",
         SSRF_PROTECTION_ENABLED="false",
+        TASK_LOCK_TTL="3600",  # seconds for which a text on somebody's screen waits for them
     )
 
 

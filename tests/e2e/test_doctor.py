@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from demo.config import write_config
 from demo.run import CONFIG
 from demo.servers import Server, create_expert, free_port, stop
 from demo.services import Services, State
@@ -39,13 +40,7 @@ def place(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
     studio = Studio(label_studio.url, admin.token)
     create_expert(label_studio.url, admin.token, "anna@crux.example", admin.password)
     project = studio.create_project("Looked at", CONFIG, "Is it harsh?")
-    values = {
-        "studio_url": state.studio_url, "studio_token": state.token, "project": project.id,
-        "backend_url": state.backend_url, "webhook_secret": state.secret,
-        "home": str(root / "crux"),
-    }  # fmt: skip
-    config = root / "crux.toml"
-    config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+    config = write_config(root, state, project.id)
     yield Place(services, state, studio, project, config)
     services.down()
 

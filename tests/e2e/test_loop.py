@@ -20,8 +20,9 @@ from typing import Any
 import httpx
 import pytest
 
+from demo.config import write_config
 from demo.people import AtWork, Person
-from demo.ratings import Rated, load
+from demo.ratings import Rated, load, write_pool
 from demo.run import CONFIG, LABELS, policy
 from demo.servers import Server, free_port, running
 from demo.services import Services, State
@@ -110,7 +111,8 @@ def loop(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
     rated = load("tweets", ROOT / "build/data/vaderSentiment-3.3.2.tar.gz")[:POOL]
     studio = Studio(label_studio.url, admin.token)
     project = studio.create_project("The loop", CONFIG, policy("tweets"))
-    config = _write(root, state, project, rated)
+    write_pool(root / "pool.csv", rated)
+    config = write_config(root, state, project.id, pool=str(root / "pool.csv"), **ROUND)
     people = [
         Person(email, services.expert(state, email), _answers(rated, third))
         for third, email in enumerate(("one@loop.example", "two@loop.example"))
@@ -122,19 +124,6 @@ def loop(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def _answers(rated: list[Rated], third: int) -> dict[str, str]:
     return {r.text: LABELS[0] if r.majority(third) else LABELS[1] for r in rated}
-
-
-def _write(root: Path, state: State, project: Project, rated: list[Rated]) -> Path:
-    with (root / "pool.csv").open("w", newline="", encoding="utf-8") as out:
-        csv.writer(out).writerows([("id", "text"), *((r.id, r.text) for r in rated)])
-    values = {
-        "studio_url": state.studio_url, "studio_token": state.token, "project": project.id,
-        "backend_url": state.backend_url, "webhook_secret": state.secret,
-        "home": str(root / "crux"), "pool": str(root / "pool.csv"), **ROUND,
-    }  # fmt: skip
-    config = root / "crux.toml"
-    config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
-    return config
 
 
 def test_connect_passes_every_check_and_puts_one_webhook_with_a_secret(loop: Loop) -> None:

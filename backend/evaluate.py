@@ -20,7 +20,8 @@ from selection.align import (
     model_alignment,
     weakest_expert,
 )
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.record import Measurement, WeakExpert
 from selection.stop import MINIMUM_ITEMS
 from selection.types import Estimate, Ints

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.types import NO_VERDICT, Doubles, Ints
 from selection.verdict_table import majority, verdicts_of
 

@@ -36,6 +36,7 @@ from selection.studio.api import Project, Studio
 from selection.twin import push_twins
 
 log = logging.getLogger(__name__)
+MOST = 6  # problems in a line of the log: one for each reason
 SETTLE = timedelta(seconds=60)  # without another correction before a round is measured again
 
 
@@ -57,7 +58,7 @@ class Fit:
         self._predictor = Predictor(settings.home, self.registry, make_scorer)
         self._candidates = Candidates(settings, self.registry, self._predictor, train)
         self._publisher = Publisher(settings, studio, self.registry, self._predictor)
-        self._logged: dict[int, tuple[str, ...]] = {}
+        self._logged: dict[int, Hashable] = {}  # project -> what was logged of it
         self._finished: dict[int, Hashable] = {}  # project -> what Label Studio told of it then
 
     def run(
@@ -81,12 +82,13 @@ class Fit:
             tasks = self.studio.tasks(project_id, project.schema)
             records = self._records(project_id)
         collected = collect(tasks, project.schema, imported=self.settings.count_imported)
-        self._log_problems(project_id, collected.problems)
+        self._log_problems(project_id, collected)
         policy = policy_hash(project.policy, project.schema.labels)
-        ledger.note(self.registry, project_id, collected, policy)
+        there = {one.id for task in tasks for one in task.annotations}
+        paid = ledger.note(self.registry, project_id, collected, there, policy)
         self._push_twins(project, collected)
         round = due(
-            project_id, collected, records, bought=self._bought(project_id, collected),
+            project_id, collected, records, bought=paid.verdicts,
             train_after=self.settings.train_after, forced=forced, tabs=self.studio.tabs,
             settled_at=datetime.now(UTC) - SETTLE,
         )  # fmt: skip
@@ -95,12 +97,8 @@ class Fit:
             if _nothing_waits(collected, records):
                 self._finished[project_id] = _state_of(project)
             return None
-        record = self._round(project, collected.until(round), round, records)
+        record = self._round(project, collected.until(round), round, records, paid.verdicts)
         return self._publisher.publish(project, tasks, record)
-
-    def _bought(self, project: int, collected: Collected) -> int:
-        """Return how many verdicts were given, those included that were deleted since."""
-        return max(ledger.paid(self.registry, project).verdicts, collected.labels_bought)
 
     def _push_twins(self, project: Project, collected: Collected) -> None:
         """Ask the next person about each text that waits for another verdict."""
@@ -108,12 +106,14 @@ class Fit:
         if pushed:
             log.info("project %s: %s texts wait for the next person now", project.id, pushed)
 
-    def _log_problems(self, project: int, problems: tuple[str, ...]) -> None:
-        """Log what could not count, once: a renamed label makes thousands of problems."""
-        if problems and self._logged.get(project) != problems:
-            more = f" ({len(problems) - 1} more like it.)" if len(problems) > 1 else ""
-            log.warning("project %s: %s%s", project, problems[0], more)
-        self._logged[project] = problems
+    def _log_problems(self, project: int, collected: Collected) -> None:
+        """Log what cannot count, when there is a new kind of it and not at every look."""
+        problems = collected.problems
+        kinds = frozenset(one.reason for one in collected.left_out), len(problems)
+        if problems and self._logged.get(project) != kinds:
+            more = f" ({len(problems) - MOST} more.)" if len(problems) > MOST else ""
+            log.warning("project %s: %s%s", project, " ".join(problems[:MOST]), more)
+        self._logged[project] = kinds
 
     def _records(self, project: int) -> list[Record]:
         """Return the records, without an unsettled one whose version somebody deleted.
@@ -132,7 +132,9 @@ class Fit:
         collected: Collected,
         round: int,
         records: Sequence[Record],
+        bought: int,
     ) -> Record:
+        """bought: verdicts that were ever given."""
         start = prompted(
             self.registry, project.id, self.settings.llm, project.policy, project.schema.labels
         )
@@ -171,7 +173,7 @@ class Fit:
             round=round,
             complete=collected.complete(round),
             labels=len(examples.items),
-            labels_bought=self._bought(project.id, collected),
+            labels_bought=bought,
             version=winner.version,
             candidate=candidate.version,
             promoted=decision.promoted,

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from backend.config import BackendSettings
 from backend.predict import Predictor
-from backend.versions.in_force import fits
-from backend.versions.manifest import Manifest
+from backend.versions.in_force import misfit
 from backend.versions.registry import Registry
 from selection.record import Record
 from selection.studio.api import Project, Studio, Task, prediction
@@ -55,8 +54,9 @@ class Publisher:
 
     def _refresh(self, project: Project, tasks: Sequence[Task], version: str) -> None:
         manifest = self.registry.get(project.id, version)
-        if not fits(manifest, self.settings.llm, project.schema.labels):
-            self._explain(project, manifest)
+        misfits = misfit(manifest, self.settings.llm, project.schema.labels)
+        if misfits:
+            self._explain(project, misfits)
             return
         waiting = open_tasks(tasks, project.schema.text_field, version)
         if waiting:
@@ -81,15 +81,8 @@ class Publisher:
         if waiting or known:
             self.studio.set_model_version(project.id, version)
 
-    def _explain(self, project: Project, manifest: Manifest) -> None:
+    def _explain(self, project: Project, what: str) -> None:
         """Log why the current version is not used, once and not at every look."""
-        what = (
-            f"the labels of {manifest.version} are {', '.join(manifest.labels)}, and those of the "
-            f"label config {', '.join(project.schema.labels)}"
-            if manifest.labels != project.schema.labels
-            else f"{manifest.version} was made from the base model {manifest.model!r}, and "
-            f"{self.settings.llm!r} is set"
-        )
         if self._explained.get(project.id) != what:
             self._explained[project.id] = what
             log.warning(
@@ -99,12 +92,12 @@ class Publisher:
 
 
 def open_tasks(tasks: Sequence[Task], text_field: str, version: str) -> list[Task]:
-    """Return the tasks without an annotation or a prediction of this version that are not blind."""
+    """Return the tasks that wait for an answer, are not blind and lack one of this version."""
     return [
         task
         for task in tasks
-        if not task.annotations
-        and not (task.crux or {}).get("blind")
+        if task.open
+        and not task.blind
         and isinstance(task.data.get(text_field), str)
         and task.data[text_field].strip()
         and all(p.version != version for p in task.predictions)

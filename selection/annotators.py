@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from selection.errors import ProjectError
 
 ROLES = ("train", "boundary", "audit")
 ROUND_COLUMN, ORDER_COLUMN, ID_COLUMN = "crux_round", "crux_order", "crux_id"
-# In the JSON, but no field: `blind` follows from the role; old cards have a `stratum`.
+# In the JSON, but no field: `blind` follows from role and hidden; old cards have a `stratum`.
 IGNORED = ("blind", "stratum")
 
 

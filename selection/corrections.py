@@ -9,11 +9,11 @@ from selection.record import Record
 def changed_since(collected: Collected, records: Sequence[Record]) -> bool:
     """Return whether a verdict was corrected, added or deleted after its round was measured.
 
-    What comes in after an early training completes its round. Labels that the project no longer has
-    do not count as corrected: the admin who renamed one must not lose what was measured.
+    What comes in after an early training completes its round. While any verdict is of a label that
+    the project no longer has, nothing counts as corrected: the admin who renamed it must not lose
+    what was measured.
     """
     if not records or not records[-1].verdicts or not records[-1].complete:
         return False
-    renamed = collected.lost_labels
-    measured = collected.until(records[-1].round)
-    return not renamed and measured.digest != records[-1].verdicts
+    digest = collected.until(records[-1].round).digest
+    return digest != records[-1].verdicts and not collected.lost_labels

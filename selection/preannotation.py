@@ -12,7 +12,8 @@ from math import hypot
 
 from scipy.stats import binomtest
 
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.record import ProjectState
 from selection.split import position
 

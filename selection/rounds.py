@@ -103,7 +103,7 @@ class Rounds:
             if texts:
                 self.backend.check(labelled.project.id)
                 return fewer(now, texts, experts)
-            return held(now, anyway, new_policy) or self._next(labelled, state)
+            return held(now, anyway, new_policy) or self._next(labelled, state, now)
 
     def _status(self, labelled: _Labelled, state: ProjectState) -> Status:
         users = set(self.studio.people().values())
@@ -192,7 +192,7 @@ class Rounds:
 
     # next
 
-    def _next(self, labelled: _Labelled, state: ProjectState) -> Outcome:
+    def _next(self, labelled: _Labelled, state: ProjectState, now: Status) -> Outcome:
         project, collected = labelled.project, labelled.collected
         round = collected.last_round + 1
         require_same_draw(self.settings, collected)
@@ -236,7 +236,7 @@ class Rounds:
         )  # fmt: skip
         order.save(self._file(round))
         new = self._push(labelled, order)
-        return pushed(order, new, self.settings, self._status(labelled, state))
+        return pushed(order, new, self.settings, now)
 
     def _beliefs(self, pool: Pool, vectors: Floats, labelled: _Labelled) -> Beliefs:
         beliefs = label(

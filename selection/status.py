@@ -178,8 +178,8 @@ def _problems(
         gone = backend.paid.gone
         yield (
             f"{gone} {'verdict is' if gone == 1 else 'verdicts are'} no longer in Label Studio, "
-            f"since their tasks or annotations were deleted or changed. They are paid for, and "
-            f"neither teach nor measure."
+            f"since their tasks or annotations were deleted. They are paid for, and neither teach "
+            f"nor measure."
         )
     if changed_since(collected, backend.rounds):
         last = backend.rounds[-1].round
@@ -192,7 +192,7 @@ def _problems(
             else "the worker measures the round again when what is missing now is answered; Start "
             "Training does so at once"
         )
-        yield f"Verdicts were corrected or deleted after round {last} was measured: {when}."
+        yield f"Verdicts were corrected, added or deleted after round {last} was measured: {when}."
     for one in found:
         if one.swayed:
             yield (

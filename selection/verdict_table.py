@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from selection.collect import Item
+from selection.item import Item
 from selection.types import NO_VERDICT, Ints, Sample, Verdicts
 
 

@@ -175,6 +175,10 @@ class FakeStudio:
         said = {"updated_by": 1, "lead_time": None, **placeholder(user)}
         annotations.append({"id": next(self._annotations), **said})
 
+    def close(self, task_id: int) -> None:
+        self._call("close")
+        self.bodies[task_id]["is_labeled"] = True
+
     def reopen(self, task_id: int) -> None:
         self._call("reopen")
         self.bodies[task_id] |= {"overlap": 1, "is_labeled": False}

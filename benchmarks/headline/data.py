@@ -16,8 +16,8 @@ from demo import ratings
 from demo.ratings import Rated
 from demo.run import LABELS
 from selection.card import Card
-from selection.collect import Item
 from selection.errors import PoolError, SettingError
+from selection.item import Item
 from selection.types import Doubles, Ints
 
 HARSH = LABELS.index("harsh")

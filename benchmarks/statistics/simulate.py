@@ -14,7 +14,8 @@ import numpy as np
 
 from selection.audit import audit
 from selection.card import Card
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.types import NO_VERDICT, Doubles, Ints
 
 

@@ -12,7 +12,7 @@ from selection.backend_client import BackendClient
 from selection.command import checks
 from selection.command.checks import TITLE, Check, Get
 from selection.command.hooks import Hooks, check_left_over, check_webhook, hook_url, sorted_hooks
-from selection.command.project_settings import blind, check_settings, open_tasks
+from selection.command.project_settings import check_settings
 from selection.config import Settings
 from selection.errors import (
     BackendError,
@@ -174,9 +174,9 @@ class Doctor:
             return f"experts see the answers of {current}, but none on blind tasks"
         if shown == TITLE:
             return "experts see what the backend answers when a task is opened"
-        waiting = open_tasks(self._tasks)
+        waiting = [task for task in self._tasks if task.open]
         versions = [
-            {one.version for one in task.predictions} for task in waiting if not blind(task)
+            {one.version for one in task.predictions} for task in waiting if not task.blind
         ]
         if not shown and any(current in those for those in versions):
             raise VersionError(

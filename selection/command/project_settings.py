@@ -1,6 +1,6 @@
 """What Crux needs of a project's settings: `crux connect` sets it, `crux doctor` checks it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from selection.errors import ProjectError
@@ -85,19 +85,9 @@ def set_settings(project: Project, studio: Studio) -> str:
     return f"tasks come in Crux's order, and the instructions say how to label{left}"
 
 
-def open_tasks(tasks: Iterable[Task]) -> list[Task]:
-    """Return the tasks that Label Studio still serves: a skip is no answer."""
-    return [task for task in tasks if sum(not a.cancelled for a in task.annotations) < task.overlap]
-
-
-def blind(task: Task) -> bool:
-    """Whether experts answer it without seeing what the model thinks."""
-    return bool((task.crux or {}).get("blind"))
-
-
 def _waiting_for_several(tasks: Sequence[Task]) -> list[Task]:
     return [
         task
-        for task in open_tasks(tasks)
-        if task.overlap > 1 and blind(task) and (task.crux or {}).get("twin") is None
+        for task in tasks
+        if task.open and task.overlap > 1 and task.blind and (task.crux or {}).get("twin") is None
     ]

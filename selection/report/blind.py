@@ -6,7 +6,8 @@ written. (The two of a pair were believed to differ, so one of them would tell t
 
 from collections.abc import Iterable, Sequence
 
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 
 
 def grouped(items: Iterable[Item]) -> list[list[Item]]:

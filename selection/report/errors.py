@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.report.blind import judged
 from selection.report.texts import Context, Text, text_of
 from selection.wording import counted

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.push import tab_title
 from selection.report.blind import grouped, hidden
 from selection.report.labels import USES

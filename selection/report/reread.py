@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from selection.backend_client import BackendClient
-from selection.collect import Collected, Item
+from selection.collect import Collected
 from selection.errors import BackendError
+from selection.item import Item
 from selection.label import BATCH
 from selection.report.blind import judged
 from selection.status import Status

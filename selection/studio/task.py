@@ -67,6 +67,17 @@ class Task:
     labeled: bool = False
 
     @property
+    def open(self) -> bool:
+        """Whether it waits for an answer: a skip is none, nor is a placeholder."""
+        given = sum(not one.cancelled for one in self.annotations)
+        return given < self.overlap and not self.labeled
+
+    @property
+    def blind(self) -> bool:
+        """Whether experts answer it without seeing what the model thinks."""
+        return bool((self.crux or {}).get("blind"))
+
+    @property
     def crux(self) -> Json | None:
         """What Crux noted when it pushed the task; None if somebody else created it."""
         crux = self.meta.get("crux")

@@ -82,6 +82,10 @@ class Tasks(People):
             lambda: self._sdk.tasks.update(str(task_id), overlap=1, is_labeled=False),
         )
 
+    def close(self, task_id: int) -> None:
+        """Have the task served to nobody any more, although nobody has answered it."""
+        self._ask(f"task {task_id}", lambda: self._sdk.tasks.update(str(task_id), is_labeled=True))
+
     def keep_away(self, task_id: int, user: int) -> None:
         """Have the task never served to this user, by an annotation that says nothing."""
         what = f"the placeholder in task {task_id}"

@@ -18,7 +18,8 @@ from backend.train import train
 from backend.versions.registry import Registry
 from selection.cache import answers
 from selection.card import Card
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from tests.backend.engine.tiny_model import tiny_model
 from tests.fakes import SCHEMA, FakeStudio
 

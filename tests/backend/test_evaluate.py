@@ -7,7 +7,8 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from backend.evaluate import Promotion, compare, ground, measure, promotion
 from selection.card import Card
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.types import Estimate
 
 LABELS = ("yes", "no")

@@ -4,7 +4,8 @@ import pytest
 
 from selection.annotators import Annotator, annotators, seconds_a_verdict, waits_for
 from selection.card import Card
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.verdict import Answer, Kind
 
 CARD = Card("a", 0, 0, "audit", "a", 0.5, 2, "v", {"yes": 1.0}, "", 0, 0.25, twin=0)

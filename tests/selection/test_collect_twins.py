@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from selection.card import Card
-from selection.collect import Collected, Item, collect
+from selection.collect import Collected, collect
 from selection.corrections import changed_since
+from selection.item import Item
 from selection.studio.task import placeholder, read_task, result
 from selection.verdict import Answer, Kind
 from tests import records
@@ -68,7 +69,7 @@ def test_the_tasks_of_one_text_are_one_item() -> None:
 def test_the_same_person_on_two_twins_counts_once_and_the_first_verdict_stands() -> None:
     bodies = task(3, 0, said(4, ANN, "yes")), task(9, 1, said(6, ANN, "no"))
     item, collected = only(*bodies), gather(*bodies)
-    assert (item.verdicts, item.missing, item.served) == ({"1": 0}, 1, False)
+    assert (item.verdicts, item.missing, bool(item.queued)) == ({"1": 0}, 1, False)
     assert collected.labels_bought == 2  # both were given, and are paid for
 
 
@@ -108,7 +109,7 @@ def test_a_task_that_somebody_copied_is_the_same_text() -> None:
     item = only(task(3, 0, said(4, ANN, "yes")), task(5, 0, said(6, BEN, "no")))
     assert (item.tasks, item.verdicts, item.done) == ((3, 5), {"1": 0, "2": 1}, True)
     still_open = only(task(3, 0, said(4, ANN, "yes")), task(5, 0))
-    assert (still_open.missing, still_open.served) == (1, True)
+    assert (still_open.missing, bool(still_open.queued)) == (1, True)
 
 
 def test_a_twin_without_its_text_is_named_and_the_others_are_read() -> None:
@@ -130,18 +131,18 @@ def test_a_task_is_served_until_somebody_has_answered_it(
     second: tuple[dict[str, Any], ...], served: bool, asleep: int | None
 ) -> None:
     item = only(task(3, 0, said(4, ANN, "yes")), task(9, 1, *second))
-    assert (item.served, item.asleep) == (served, asleep)
+    assert (bool(item.queued), item.asleep) == (served, asleep)
 
 
 def test_a_twin_that_counts_as_done_with_nothing_but_placeholders_is_asleep() -> None:
     item = only(task(3, 0, said(4, ANN, "yes")), task(9, 1, away(5, ANN), is_labeled=True))
-    assert (item.served, item.asleep, item.missing) == (False, 9, 1)
+    assert (bool(item.queued), item.asleep, item.missing) == (False, 9, 1)
 
 
 def test_a_twin_that_a_model_answered_is_neither_served_nor_asleep() -> None:
     model = said(6, BEN, "no", updated_by=None, lead_time=None, parent_prediction=2)
     item = only(task(3, 0, said(4, ANN, "yes")), task(9, 1, away(5, ANN), model))
-    assert (item.served, item.asleep, item.missing) == (False, None, 1)
+    assert (bool(item.queued), item.asleep, item.missing) == (False, None, 1)
 
 
 # what it waits for

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from selection.card import Card
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.preannotation import Habit, Share, earned, habits, shown
 from selection.record import ProjectState, Record
 from selection.types import Estimate

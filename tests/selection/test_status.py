@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 
 from selection.card import Card
-from selection.collect import Collected, Item
+from selection.collect import Collected
 from selection.config import Settings
 from selection.forecast import texts_needed
+from selection.item import Item
 from selection.record import ProjectState, Record, TrainingState
 from selection.status import OpenRound, Status, status
 from selection.types import Estimate

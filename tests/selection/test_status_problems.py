@@ -7,8 +7,9 @@ import pytest
 
 from selection.annotators import Annotator
 from selection.card import Card
-from selection.collect import Collected, Item
+from selection.collect import Collected
 from selection.config import Settings
+from selection.item import Item
 from selection.policy import CHOICES, policy_hash
 from selection.record import Paid, ProjectState, Record
 from selection.status import Status, status
@@ -56,8 +57,8 @@ def test_where_everything_is_in_order_nothing_is_said() -> None:
 def test_verdicts_that_are_gone_are_paid_for(gone: int, begins: str) -> None:
     now = look(DONE, paid=Paid(2 + gone, gone, {NOW: 2}))
     assert now.problems == (
-        f"{begins} no longer in Label Studio, since their tasks or annotations were deleted or "
-        f"changed. They are paid for, and neither teach nor measure.",
+        f"{begins} no longer in Label Studio, since their tasks or annotations were deleted. "
+        f"They are paid for, and neither teach nor measure.",
     )
     assert now.labels_bought == 2 + gone
 
@@ -73,7 +74,8 @@ CORRECTED = records.record(verdicts="other")
 
 def test_a_corrected_verdict_of_the_newest_round_is_measured_in_a_moment() -> None:
     assert look(DONE, rounds=(CORRECTED,)).problems == (
-        "Verdicts were corrected or deleted after round 0 was measured: the worker measures the "
+        "Verdicts were corrected, added or deleted after round 0 was measured: the worker measures "
+        "the "
         "round again within two minutes.",
     )
 
@@ -81,7 +83,8 @@ def test_a_corrected_verdict_of_the_newest_round_is_measured_in_a_moment() -> No
 def test_a_corrected_verdict_of_an_older_round_counts_with_the_newest() -> None:
     newer = item(name="b", missing=2, round=1)
     assert look(DONE, newer, rounds=(CORRECTED,)).problems == (
-        "Verdicts were corrected or deleted after round 0 was measured: they count when round 1 is "
+        "Verdicts were corrected, added or deleted after round 0 was measured: they count when round "
+        "1 is "
         "measured; Start Training takes them in now.",
     )
 
@@ -89,7 +92,8 @@ def test_a_corrected_verdict_of_an_older_round_counts_with_the_newest() -> None:
 def test_a_deleted_verdict_is_first_asked_again() -> None:
     half = item(says("ann"), missing=1)
     assert look(half, rounds=(CORRECTED,)).problems == (
-        "Verdicts were corrected or deleted after round 0 was measured: the worker measures the "
+        "Verdicts were corrected, added or deleted after round 0 was measured: the worker measures "
+        "the "
         "round again when what is missing now is answered; Start Training does so at once.",
     )
 

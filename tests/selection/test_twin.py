@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from selection.card import Card
-from selection.collect import Collected, Item, collect
+from selection.collect import Collected, collect
 from selection.errors import StudioDown
+from selection.item import Item
 from selection.push import task_body
 from selection.twin import ask_fewer, due, push_twins
 from tests.fakes import SCHEMA, FakeStudio

@@ -56,7 +56,8 @@ def test_whoever_answers_in_whatever_order_every_text_gets_different_peoples_ver
     judges = {user for user, name in served if (user, name) not in skips} or working
     for item, asked in zip(collected.items, experts, strict=True):
         willing = {user for user in working if (user, item.card.id) not in skips}
-        assert len(item.verdicts) == min(asked, len(willing))
+        # whoever judges no text may come after a skipped one has left the queue
+        assert min(asked, len(willing & judges)) <= len(item.verdicts) <= asked
         assert {int(user) for user in item.verdicts} <= willing
         gave_up = {user for user in judges if (user, item.card.id) in served & skips}
         waits_for = max(asked - len(item.verdicts) - len(gave_up), 0)  # for so many more people
@@ -112,10 +113,10 @@ def test_whoever_opens_whatever_row_only_those_who_saw_no_answer_before_give_a_v
         busy = bool(todo)
         if busy:
             answer(*todo[0])
-    working = {name for item in project.collected.items for name in item.answered}
+    judges = {name for item in project.collected.items for name in item.verdicts}
     for item, asked in zip(project.collected.items, experts, strict=True):
         assert {int(user) for user in item.verdicts} == gave[item.card.id]
-        assert len(item.verdicts) >= asked or item.answered == working
+        assert len(item.verdicts) >= asked or item.answered >= judges
     assert {one.reason for one in project.collected.left_out} <= {"late", "model"}
     assert list(due(project.collected)) == []
 

@@ -35,8 +35,10 @@ class Project:
         return collect(self.studio.tasks(7), SCHEMA)
 
     def note(self) -> Paid:
-        ledger.note(self.registry, 7, self.collected, self.policy)
-        return ledger.paid(self.registry, 7)
+        there = {one.id for task in self.studio.tasks(7) for one in task.annotations}
+        found = ledger.note(self.registry, 7, self.collected, there, self.policy)
+        assert found == ledger.paid(self.registry, 7)
+        return found
 
 
 @pytest.fixture
@@ -117,6 +119,31 @@ def test_projects_have_ledgers_of_their_own(project: Project) -> None:
     project.studio.answer(1, "yes", 2)
     project.note()
     assert ledger.paid(project.registry, 8) == Paid()
+
+
+def test_a_verdict_that_somebody_else_changed_is_not_gone(project: Project) -> None:
+    project.studio.answer(1, "yes", 2)
+    project.note()
+    project.studio.bodies[1]["annotations"][0]["updated_by"] = 1
+    assert project.collected.labels_bought == 0
+    assert project.note() == Paid(1, 0, {"first": 1})
+
+
+def test_where_nothing_is_written_down_a_verdict_has_the_policy_of_its_card(
+    project: Project,
+) -> None:
+    project.studio.bodies[1]["meta"]["crux"]["policy"] = "pushed"
+    project.studio.answer(1, "yes", 2)
+    assert project.note() == Paid(1, 0, {"pushed": 1})
+
+
+def test_what_a_newer_crux_wrote_beside_it_is_ignored(project: Project) -> None:
+    project.studio.answer(1, "yes", 2)
+    project.note()
+    file = project.registry.folder(7) / "verdicts.json"
+    body = json.loads(file.read_text())
+    file.write_text(json.dumps({number: {**one, "mood": 5} for number, one in body.items()}))
+    assert project.note() == Paid(1, 0, {"first": 1})
 
 
 # the file

@@ -5,7 +5,8 @@ from typing import Any
 
 from selection.annotators import Annotator
 from selection.card import Card
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.policy import PolicyState
 from selection.preannotation import Habit, Share
 from selection.record import TrainingState

@@ -1,6 +1,7 @@
 """Experts may open the page: it must not tell them what they are asked next."""
 
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.report.blind import grouped, hidden, judged
 from tests.selection.report.sample import LABELS, item, pair
 

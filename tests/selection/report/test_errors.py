@@ -1,6 +1,7 @@
 from dataclasses import replace
 
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from selection.report.reread import Reread
 from tests.selection.report.reading import body, having, one, text
 from tests.selection.report.sample import (

@@ -6,8 +6,9 @@ import pytest
 
 from selection.annotators import Annotator
 from selection.card import Card
-from selection.collect import Collected, Item
+from selection.collect import Collected
 from selection.errors import CruxError
+from selection.item import Item
 from selection.preannotation import Habit, Share
 from selection.record import TrainingState, WeakExpert
 from selection.report.page import save

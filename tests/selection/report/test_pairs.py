@@ -1,6 +1,7 @@
 from dataclasses import replace
 
-from selection.collect import Collected, Item
+from selection.collect import Collected
+from selection.item import Item
 from tests.selection.report.reading import body, card_with, having, one, text
 from tests.selection.report.sample import ANNA, BEN, LABELS, drawn, item, pair, sample
 

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from selection.backend_client import Scores
-from selection.collect import Collected, Item
+from selection.collect import Collected
 from selection.errors import BackendError
+from selection.item import Item
 from selection.report import reread as module
 from selection.report.reread import Reread, listed, reread
 from tests.fakes import FakeBackend

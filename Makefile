@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Everything they make is below build/ and .venv/.
+# `make` alone lists the targets. What they make is below build/ and .venv/, except crux.toml (make up).
 # Settings, to be given as `make target NAME=value`:
 VENV := .venv#                the environment of Crux
 LS := build/label-studio#     the environment of Label Studio, whose pins conflict with Crux's

@@ -22,6 +22,7 @@ from selection.errors import (
     VersionError,
 )
 from selection.http import get, same_address
+from selection.preannotation import earned
 from selection.record import ProjectState
 from selection.studio.api import MlBackend, Project, Studio, Task
 
@@ -75,7 +76,7 @@ class Doctor:
             ("connection", ("project", "backend"), self._connection),
             ("other backends", ("connection",), self._other_backends),
             ("webhook", ("project",), lambda: check_webhook(settings, self._hooks)),
-            ("left-over webhooks", ("project",), lambda: check_left_over(self._hooks)),
+            ("left-over webhooks", ("project",), self._left_over),
             ("switches", ("Label Studio",), self._switches),
             ("model", ("project", "secret"), lambda: checks.version(self._state)),
             ("model's policy", ("model",), self._policy_of_model),
@@ -158,6 +159,9 @@ class Doctor:
 
     # the model
 
+    def _left_over(self) -> str:
+        return check_left_over(self._hooks, self.settings.project)
+
     def _policy_of_model(self) -> str:
         def pushed() -> str:
             """Return the hash of the policy under which the newest round was pushed."""
@@ -194,10 +198,13 @@ class Doctor:
             raise VersionError(
                 f"{current} is in force, and {_waits(old)} with answers of {shown}. A "
                 f"worker that runs brings the new ones within a minute; if it does not, run "
-                f"crux models promote {current}"
+                f"crux models promote {current} --project {self.settings.project}"
             )
         if not waiting:
-            return f"no task waits for an expert; the next round comes with answers of {current}"
+            seen = earned(self._state, self.settings.preannotate_above)
+            return "no task waits for an expert; the next round comes " + (
+                f"with answers of {current}" if seen else f"blind: {current} has not earned trust"
+            )
         return (
             f"{_waits(waiting)} for experts ({len(waiting) - len(versions)} blind), without an "
             f"answer of a model"

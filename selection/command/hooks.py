@@ -116,7 +116,7 @@ def check_webhook(settings: Settings, hooks: Hooks) -> str:
     return f"events go to {url} {how}"
 
 
-def check_left_over(hooks: Hooks) -> str:
+def check_left_over(hooks: Hooks, project: int) -> str:
     """Check that no click waits for a backend that is gone; name what else gets events."""
     left_over = hooks.left_over
     if left_over:
@@ -124,7 +124,7 @@ def check_left_over(hooks: Hooks) -> str:
         raise StudioError(
             f"Of backends that are no longer connected there are still webhooks: {named}. "
             f"Every click of an expert waits for them. Remove each: crux connect "
-            f"--remove-webhook {left_over[0].id}"
+            f"--project {project} --remove-webhook {left_over[0].id}"
         )
     found = ["none"]
     for who, theirs in (("connected backends", hooks.theirs), ("other programs", hooks.others)):

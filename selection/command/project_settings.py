@@ -6,6 +6,7 @@ from typing import Any
 from selection.errors import ProjectError
 from selection.studio.api import Project, Studio, Task
 from selection.studio.instruction import with_note
+from selection.wording import counted
 
 WANTED = {
     "sampling": "Sequential sampling",  # in order of import
@@ -76,8 +77,9 @@ def set_settings(project: Project, studio: Studio) -> str:
         waiting = len(_waiting_for_several(studio.tasks(project.id, project.schema)))
         if waiting:
             left = (
-                f"; maximum_annotations stays {project.overlap} while {waiting} blind tasks of an "
-                f"older Crux wait for several experts: run crux connect again when they are done"
+                f"; maximum_annotations stays {project.overlap} while an older Crux's "
+                f"{counted(waiting, 'blind task')} still ask several experts each: run crux "
+                "connect again when they are done"
             )
         else:
             changes["maximum_annotations"] = 1

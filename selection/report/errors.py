@@ -89,7 +89,12 @@ def errors(collected: Collected, context: Context) -> Errors | None:
             f"Below stands what the version before each round believed."
         )
         return Errors(context.in_force, "", [], [], 0, fault)
-    read = [item for item in judged(collected) if item.card.id in again.beliefs]
+    # a version of other labels than the project has now cannot be compared
+    read = [
+        item
+        for item in judged(collected)
+        if set(again.beliefs.get(item.card.id, ())) == set(context.labels)
+    ]
     found = [Error(item.card.round, item.card.blind, text_of(item, context)) for item in read]
     wrong = sorted((one for one in found if one.text.wrong), key=_rank)
     tables = [_confusion(role, read, context) for role in _TABLES]
@@ -125,6 +130,8 @@ def _confusion(role: str, items: Sequence[Item], context: Context) -> Confusion:
 def _lead(found: Sequence[Error], left_out: int) -> str:
     blind = [one for one in found if one.blind and not one.text.taught]
     taught = [one for one in found if one.text.taught]
+    if not blind:
+        return "No blind text has been judged yet, so no error is measured."
     said = (
         f"On {sum(one.text.wrong for one in blind)} of {counted(len(blind), 'blind text')} no "
         f"expert says what the version in force says."

@@ -50,7 +50,7 @@ def small_print(status: Status) -> str:
     """Say what the figures are, and why one interval is wider than the others."""
     said = (
         "Each figure is a kappa, agreement beyond chance: 0 is chance and 1 is complete. They are "
-        "measured on texts drawn at random, weighted to the pool; in brackets and as a bar stands "
+        "measured on texts drawn at random, weighted to the pool; below each and as a bar stands "
         "what is possible with 95 % confidence."
     )
     gap = status.rounds[-1].record.gap if status.rounds else None

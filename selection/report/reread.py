@@ -60,7 +60,8 @@ def reread(
         for item, row in zip(part, scores.probability.tolist(), strict=True):
             beliefs[item.card.id] = dict(zip(scores.labels, row, strict=True))
         on_progress("reading judged texts again", start + len(part), len(others))
-    return Reread(version, beliefs, len(wanted) - len(kept), fault)
+    # half of them from another version could not be compared
+    return Reread(version, {} if fault else beliefs, len(wanted) - len(kept), fault)
 
 
 def listed(collected: Collected) -> list[Item]:

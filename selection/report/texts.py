@@ -1,7 +1,7 @@
 """A judged text -> what the page says of it: what the model believes, what experts said."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -118,9 +118,15 @@ def text_of(item: Item, context: Context) -> Text:
         ),
         skipped=item.done and not item.verdicts,
         taught=card.role == "train"
-        and len(set(item.verdicts.values())) == 1
+        and _is_clear(item.verdicts.values())
         and card.round <= context.taught_until,
     )
+
+
+def _is_clear(given: Iterable[int]) -> bool:
+    """Whether one label was given most often: only such a text teaches."""
+    most = [count for _, count in Counter(given).most_common(2)]
+    return len(most) == 1 or (len(most) == 2 and most[0] > most[1])
 
 
 def short_names(collected: Collected) -> dict[str, str]:

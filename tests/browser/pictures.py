@@ -53,10 +53,12 @@ def label_studio() -> Iterator[Server]:
     """A server with empty data."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        yield start_label_studio(
-            root / "data", PROGRAM, free_port(), ADMIN, root / "log", root / "pid", TEMPLATE
-        )
-        stop(root / "pid")
+        try:
+            yield start_label_studio(
+                root / "data", PROGRAM, free_port(), ADMIN, root / "log", root / "pid", TEMPLATE
+            )
+        finally:
+            stop(root / "pid")
 
 
 def fill(studio: Studio) -> Project:

@@ -217,7 +217,7 @@ def test_settings_that_somebody_changed_are_said_and_set(place: Place) -> None:
     for named in ("skip_queue is 'IGNORE_SKIPPED'", "maximum_annotations is 2", "show_instruction"):
         assert named in seen["project settings"].message
     said = place.connect()["project settings"]
-    assert "maximum_annotations stays 2 while 1 blind tasks of an older Crux" in said
+    assert "maximum_annotations stays 2 while an older Crux's 1 blind task" in said
     place.studio.delete_tasks(number, [made.json()["id"]])
     place.connect()
     assert wrong(place.doctor()) == []
@@ -254,7 +254,7 @@ def test_what_waits_for_experts_is_counted(place: Place) -> None:
         check = place.doctor(project=project.id)["predictions"]
         return check.ok, check.message
 
-    assert seen()[1].startswith("no task waits for an expert; the next round comes with answers of")
+    assert seen()[1].startswith("no task waits for an expert; the next round comes blind: ")
     blind = {"data": {"text": "a text"}, "meta": {"crux": {"blind": True}}}
     shown = {
         "data": {"text": "b text"},

@@ -83,9 +83,8 @@ def test_a_corrected_verdict_of_the_newest_round_is_measured_in_a_moment() -> No
 def test_a_corrected_verdict_of_an_older_round_counts_with_the_newest() -> None:
     newer = item(name="b", missing=2, round=1)
     assert look(DONE, newer, rounds=(CORRECTED,)).problems == (
-        "Verdicts were corrected, added or deleted after round 0 was measured: they count when round "
-        "1 is "
-        "measured; Start Training takes them in now.",
+        "Verdicts were corrected, added or deleted after round 0 was measured: they count when "
+        "round 1 is measured; Start Training takes them in now.",
     )
 
 

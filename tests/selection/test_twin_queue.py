@@ -57,7 +57,7 @@ def test_a_text_that_was_given_up_comes_back_for_a_judge_who_joins() -> None:
         "data": {"text": "another"}, "meta": replace(TRAIN, id="d").as_meta(),
     }])  # fmt: skip
     project.studio.answer(number, "yes", CID)
-    assert (project.look(), served(project, ANN, BEN, CID)) == (1, [None, None, 7])  # in a task of its own
+    assert (project.look(), served(project, ANN, BEN, CID)) == (1, [None, None, 7])
 
 
 def test_a_lost_placeholder_is_added_at_the_next_look_too() -> None:

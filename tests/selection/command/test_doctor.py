@@ -10,7 +10,9 @@ from selection.config import Settings
 from selection.errors import BackendError, SettingError
 from selection.policy import policy_hash
 from selection.record import TrainingState
+from selection.types import Estimate
 from tests.fakes import SCHEMA
+from tests.records import record
 from tests.selection.command.place import (
     HOOK,
     OLD,
@@ -36,12 +38,18 @@ def blind_ones(place: Place) -> None:
     shown("v0", {"blind": True}, {"blind": True, "by": None}, {"blind": True, "by": "yes"})(place)
 
 
+def trusted_v0(place: Place) -> None:
+    shown("v0")(place)
+    place.backend.records = [record(0, version="v1", production_kappa=Estimate(0.5, 0.3, 0.7, 60))]
+
+
 FAULTS = [
     planted("switches", lambda p: put(p.studio, blocks=("SSRF_PROTECTION_ENABLED",)),
             f"does not call {HOOK}: SSRF_PROTECTION_ENABLED must be false"),
     planted("predictions", shown("v0", {**OLD, "by": "yes"}, OLD, OLD),
             "v1 is in force, and 2 tasks wait with answers of v0. A worker that runs brings the "
-            "new ones within a minute; if it does not, run crux models promote v1"),
+            "new ones within a minute; if it does not, run crux models promote v1 "
+            "--project 7"),
     planted("predictions", shown("v0", {**OLD, "by": None}), "and 1 task waits with answers of v0"),
     planted("predictions", shown("v0", {"has": ("v0", "v1")}),
             "1 task waits with answers of v0 shown, although its own are there. Choose v1 in Label "
@@ -70,8 +78,10 @@ def test_a_planted_fault_is_said_and_without_it_nothing_of_the_kind(
 
 FINDINGS = [
     planted("predictions", shown("Crux"), "what the backend answers when a task is opened"),
-    planted("predictions", shown("v0"), "no task waits for an expert; the next round comes with "),
-    planted("predictions", shown(""), "no task waits for an expert; the next round comes with "),
+    planted("predictions", shown("v0"),
+            "no task waits for an expert; the next round comes blind: v1 has not earned trust"),
+    planted("predictions", shown(""), "no task waits for an expert; the next round comes blind"),
+    planted("predictions", trusted_v0, "the next round comes with answers of v1"),
     planted("predictions", shown("v0", {**OLD, "by": "yes"}), "no task waits for an expert"),
     planted("predictions", blind_ones, "2 tasks wait for experts (2 blind), without an answer of "
             "a model"),

@@ -41,7 +41,8 @@ FAULTS = [
             "with our secret). crux connect removes them."),
     planted("left-over webhooks", more_hook(url="http://old:9090/webhook", headers={}),
             "no longer connected there are still webhooks: 2 (http://old:9090/webhook). Every "
-            "click of an expert waits for them. Remove each: crux connect --remove-webhook 2"),
+            "click of an expert waits for them. Remove each: crux connect "
+            "--project 7 --remove-webhook 2"),
     planted("left-over webhooks", more_hook(url="http://older:9090/webhook/"), "still webhooks: 2"),
 ]  # fmt: skip
 

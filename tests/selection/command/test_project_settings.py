@@ -122,7 +122,7 @@ def test_blind_tasks_of_an_older_crux_keep_their_second_expert() -> None:
     blind_task(studio, 1)
     blind_task(studio)
     assert set_in(studio).endswith(
-        "; maximum_annotations stays 2 while 2 blind tasks of an older Crux wait for several "
-        "experts: run crux connect again when they are done"
+        "; maximum_annotations stays 2 while an older Crux's 2 blind tasks still ask several "
+        "experts each: run crux connect again when they are done"
     )
     assert studio.settings["maximum_annotations"] == 2

@@ -162,6 +162,7 @@ class Fit:
         measured = measure(
             collected,
             predict,
+            round=round,
             version=winner.version,
             start=start.version,
             before=self._before(project.id, records, round, start),

@@ -43,8 +43,7 @@ HELD_BACK = 700  # texts that no step of the loop ever sees
 # of a demo that must end within 20 minutes on 2 cores; docs/settings.md has the defaults
 SETTINGS: dict[str, Any] = {
     "per_round": 64,
-    "audit_per_round": 56,
-    "evaluation_share": 0.3,
+    "audit_per_round": 20,
     "read_limit": 500,
     "max_rounds": 3,
     "budget": 700,

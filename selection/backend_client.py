@@ -11,7 +11,7 @@ import tenacity
 
 from selection.errors import BackendError
 from selection.http import SECRET_HEADER, retry_after
-from selection.record import ProjectState
+from selection.record import PoolSample, ProjectState
 from selection.types import Doubles
 
 PAUSES = (0.5, 2.0, 8.0)  # seconds before a lost connection is tried again: time for a restart
@@ -92,9 +92,9 @@ class BackendClient:
         answer = self._ask("POST", f"/projects/{project}/current", {"version": version})
         return str(answer.get("current", ""))
 
-    def sample(self, project: int, texts: Sequence[str]) -> None:
-        """Give the backend random texts of the pool, to fit new versions to the pool's balance."""
-        self._ask("POST", f"/projects/{project}/sample", {"texts": list(texts)})
+    def sample(self, project: int, sample: PoolSample) -> None:
+        """Give the backend drawn texts of the pool, to fit new versions to the pool's balance."""
+        self._ask("POST", f"/projects/{project}/sample", sample.as_json())
 
     def check(self, project: int) -> None:
         """Ask the worker to look whether the project has a round to train on."""

@@ -1,20 +1,20 @@
 """The choice of one round, from beliefs to the tasks that experts will see: pure and repeatable.
 
 round 0:  stratify, budget (within each label)  + audit
-later:    boundary -> pair -> budget -> split    + audit
+later:    boundary -> pair -> budget            + audit
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from selection.audit import audit, permanent
+from selection.audit import audit, informative
 from selection.boundary import boundary
 from selection.budget import WIDTH, budget
 from selection.label import balance
 from selection.pair import pair
-from selection.split import side
+from selection.permanent import permanent
 from selection.stratify import fair_shares, stratify
 from selection.types import (
     Audit,
@@ -60,7 +60,6 @@ class Plan:
     inclusion: Doubles
     per_round: int
     audit_per_round: int
-    evaluation_share: float
     audit_reserve: float
     seed: int
 
@@ -73,20 +72,18 @@ def choose(
     vectors: (n, d) unit. The choice depends on nothing but its arguments.
     """
     rng = np.random.default_rng([plan.seed, plan.round])
-    k = len(beliefs.labels)
     believed = beliefs
     if plan.round == 0 and _rarest(beliefs) < plan.per_round:
         believed = balance(beliefs)  # a prompted model may prefer one label whatever it reads
-    chance = permanent(pool.ids, plan.seed)
+    number = permanent(pool.ids, plan.seed)
     sample = audit(
-        believed.predicted,
-        chance,
+        believed.probability,
+        number,
         plan.inclusion,
-        k=k,
-        size=plan.audit_per_round * (plan.round + 1),
+        size=plan.audit_per_round,
         reserve=plan.audit_reserve,
     )
-    open_rows = ~plan.bought & (chance >= plan.audit_reserve)
+    open_rows = ~plan.bought & (number >= plan.audit_reserve)
     if plan.round == 0:
         bought = _start(pool, vectors, believed, open_rows, plan.per_round, rule, rng)
     else:
@@ -102,12 +99,22 @@ def _rarest(beliefs: Beliefs) -> int:
     return int(np.bincount(beliefs.predicted, minlength=len(beliefs.labels)).min())
 
 
-def unlabelled(pool: Pool, plan: Plan, most: int) -> Ints:
-    """Return at most `most` random rows that are neither bought nor in the audit's reserve."""
+def drawn(pool: Pool, beliefs: Beliefs, plan: Plan, size: int) -> tuple[Ints, Doubles]:
+    """Draw about `size` rows, by which a new version is fitted to the pool; return their weights.
+
+    They are neither bought nor in the audit's reserve. A random part of a rare label holds hardly
+    any text of it, so the chances are the audit's: higher where the beliefs are in doubt. The
+    weights are 1 / chance.
+    """
     reserved = permanent(pool.ids, plan.seed) < plan.audit_reserve
-    open_rows = np.flatnonzero(~plan.bought & ~reserved)
+    rows = np.flatnonzero(~plan.bought & ~reserved)
     rng = np.random.default_rng([plan.seed, plan.round, 1])
-    return rng.permutation(open_rows)[:most].astype(np.int64)
+    if not len(rows):
+        return rows, np.zeros(0)
+    share = informative(beliefs.probability)[rows]
+    chance = np.minimum(size * share / share.sum(), 1.0)
+    taken = rng.random(len(rows)) < chance
+    return rows[taken], 1.0 / chance[taken]
 
 
 def _start(
@@ -181,7 +188,7 @@ def _boundary(
         covered=covered,
         width=rule.width,
     )
-    taken = _paired(pool, beliefs, pairs.take(chosen), plan)
+    taken = _paired(pool, beliefs, pairs.take(chosen))
     left = plan.per_round - len(taken)
     rest = open_rows.copy()
     rest[taken.row] = False
@@ -198,8 +205,7 @@ def _boundary(
     )
     unknown = np.full(len(more), np.nan)
     single = _singles(pool, rows[more], unknown, beliefs, "close to the boundary, labelled")
-    roles = _strings([side(name, plan.evaluation_share) for name in single.pair])
-    return _joined(taken, replace(single, role=roles))
+    return _joined(taken, single)
 
 
 def _midpoints(vectors: Floats, pairs: Pairs) -> Floats:
@@ -217,17 +223,15 @@ def _unsure(margin: Doubles) -> Doubles:
     return weight
 
 
-def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs, plan: Plan) -> Choice:
+def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs) -> Choice:
     names, predicted = beliefs.labels, beliefs.predicted
     row: list[int] = []
-    role: list[str] = []
     pair_name: list[str] = []
     why: list[str] = []
     for left, right in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True):
         name = f"{pool.ids[left]}|{pool.ids[right]}"
         for this, other in ((left, right), (right, left)):
             row.append(this)
-            role.append(side(name, plan.evaluation_share))
             pair_name.append(name)
             why.append(
                 f"labelled '{names[predicted[this]]}', while its neighbour "
@@ -235,7 +239,7 @@ def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs, plan: Plan) -> Choice:
             )
     return Choice(
         np.array(row, dtype=np.int64),
-        _strings(role),
+        _strings(["train"] * len(row)),
         _strings(pair_name),
         np.full(len(row), np.nan),
         _strings(why),

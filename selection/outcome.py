@@ -65,10 +65,10 @@ def pushed(order: Order, new: int, settings: Settings, before: Status) -> Outcom
         )
     if order.round and before.policy.changed:
         lines.append("It asks under the new words of the policy.")
-    if audited != settings.audit_per_round:
+    if audited < settings.audit_per_round:
         lines.append(
-            f"{audited} of the texts are drawn at random to measure the model: about "
-            f"{settings.audit_per_round} a round, since each text has its own fixed chance."
+            f"{audited} of the texts are drawn at random to measure the model, and not "
+            f"{settings.audit_per_round}: the audit's reserve holds no more. Add rows to the pool."
         )
     return Outcome("pushed", order.round, "\n".join(lines), new)
 

@@ -14,8 +14,8 @@ from scipy.stats import binomtest
 
 from selection.collect import Collected
 from selection.item import Item
+from selection.permanent import position
 from selection.record import ProjectState
-from selection.split import position
 
 
 def shown(pair: str, blind_share: float) -> bool:

@@ -7,6 +7,7 @@ newer than this code are ignored.
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from math import inf
 from typing import Any, Self
 
 from selection.types import Estimate
@@ -31,17 +32,16 @@ class Measurement:
     """The kappas of the version in force after a round.
 
     expert_kappa: of the experts with each other. production_kappa, start_kappa: of the version
-    and of the prompted one with the experts, on the audit. boundary_kappa, boundary_expert_kappa:
-    of the version with the experts and of the experts, on the boundary set. gap: production kappa
-    less the experts', on the same items. gain: kappa now less kappa `patience` rounds ago, both
-    on the same items; None when there are not that many rounds. patience: that number of rounds.
-    expert_agreement: weighted share
-    of equal verdicts. prevalence: label -> its weighted share of the audit's verdicts.
+    and of the prompted one with the experts, on the audit. boundary_kappa: of the version that
+    chose the round's texts, on those that experts judged blind, before they taught. gap: production
+    kappa less the experts', on the same draws. gain: kappa now less kappa `patience` rounds ago,
+    both on the same items; None when there are not that many rounds. patience: that number of
+    rounds. expert_agreement: weighted share of equal verdicts. prevalence: label -> its weighted
+    share of the audit's verdicts.
     """
 
     expert_kappa: Estimate
     boundary_kappa: Estimate
-    boundary_expert_kappa: Estimate
     production_kappa: Estimate
     start_kappa: Estimate
     gap: Estimate
@@ -206,6 +206,36 @@ class Paid:
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class PoolSample:
+    """n texts of the pool that were drawn with known chances: new versions are fitted to them.
+
+    weight: (n,) how many texts of the pool each stands for, 1 / its chance.
+    """
+
+    texts: tuple[str, ...] = ()
+    weight: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.texts) != len(self.weight):
+            raise ValueError(f"{len(self.weight)} weights for {len(self.texts)} texts")
+        if not all(0 < one < inf for one in self.weight):
+            raise ValueError("weights must be positive numbers")
+
+    @classmethod
+    def from_json(cls, body: object) -> Self:
+        """Read what `as_json` wrote, or the list of texts of an older Crux. Raises ValueError."""
+        if isinstance(body, list):
+            return cls(tuple(map(str, body)), (1.0,) * len(body))
+        if not isinstance(body, Mapping):
+            raise ValueError(f"it is a {type(body).__name__}, not an object")
+        return cls(tuple(map(str, body["texts"])), tuple(map(float, body["weight"])))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {"texts": list(self.texts), "weight": list(self.weight)}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import tenacity
 
 from selection.backend_client import BackendClient, Scores
-from selection.choose import Plan, choose, unlabelled
+from selection.choose import Plan, choose, drawn
 from selection.collect import Collected, collect
 from selection.config import Settings
 from selection.embed import embed
@@ -28,14 +28,15 @@ from selection.pool_files import read_files
 from selection.pool_project import read_project_pool
 from selection.preannotation import earned
 from selection.push import push, tab_title
-from selection.record import ProjectState
+from selection.record import PoolSample, ProjectState
+from selection.second import second_chance
 from selection.status import Status, status
 from selection.studio.api import Project, Studio, Task
 from selection.twin import ask_fewer
-from selection.types import Beliefs, Floats, Pool
+from selection.types import Beliefs, Choice, Floats, Pool
 
 PAUSES = (1.0, 5.0, 15.0)  # seconds before a push that Label Studio cut off is taken up again
-SAMPLE = 300  # random texts by which the backend fits a new version to the pool's balance
+SAMPLE = 300  # drawn texts by which the backend fits a new version to the pool's balance
 
 
 @dataclass(frozen=True)
@@ -217,11 +218,12 @@ class Rounds:
             collected.inclusion(pool),
             self.settings.per_round,
             self.settings.audit_per_round,
-            self.settings.evaluation_share,
             self.settings.audit_reserve,
             self.settings.seed,
         )
-        self.backend.sample(project.id, pool.texts[unlabelled(pool, plan, SAMPLE)].tolist())
+        rows, weight = drawn(pool, beliefs, plan, SAMPLE)
+        texts = tuple(map(str, pool.texts[rows]))
+        self.backend.sample(project.id, PoolSample(texts, tuple(weight.tolist())))
         choice, sample = choose(pool, vectors, beliefs, plan)
         if not len(choice):
             raise PoolError(
@@ -233,10 +235,17 @@ class Rounds:
             round, pool, choice, sample, scores, self.settings,
             policy=policy_hash(project.policy, project.schema.labels),
             visible=earned(state, self.settings.preannotate_above),
+            second=self._second(state, choice),
         )  # fmt: skip
         order.save(self._file(round))
         new = self._push(labelled, order)
         return pushed(order, new, self.settings, now)
+
+    def _second(self, state: ProjectState, choice: Choice) -> float:
+        """Return the chance that an audited text of this round is judged by all experts."""
+        newest = state.rounds[-1] if state.rounds else None
+        audited = int((choice.role == "audit").sum())
+        return second_chance(newest, audited, self.settings.experts_width)
 
     def _beliefs(self, pool: Pool, vectors: Floats, labelled: _Labelled) -> Beliefs:
         beliefs = label(

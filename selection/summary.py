@@ -151,7 +151,10 @@ def _missing(now: OpenRound, seconds: float | None) -> str:
 
 def _budget(status: Status) -> str:
     left = max(status.budget - status.labels_bought, 0)
-    return f"{status.labels_bought:,} of {status.budget:,} verdicts are bought, {left:,} are left."
+    bought = f"{status.labels_bought:,} of {status.budget:,} verdicts are bought, {left:,} are left"
+    if not status.taught + status.measured:
+        return f"{bought}."
+    return f"{bought}; {status.taught:,} of them teach and {status.measured:,} measure."
 
 
 def _work(verdicts: int, seconds: float | None) -> str:

@@ -176,7 +176,7 @@ class Loop:
         nobody = np.full(len(self.pool), np.nan)
         plan = Plan(
             round, bought, nobody, most,
-            audit_per_round=0, evaluation_share=0.0, audit_reserve=NO_RESERVE, seed=self.seed,
+            audit_per_round=0, audit_reserve=NO_RESERVE, seed=self.seed,
         )  # fmt: skip
         choice, _ = choose(self.pool, self.vectors, beliefs, plan)
         if set(choice.role) - {"train"}:

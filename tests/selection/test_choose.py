@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from selection.split import side
 
 from selection.audit import permanent
 from selection.choose import RULE, Plan, Rule, choose
 from selection.pool_files import read_files
-from selection.split import side
 from selection.types import Audit, Beliefs, Choice, Pool
 
 RESERVE = 0.25

@@ -3,9 +3,9 @@ import sys
 
 import numpy as np
 import pytest
+from selection.split import side
 
 from selection.errors import SettingError
-from selection.split import side
 
 NAMES = [f"pair-{i}" for i in range(20_000)]
 EXPECTED = ["train", "boundary", "train", "train", "train", "boundary", "boundary", "train"]

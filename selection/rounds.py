@@ -23,9 +23,7 @@ from selection.lock import alone
 from selection.order import Order, make_order, rebuilt, require_same_draw
 from selection.outcome import Outcome, Waiting, fewer, held, pushed, waiting, worker_at_work
 from selection.policy import policy_hash
-from selection.pool import keep_aside
-from selection.pool_files import read_files
-from selection.pool_project import read_project_pool
+from selection.pool_source import read_pool
 from selection.preannotation import earned
 from selection.push import push, tab_title
 from selection.record import PoolSample, ProjectState
@@ -34,6 +32,7 @@ from selection.status import Status, status
 from selection.studio.api import Project, Studio, Task
 from selection.twin import ask_fewer
 from selection.types import Beliefs, Choice, Floats, Pool
+from selection.words import definitions, speaks_for
 
 PAUSES = (1.0, 5.0, 15.0)  # seconds before a push that Label Studio cut off is taken up again
 SAMPLE = 300  # drawn texts by which the backend fits a new version to the pool's balance
@@ -197,7 +196,9 @@ class Rounds:
         project, collected = labelled.project, labelled.collected
         round = collected.last_round + 1
         require_same_draw(self.settings, collected)
-        pool = self._pool(project)
+        pool = read_pool(
+            self.settings, self.studio, project, self.folder / "aside.jsonl", self.on_progress
+        )
         bought = collected.bought.rows(pool)
         if bought.all():
             raise PoolError(
@@ -224,7 +225,8 @@ class Rounds:
         rows, weight = drawn(pool, beliefs, plan, SAMPLE)
         texts = tuple(map(str, pool.texts[rows]))
         self.backend.sample(project.id, PoolSample(texts, tuple(weight.tolist())))
-        choice, sample = choose(pool, vectors, beliefs, plan)
+        words = None if round else speaks_for(vectors, self._words(project))
+        choice, sample = choose(pool, vectors, beliefs, plan, words=words)
         if not len(choice):
             raise PoolError(
                 f"Nothing is left to buy: {int(bought.sum())} of {len(pool)} texts are bought, and "
@@ -240,6 +242,11 @@ class Rounds:
         order.save(self._file(round))
         new = self._push(labelled, order)
         return pushed(order, new, self.settings, now)
+
+    def _words(self, project: Project) -> Floats:
+        """Return (k, d) the vectors of what the policy says of each label."""
+        said = definitions(project.policy, project.schema.labels)
+        return embed(said, embedder=self.settings.embedder, home=self.settings.home)
 
     def _second(self, state: ProjectState, choice: Choice) -> float:
         """Return the chance that an audited text of this round is judged by all experts."""
@@ -275,32 +282,3 @@ class Rounds:
         for start in range(0, len(texts), BATCH):
             yield self.backend.score(self.settings.project, texts[start : start + BATCH])
             self.on_progress("reading the chosen", min(start + BATCH, len(texts)), len(texts))
-
-    def _pool(self, project: Project) -> Pool:
-        """Read every row of the pool as it is now, so that rows added later are seen."""
-        source = self.settings.pool
-        if not source:
-            raise SettingError("No pool is set. Give a file or folder: --pool PATH or CRUX_POOL.")
-        if source.startswith("project:"):
-            number = source.removeprefix("project:")
-            reading = read_project_pool(
-                self.studio, number, project, self.settings.max_characters
-            )
-        else:
-            reading = read_files(
-                source,
-                id_column=self.settings.id_column,
-                text_column=self.settings.text_column,
-                max_characters=self.settings.max_characters,
-            )
-        aside = self.folder / "aside.jsonl"
-        keep_aside(reading, aside)
-        if reading.aside:
-            first = reading.aside[0]
-            self.on_progress(
-                f"{len(reading.aside)} rows of the pool cannot be used, first {first.place}: "
-                f"{first.reason}; all of them: {aside}",
-                0,
-                0,
-            )
-        return reading.pool

@@ -10,23 +10,32 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tenacity
-
 from selection.backend_client import BackendClient, Scores
 from selection.choose import Plan, choose, drawn
 from selection.collect import Collected, collect
 from selection.config import Settings
 from selection.embed import embed
-from selection.errors import PoolError, ProjectError, SettingError, StudioDown
+from selection.errors import PoolError, ProjectError, RoundError, SettingError
 from selection.label import BATCH, label
 from selection.lock import alone
 from selection.order import Order, make_order, rebuilt, require_same_draw
-from selection.outcome import Outcome, Waiting, fewer, held, pushed, waiting, worker_at_work
+from selection.outcome import (
+    Outcome,
+    Waiting,
+    fewer,
+    finishing,
+    held,
+    last_version,
+    pushed,
+    waiting,
+    worker_at_work,
+)
 from selection.policy import policy_hash
+from selection.pool_sample import PoolSample
 from selection.pool_source import read_pool
 from selection.preannotation import earned
-from selection.push import push, tab_title
-from selection.record import PoolSample, ProjectState
+from selection.push import push_patiently, tab_title
+from selection.record import ProjectState
 from selection.second import second_chance
 from selection.status import Status, status
 from selection.studio.api import Project, Studio, Task
@@ -34,7 +43,6 @@ from selection.twin import ask_fewer
 from selection.types import Beliefs, Choice, Floats, Pool
 from selection.words import definitions, speaks_for
 
-PAUSES = (1.0, 5.0, 15.0)  # seconds before a push that Label Studio cut off is taken up again
 SAMPLE = 300  # drawn texts by which the backend fits a new version to the pool's balance
 
 
@@ -105,6 +113,26 @@ class Rounds:
                 return fewer(now, texts, experts)
             return held(now, anyway, new_policy) or self._next(labelled, state, now)
 
+    def finish(self) -> Outcome:
+        """Ask for the loop's last version, once the newest round is measured."""
+        with alone(self.folder, self.settings.project):
+            state = self._state()
+            now = self._status(self._read_project(state), state)
+            if now.open_round is None:
+                raise RoundError("There is nothing to learn from yet. Run crux round first.")
+            unfinished = held(now, anyway=True, new_policy=True)
+            if unfinished is not None:
+                return unfinished
+            self.backend.last(self.settings.project)
+            return finishing(now)
+
+    def finishing(self) -> Waiting:
+        """Return how far the last version is."""
+        state = self._state()
+        if state.training.busy:
+            return worker_at_work(state.training)
+        return last_version(state)
+
     def _status(self, labelled: _Labelled, state: ProjectState) -> Status:
         users = set(self.studio.people().values())
         return status(self.settings, labelled.project, labelled.collected, state, users)
@@ -153,34 +181,13 @@ class Rounds:
     # push
 
     def _push(self, labelled: _Labelled, order: Order) -> int:
-        """Push what is missing, again if Label Studio fails: a busy SQLite answers 500 at times."""
-
-        def on_failure(state: tenacity.RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            self.on_progress(f"{error} Trying again in {state.upcoming_sleep:.0f} s.", 0, 0)
-
-        attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(StudioDown),
-            wait=tenacity.wait_chain(*map(tenacity.wait_fixed, PAUSES)),
-            stop=tenacity.stop_after_attempt(1 + len(PAUSES)),
-            before_sleep=on_failure,
-            reraise=True,
+        new = push_patiently(
+            self.studio, labelled.project, order, labelled.tasks, self.on_progress
         )
-        try:
-            new: int = attempts(
-                push, self.studio, labelled.project, order, labelled.tasks, self._on_pushed
-            )
-        except StudioDown as error:
-            raise StudioDown(
-                f"{error} What is pushed stays; run crux round again to go on."
-            ) from None
         # the last verdict may have come before the push was complete, and makes no event again
         self.backend.check(labelled.project.id)
         self._show_predictions(labelled, order)
         return new
-
-    def _on_pushed(self, done: int, total: int) -> None:
-        self.on_progress("pushing tasks", done, total)
 
     def _show_predictions(self, labelled: _Labelled, order: Order) -> None:
         """Let experts see the pre-annotations that the round was pushed with, if it has any."""

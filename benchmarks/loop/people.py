@@ -32,14 +32,11 @@ class Experts:
 
         Return how many answers were given.
         """
-        before = studio.answered
-        idle = 0
-        # whose turn it is follows from what was answered, so that a loop that was cut off goes on
-        people = sorted(self.knows)
-        turn = before
+        before, people, idle = studio.answered, sorted(self.knows), 0
         while studio.answered < most and idle < len(people):
-            user = people[turn % len(people)]
-            turn += 1
+            # whose turn it is follows from what was answered, so that a loop that was cut off goes
+            # on as it would have
+            user = people[(studio.answered + idle) % len(people)]
             task = studio.next_task(user)
             if task is None:
                 idle += 1

@@ -58,7 +58,7 @@ def _figures(estimate: Estimate) -> tuple[float | None, float | None, float | No
 
 
 def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    return None if value is None else round(value, 4) + 0.0  # no -0.0
 
 
 def _told(piece: Piece, line: Line) -> str:

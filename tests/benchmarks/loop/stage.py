@@ -1,13 +1,16 @@
 """A small ground on which whole loops take seconds: words decide, and the model can learn them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.loop.ground import Ground, Labelled, split
+from benchmarks.loop.kept import Kept, Line, Piece
 from benchmarks.loop.race import Folders, Terms, race
+from benchmarks.loop.studio import MemoryStudio
 from benchmarks.loop.systems import by_names
 from tests.fakes import FakeScorer, fake_train
 
@@ -28,16 +31,43 @@ def ground(n: int = 240) -> Ground:
     return split(small(n))
 
 
-def run(
-    folder: Path,
-    systems: str = "crux",
-    axis: tuple[int, ...] = (20, 40, 60),
-    train: Callable[..., Any] = fake_train,
-    seeds: tuple[int, ...] = (0,),
-) -> dict[str, Any]:
-    """Run systems on the small ground, with what they keep below the folder."""
-    scorer = FakeScorer()
-    return race(
-        ground(), by_names(systems), Terms(seeds, axis, "test", options=OPTIONS),
-        Folders(folder / "build", folder / "results"), lambda: scorer, train,
-    )  # type: ignore[arg-type, return-value]  # fmt: skip
+@dataclass(frozen=True)
+class Stage:
+    """Where pieces are run, with a model that learns words.
+
+    folder: of everything that is kept. vectors: shared by all stages: embedding takes longest.
+    """
+
+    folder: Path
+    vectors: Path
+    scorer: FakeScorer = field(default_factory=FakeScorer)
+
+    def run(
+        self,
+        systems: str = "crux",
+        axis: tuple[int, ...] = (20, 40, 60),
+        train: Callable[..., Any] = fake_train,
+        seeds: tuple[int, ...] = (0,),
+    ) -> dict[str, Any]:
+        """Run systems on the small ground; return the figures."""
+        (self.folder / "build").mkdir(exist_ok=True)
+        if not (self.folder / "build/vectors").exists():
+            (self.folder / "build/vectors").symlink_to(self.vectors)
+        return race(
+            ground(), by_names(systems), Terms(seeds, axis, "test", options=OPTIONS),
+            Folders(self.folder / "build", self.folder / "results"), self._scorer, train,
+            say=lambda _: None,
+        )  # fmt: skip
+
+    def lines(self, system: str = "crux", seed: int = 0) -> list[Line]:
+        """What was measured."""
+        kept = Kept(self.folder / "results/small.jsonl")
+        return kept.lines(Piece("small", ground().digest, system, seed, "test"))
+
+    def studio(self, system: str = "crux", seed: int = 0) -> MemoryStudio:
+        """The studio as the loop left it."""
+        [file] = self.folder.glob(f"build/loop/*/test-{system}-{seed}/studio.json")
+        return MemoryStudio(("angry", "calm"), "Is it angry?", {1: "one", 2: "two"}, file)
+
+    def _scorer(self) -> Any:
+        return self.scorer

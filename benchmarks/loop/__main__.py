@@ -41,7 +41,7 @@ def main(
         float | None, typer.Option(min=0.0, max=1.0, help="thin the positives to this share")
     ] = None,
     systems: Annotated[
-        str, typer.Option(help=f"'all', or names between commas: {', '.join(SYSTEMS)}")
+        str, typer.Option(help=f"names between commas: {', '.join(SYSTEMS)}")
     ] = "crux,random 80/20",
     seeds: Annotated[int, typer.Option(min=1)] = 3,
     first_seed: Annotated[int, typer.Option(min=0, help="where the seeds begin")] = 0,

@@ -1,27 +1,27 @@
 """The systems that are compared: the product, and what somebody would do without its choice.
 
-All of them teach the same model by the same recipe (learner.py). Those that are marked as bounds
-spend every verdict on teaching: they cannot tell their owner how good they are.
+These teach the same model by the same recipe (learner.py). Those that tell no figure are bounds:
+every verdict teaches, and nobody can say how good they are. peers.py has systems that bring a model
+of their own.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from backend.versions.manifest import Manifest
-from benchmarks.loop import crux
+from benchmarks.loop import crux, peers
 from benchmarks.loop.learner import Learner
 from benchmarks.loop.place import NOTHING_TOLD, Place, Step
-from selection.align import model_alignment
+from benchmarks.loop.told import tests, told
 from selection.errors import SettingError
-from selection.types import Bools, Doubles, Estimate, Ints, Sample, Verdicts
+from selection.types import Doubles, Estimate, Ints
 
-TESTS_EVERY = 5  # one of so many random verdicts is kept to test
 READING = 2_000  # texts of the pool that margin reads before each choice, always the same ones
 AT_ONCE = 50  # verdicts between two versions of margin
-RESAMPLES = 2_000  # behind the interval that "random 80/20" tells, as in the product
 
 
 @dataclass(frozen=True)
@@ -37,27 +37,29 @@ class System:
 
 def random_tested(place: Place) -> Iterator[Step]:
     """Label random texts; four of five teach, the fifth tests."""
-    return _random(place, every=TESTS_EVERY)
+    return _random(place, tested=True)
 
 
 def random_all(place: Place) -> Iterator[Step]:
     """Label random texts, all of which teach."""
-    return _random(place, every=0)
+    return _random(place, tested=False)
 
 
-def _random(place: Place, every: int) -> Iterator[Step]:
+def _random(place: Place, tested: bool) -> Iterator[Step]:
     learner, order, labels = _begin(place)
     yield _prompted(learner)
     for verdicts in place.axis:
         began = time.monotonic()
         rows = order[:verdicts]
-        tests = _tests(len(rows), every)
-        teach = rows[~tests]
+        test = tests(len(rows)) & tested
+        teach = rows[~test]
         chance = np.full(len(teach), len(teach) / len(order))
-        version = learner.teach(teach, labels[teach], chance, verdicts)
-        told = _told(learner, version, rows[tests], labels) if every else NOTHING_TOLD
+        version = learner.teach(teach, labels[teach], chance, len(rows))
+        figure = NOTHING_TOLD
+        if tested:
+            figure = told(place, partial(learner.read, version), rows[test], labels)
         seconds = time.monotonic() - began
-        yield _step(learner, verdicts, version, told, rows, teach, labels, seconds)
+        yield _step(learner, len(rows), version, figure, rows, teach, labels, seconds)
 
 
 def margin(place: Place) -> Iterator[Step]:
@@ -90,19 +92,19 @@ SYSTEMS = {
         System("random 80/20", random_tested, tells=True),
         System("random", random_all, tells=False),
         System("margin", margin, tells=False),
+        System("setfit", peers.setfit_random, tells=True),
+        System("small-text", peers.breaking_ties, tells=True),
     )
 }
 
 
 def by_names(names: str) -> list[System]:
-    """Return the systems named between commas, or all. Raises SettingError."""
-    if names == "all":
-        return list(SYSTEMS.values())
+    """Return the systems named between commas. Raises SettingError."""
     asked = [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in asked if name not in SYSTEMS]
     if unknown or not asked:
         raise SettingError(
-            f"There is no system {unknown[0] if unknown else names!r}; the systems: "
+            f"There is no system {(unknown or [names])[0]!r}; the systems: "
             f"{', '.join(SYSTEMS)}."
         )
     return [SYSTEMS[name] for name in asked]
@@ -114,24 +116,6 @@ def _begin(place: Place) -> tuple[Learner, Ints, Ints]:
     learner.sample(np.random.default_rng([place.seed, 1]))
     order = np.random.default_rng([place.seed, 0]).permutation(len(place.ground.texts))
     return learner, order.astype(np.int64), place.one_expert()
-
-
-def _tests(n: int, every: int) -> Bools:
-    """Return (n,) True for those that test: the same ones however many come after."""
-    if not every:
-        return np.zeros(n, dtype=np.bool_)
-    tests: Bools = np.arange(n) % every == every - 1
-    return tests
-
-
-def _told(learner: Learner, version: Manifest, tests: Ints, labels: Ints) -> Estimate:
-    """Return the kappa on the verdicts that were kept to test."""
-    texts = tuple(learner.place.ground.texts[row] for row in tests)
-    said = learner.read(version, texts).argmax(axis=1).astype(np.int64)
-    verdicts = Verdicts(labels[tests][:, None], ("expert",), len(learner.place.ground.names))
-    sample = Sample(np.ones(len(tests)), np.arange(len(tests)))
-    rng = np.random.default_rng(learner.place.seed)
-    return model_alignment(said, verdicts, sample, rng=rng, resamples=RESAMPLES)
 
 
 def _prompted(learner: Learner) -> Step:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from selection.allowance import allowance
 from selection.config import Settings
 from selection.order import Order
 from selection.push import tab_title
@@ -65,10 +66,11 @@ def pushed(order: Order, new: int, settings: Settings, before: Status) -> Outcom
         )
     if order.round and before.policy.changed:
         lines.append("It asks under the new words of the policy.")
-    if audited < settings.audit_per_round:
+    wanted = allowance(settings, spent)[1]
+    if audited < wanted:
         lines.append(
             f"{audited} of the texts are drawn at random to measure the model, and not "
-            f"{settings.audit_per_round}: the audit's reserve holds no more. Add rows to the pool."
+            f"{wanted}: the audit's reserve holds no more. Add rows to the pool."
         )
     return Outcome("pushed", order.round, "\n".join(lines), new)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from selection.allowance import allowance
 from selection.backend_client import BackendClient, Scores
 from selection.choose import Plan, choose, drawn
 from selection.collect import Collected, collect
@@ -220,12 +221,13 @@ class Rounds:
         )
         beliefs = self._beliefs(pool, vectors, labelled)
         self.on_progress("choosing", 0, 1)
+        per_round, audited = allowance(self.settings, now.labels_bought)
         plan = Plan(
             round,
             bought,
             collected.inclusion(pool),
-            self.settings.per_round,
-            self.settings.audit_per_round,
+            per_round,
+            audited,
             self.settings.audit_reserve,
             self.settings.seed,
         )

@@ -16,7 +16,7 @@ from tests.benchmarks.loop.stage import Stage, ground
 class Words:
     """A SetFit that learns words, and is unsure of a text by its number."""
 
-    taught: list[list[str]] = []  # noqa: RUF012  (what every one of them was taught)
+    taught: list[list[str]] = []
 
     def __init__(self, folder: Path, k: int) -> None:
         self.k = k

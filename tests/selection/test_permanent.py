@@ -49,7 +49,7 @@ def test_another_process_says_the_same() -> None:
 
 @pytest.mark.parametrize("found", [positions(), numbers()], ids=["position", "permanent"])
 def test_every_tenth_of_the_scale_holds_a_tenth_of_the_names(found: Doubles) -> None:
-    assert 0 <= found.min() and found.max() < 1
+    assert found.min() >= 0 and found.max() < 1
     counts = np.histogram(found, bins=10, range=(0, 1))[0]
     # 99.9 % point of chi-square with 9 degrees of freedom
     assert ((counts - 2_000) ** 2 / 2_000).sum() < 27.88

@@ -1,7 +1,7 @@
 """The choice of one round, from beliefs to the tasks that experts will see: pure and repeatable.
 
-round 0:  words, budget (within each label)  + audit
-later:    boundary -> pair -> budget         + audit
+before a model is trained:  start (words, budget)       + audit
+later:                      boundary -> pair -> budget  + audit
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from selection.types import (
 class Rule:
     """The constants of the choice (docs/results.md compares others).
 
-    likely: texts that speak for a label, for each that round 0 buys of it, from which those are
+    likely: texts that speak for a label, for each that the start buys of it, from which those are
     taken that stand for most others. candidates: texts that the budget chooses from later; its cost
     grows with their square. width: of the kernel by which one text covers another.
     """
@@ -51,11 +51,13 @@ RULE = Rule()
 class Plan:
     """What a round may buy.
 
-    bought: (n,) rows that the project has. inclusion: (n,) chance of the rows that were audited
-    before, NaN elsewhere. The others are the settings of the same names.
+    trained: whether verdicts taught the model whose beliefs are used. bought: (n,) rows that the
+    project has. inclusion: (n,) chance of the rows that were audited before, NaN elsewhere. The
+    others are the settings of the same names.
     """
 
     round: int
+    trained: bool
     bought: Bools
     inclusion: Doubles
     per_round: int
@@ -76,10 +78,10 @@ def choose(
     """Return what to buy now, and the audit's whole sample with its chances after this round.
 
     vectors: (n, d) unit. words: (n, k) how much each text speaks for each label by the policy's
-    words (words.py), for round 0. The choice depends on nothing but its arguments.
+    words (words.py), for the start. The choice depends on nothing but its arguments.
     """
     believed = beliefs
-    if plan.round == 0 and _rarest(beliefs) < plan.per_round:
+    if not plan.trained and _rarest(beliefs) < plan.per_round:
         believed = balance(beliefs)  # a prompted model may prefer one label whatever it reads
     number = permanent(pool.ids, plan.seed)
     sample = audit(
@@ -90,10 +92,10 @@ def choose(
         reserve=plan.audit_reserve,
     )
     open_rows = ~plan.bought & (number >= plan.audit_reserve)
-    if plan.round == 0:
+    if not plan.trained:
         rows, speaks = start(
             vectors, believed.probability, open_rows, plan.per_round,
-            words=words, likely=rule.likely, width=rule.width,
+            words=words, covered=vectors[plan.bought], likely=rule.likely, width=rule.width,
         )  # fmt: skip
         bought = _started(pool, rows, speaks, believed)
     else:

@@ -222,8 +222,10 @@ class Rounds:
         beliefs = self._beliefs(pool, vectors, labelled)
         self.on_progress("choosing", 0, 1)
         per_round, audited = allowance(self.settings, now.labels_bought)
+        trained = any(one.version == beliefs.version for one in state.versions if one.round >= 0)
         plan = Plan(
             round,
+            trained,
             bought,
             collected.inclusion(pool),
             per_round,
@@ -234,7 +236,7 @@ class Rounds:
         rows, weight = drawn(pool, beliefs, plan, SAMPLE)
         texts = tuple(map(str, pool.texts[rows]))
         self.backend.sample(project.id, PoolSample(texts, tuple(weight.tolist())))
-        words = None if round else speaks_for(vectors, self._words(project))
+        words = None if trained else speaks_for(vectors, self._words(project))
         choice, sample = choose(pool, vectors, beliefs, plan, words=words)
         if not len(choice):
             raise PoolError(

@@ -1,4 +1,4 @@
-"""Round 0: the texts that speak most for each label, spread over their kinds.
+"""Before verdicts have taught a model: the texts that speak most for each label, of all kinds.
 
 No boundary can be trusted yet: a prompted model's pairs are worse than this (docs/method.md), and a
 random draw holds hardly any text of a rare label. What the model believes and what the policy's
@@ -19,15 +19,17 @@ def start(
     most: int,
     *,
     words: Doubles | None,
+    covered: Floats,
     likely: int,
     width: float,
 ) -> tuple[Ints, Ints]:
     """Return (b,) rows, and (b,) the label that each speaks for; equally many of each label.
 
     vectors: (n, d) unit. probability: (n, k) beliefs. among: (n,) rows to choose from. words:
-    (n, k) how much each text speaks for each label by the policy's words, None without. likely: so
-    many times as many texts as are bought of a label are taken that speak most for it; those of
-    them are bought that cover the others best (budget.py). width: of its kernel.
+    (n, k) how much each text speaks for each label by the policy's words, None without. covered:
+    (c, d) vectors of what is bought already. likely: so many times as many texts as are bought of a
+    label are taken that speak most for it; those of them are bought that cover the others best
+    (budget.py). width: of its kernel.
     """
     odds = np.log(np.maximum(probability, 1e-12)) - np.log(np.maximum(1 - probability, 1e-12))
     speaks = standard(odds) if words is None else standard(odds) + words
@@ -39,7 +41,9 @@ def start(
         order = np.argsort(-speaks[rows, name], kind="stable")
         first = np.sort(rows[order[: likely * size]])
         alone = np.stack([first, first], axis=1)
-        best = budget(vectors[first], np.ones(len(first)), alone, most=size, width=width)
+        best = budget(
+            vectors[first], np.ones(len(first)), alone, most=size, covered=covered, width=width
+        )
         chosen.append(first[best])
     found = np.concatenate(chosen).astype(np.int64)
     return found, label[found]

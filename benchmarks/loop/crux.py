@@ -41,6 +41,7 @@ class Loop:
         self.backend = Backend(
             place.backend_settings(), self.studio, place.make_scorer, place.train
         )
+        self._choosing = 0.0  # seconds that the choice of the present round took
         settings = place.settings(write_pool(place))
         self.rounds = Rounds(
             settings, cast(Studio, self.studio), self.backend.client, self._on_progress
@@ -72,8 +73,6 @@ class Loop:
             if outcome.state not in WENT_ON:
                 raise RoundError(f"The loop does not go on: {outcome.message}")
 
-    _choosing = 0.0  # seconds that the choice of the present round took
-
     def _answer_and_train(self) -> None:
         """People answer and the worker looks, in turn, until neither changes anything."""
         before: object = None
@@ -100,7 +99,9 @@ class Loop:
     def _step(self, record: Record, state: ProjectState, seconds: float) -> Step:
         rare = set(self.place.ground.names) - {self.place.ground.names[self.place.ground.commonest]}
         taught = next((v.taught for v in state.versions if v.version == record.candidate), {})
-        decision = self.rounds.status().rounds[-1].decision
+        [decision] = [
+            one.decision for one in self.rounds.status().rounds if one.record.round == record.round
+        ]
         return Step(
             record.round,
             record.labels_bought,

@@ -83,8 +83,11 @@ def _imagined(items: Items, raters: Raters) -> Doubles:
     in which all agree on a label weighs as much as the mean group's items with that label.
     """
     e, k = len(items.experts), items.k
-    of_group = np.bincount(items.group, items.weight)
-    share = float((of_group**2).sum() / of_group.sum() ** 2)
+    weight = items.weight_of(raters)
+    if max(raters) < e:
+        weight = np.where(items.twice, weight, 0.0)
+    of_group = np.bincount(items.group, weight)
+    share = float((of_group**2).sum() / max(of_group.sum(), 1e-300) ** 2)
     table = items.once(raters).reshape(k, k) * share / (k - 1)
     left = table.sum(axis=0, keepdims=True) - table  # (k, k) the rater of the rows differs
     right = table.sum(axis=1, keepdims=True) - table
@@ -105,7 +108,7 @@ def _agreements(items: Items, raters: Raters) -> Doubles:
     By this order nothing depends on the names of labels. Zero for a label that nobody gave.
     """
     both, k = items.both(raters), items.k
-    weight = items.weight[both]
+    weight = items.weight_of(raters)[both]
     left, right = (items.answers[rater][both] for rater in raters)
     found = np.zeros((k, k, k))
     for label in range(k):

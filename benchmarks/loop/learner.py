@@ -19,6 +19,7 @@ from benchmarks.loop.studio import MemoryStudio
 from selection.card import Card
 from selection.collect import Collected
 from selection.item import Item
+from selection.pool_sample import PoolSample
 from selection.studio.api import Project
 from selection.types import Doubles, Ints
 
@@ -43,7 +44,8 @@ class Learner:
     def sample(self, rng: np.random.Generator) -> None:
         """Draw the texts by which thresholds are set, once for all versions of the piece."""
         rows = rng.permutation(len(self.place.ground.texts))[:SAMPLE]
-        self.registry.save_sample(PROJECT, [self.place.ground.texts[row] for row in rows])
+        texts = tuple(self.place.ground.texts[row] for row in rows)
+        self.registry.save_sample(PROJECT, PoolSample(texts, (1.0,) * len(texts)))
 
     def teach(self, rows: Ints, labels: Ints, chance: Doubles, number: int) -> Manifest:
         """Return a version taught by (m,) rows of the pool; the prompted one if it is one label.

@@ -16,7 +16,7 @@ from selection.types import Doubles, Estimate, Ints
 
 PROJECT = 1
 SECRET = "in-process"  # noqa: S105  (nobody can send it from outside)
-ENDLESS = 10**6  # verdicts and rounds: the loop ends by its number of verdicts alone
+ENDLESS = 10**6  # rounds: the loop ends by its number of verdicts alone
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Place:
         return home
 
     def settings(self, pool: Path) -> Settings:
-        """Return the command line's settings: the defaults, with an end that never comes."""
+        """Return the command line's settings: the defaults, with the budget of verdicts."""
         given = {
             "project": PROJECT, "home": self.home, "pool": str(pool), "seed": self.seed,
-            "budget": ENDLESS, "max_rounds": ENDLESS,
+            "budget": self.most, "max_rounds": ENDLESS,
         }  # fmt: skip
         return Settings(**{**given, **self._options_of(Settings)})  # type: ignore[arg-type]
 

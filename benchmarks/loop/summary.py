@@ -15,7 +15,8 @@ Lines = Mapping[str, Sequence[Sequence[Line]]]  # system -> seed -> its versions
 
 def at(lines: Sequence[Line], verdicts: int) -> Line:
     """Return the last version whose verdicts are at most so many: a curve with steps."""
-    return max((one for one in lines if one.verdicts <= verdicts), key=lambda one: one.verdicts)
+    known = (one for one in lines if one.verdicts <= verdicts)
+    return max(known, key=lambda one: (one.verdicts, one.round))
 
 
 def summarize(

@@ -21,8 +21,7 @@ from selection.types import Doubles, Estimate
 
 NONE = Estimate.undefined(0, "not measured")
 UNKNOWN = Measurement(
-    expert_kappa=NONE, boundary_kappa=NONE, boundary_expert_kappa=NONE, production_kappa=NONE,
-    start_kappa=NONE, gap=NONE,
+    expert_kappa=NONE, boundary_kappa=NONE, production_kappa=NONE, start_kappa=NONE, gap=NONE,
 )  # fmt: skip
 
 
@@ -40,7 +39,7 @@ def loop(
     versions = [knowing(world, s) for s in knows]
     sizes = [cell["n"] * (r + 1) / rounds for r in range(rounds)]
     for r, look in enumerate(audited(rng, world, experts, versions, sizes)):
-        items = ground(look.collected, "audit", seed, RESAMPLES)
+        items = ground(look.collected, seed, RESAMPLES)
         gain, gap = None, NONE
         if gains and r >= cell["patience"]:
             before = look.predictions[r - cell["patience"]]

@@ -123,14 +123,14 @@ def _drawn(
         younger = [knowing(world, part * sqrt(cell["kappa"])) for part in (0.6, 0.8)]
         versions = [*younger, model]
         look = list(audited(rng, world, experts, versions, [n / 3, 2 * n / 3, n], each=each))[-1]
-        return look.predictions[-1], ground(look.collected, "audit", seed, RESAMPLES)
+        return look.predictions[-1], ground(look.collected, seed, RESAMPLES)
     types, pair = world.draw(rng, n), None
     if cell["design"] == "pairs":
         pair = np.arange(n) // 2
         like_the_first = (np.arange(n) % 2 == 1) & (rng.random(n) < 0.3)
         types = np.where(like_the_first, np.roll(types, 1), types)
-    found = collected(judged(rng, types, experts, each), world.k, "boundary", pair=pair)
-    return model.says(types, rng.random(n)), ground(found, "boundary", seed, RESAMPLES)
+    found = collected(judged(rng, types, experts, each), world.k, pair=pair)
+    return model.says(types, rng.random(n)), ground(found, seed, RESAMPLES)
 
 
 def audit(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
@@ -152,11 +152,11 @@ def audit(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
         younger = knowing(world, 0.6 * s)
         sizes = [n / 3, 2 * n / 3, n]
         look = list(audited(rng, world, [expert] * 2, [younger, younger, model], sizes))[-1]
-        drawn = ground(look.collected, "audit", i, RESAMPLES)
+        drawn = ground(look.collected, i, RESAMPLES)
         production.found.append(drawn.model(look.predictions[-1]))
         types = edge.draw(rng, n)
-        found = collected(judged(rng, types, [expert] * 2), 2, "boundary")
-        at_edge = ground(found, "boundary", i, RESAMPLES)
+        found = collected(judged(rng, types, [expert] * 2), 2)
+        at_edge = ground(found, i, RESAMPLES)
         boundary.found.append(at_edge.model(model.says(types, rng.random(n))))
     return {
         "boundary_truth": rounded(true_kappa(edge, model, expert)),
@@ -178,7 +178,7 @@ def cost(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
     for i in range(simulations):
         sizes = [cell["n"] / 2, cell["n"]]
         look = list(audited(rng, world, [expert] * 2, [model, model], sizes))[-1]
-        items = ground(look.collected, "audit", i, RESAMPLES)
+        items = ground(look.collected, i, RESAMPLES)
         tally.found.append(items.model(look.predictions[-1]))
     found = tally.figures()
     return {"half_width": rounded(found["width"] / 2), "coverage": found["coverage"]}
@@ -198,7 +198,7 @@ def odd(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
         for first in (guesser, expert):
             table = judged(rng, types, [first, *[expert] * (cell["experts"] - 1)])
             found = ground(
-                collected(table, world.k, "boundary"), "boundary", i, RESAMPLES
+                collected(table, world.k), i, RESAMPLES
             ).weakest()
             if found is not None and first is expert:
                 named["one_of_equals"] += 1

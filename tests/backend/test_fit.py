@@ -1,4 +1,5 @@
-"""Rounds of six training tasks, two boundary and four audit ones; the answer is the colour."""
+"""Rounds of eight training tasks, the last two of them blind, and four audited ones, of which two
+experts are asked about each; the answer is the colour."""
 
 import json
 import logging
@@ -13,7 +14,7 @@ import pytest
 
 from backend import fit as module
 from backend.config import BackendSettings
-from backend.examples import pool_prior, training_examples
+from backend.examples import training_examples
 from backend.fit import Fit
 from backend.publish import open_tasks
 from backend.versions.manifest import Manifest, describe
@@ -26,8 +27,20 @@ from selection.record import Record
 from selection.studio.schema import Schema
 from tests.fakes import SCHEMA, FakeScorer, FakeStudio, fake_train
 
-ROLES = ["train"] * 6 + ["boundary"] * 2 + ["audit"] * 4
+ROLES = ["train"] * 6 + ["blind"] * 2 + ["audit"] * 4
 TRUTH = {"green": "yes", "red": "no"}
+
+
+def card_of(name: str, round: int, order: int, role: str, **more: Any) -> Card:
+    """role: 'blind' is a training text whose pre-annotation nobody sees.
+
+    Its version believed 'yes' of every text.
+    """
+    return Card(
+        name, round, order, "train" if role == "blind" else role, name,
+        0.5 if role == "audit" else None, 2 if role == "audit" else 1, "v",
+        {"yes": 0.75, "no": 0.25}, "why", 0, 0.25, **{"hidden": role == "blind", **more},
+    )  # fmt: skip
 
 
 class Killed(BaseException):
@@ -58,10 +71,7 @@ class Loop:
         ids = []
         for i, role in enumerate(ROLES):
             name = f"{round}-{i}"
-            card = Card(
-                name, round, i, role, name, 0.5 if role == "audit" else None,
-                1 if role == "train" else 2, "v", {"yes": 0.5, "no": 0.5}, "why", 0, 0.25,
-            )  # fmt: skip
+            card = card_of(name, round, i, role)
             text = f"{('green', 'red')[i % 2]} {'x' * i} {round}"
             body = {"data": {"text": text}, "meta": card.as_meta()}
             ids += self.studio.import_tasks(7, [body])

@@ -70,21 +70,33 @@ class Loop:
     def answer_all(self) -> None:
         """Both experts work until no verdict is missing."""
         with AtWork(self.state.studio_url, self.project.id, self.people):
-            wait_for(lambda: not self.missing())
+            wait_for(lambda: not self.missing(), says=self.open)
 
     def missing(self) -> int:
         found = self.collected()
         return found.waiting(found.last_round)
+
+    def open(self) -> str:
+        """What Label Studio and the worker say of the texts that still wait for somebody."""
+        waiting = [item for item in self.collected().items if item.missing]
+        bodies = {task.id: task for task in self.tasks()}
+        lines = [str((item, [bodies[task] for task in item.tasks])) for item in waiting]
+        log = self.services.root / "worker.log"
+        lines += log.read_text().splitlines()[-40:] if log.is_file() else []
+        return "\n".join(lines)
 
     def measured(self, round: int) -> Record | None:
         rounds = self.backend.project(self.project.id).rounds
         return next((r for r in rounds if r.round == round and r.settled), None)
 
 
-def wait_for(ready: Callable[[], object], seconds: float = 600.0) -> None:
+def wait_for(
+    ready: Callable[[], object], seconds: float = 600.0, says: Callable[[], str] = str
+) -> None:
+    """says: what stands in the way, asked for if the time is over."""
     deadline = time.monotonic() + seconds
     while not ready():
-        assert time.monotonic() < deadline, f"not ready after {seconds} s"
+        assert time.monotonic() < deadline, f"not ready after {seconds} s\n{says()}"
         time.sleep(0.5)
 
 

@@ -10,7 +10,7 @@ import pytest
 from selection.backend_client import LATEST, PAUSES, SOONEST, BackendClient
 from selection.errors import BackendError
 from selection.http import SECRET_HEADER
-from selection.record import ProjectState
+from selection.record import PoolSample, ProjectState
 
 URL = "http://127.0.0.1:9"
 UP = httpx.Response(200, json={"status": "UP"})
@@ -74,6 +74,13 @@ def test_a_promotion_tells_the_version_in_force(wire: Wire) -> None:
     wire.replies = [httpx.Response(200, json={"current": "v2"})]
     assert BackendClient(URL).promote(7, "v2") == "v2"
     assert wire.sent == [("POST", "/projects/7/current", {"version": "v2"})]
+
+
+def test_a_sample_travels_with_its_weights(wire: Wire) -> None:
+    wire.replies = [httpx.Response(200, json={"kept": 2})]
+    BackendClient(URL).sample(7, PoolSample(("a", "b"), (1.5, 240.0)))
+    body = {"texts": ["a", "b"], "weight": [1.5, 240.0]}
+    assert wire.sent == [("POST", "/projects/7/sample", body)]
 
 
 def test_the_secret_travels_in_its_header() -> None:

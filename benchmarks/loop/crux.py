@@ -5,7 +5,7 @@ stood in for, and nothing else.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -43,6 +43,7 @@ class Loop:
         self.backend = Backend(
             place.backend_settings(), self.studio, place.make_scorer, place.train
         )
+        self._choosing = 0.0  # seconds that the choice of the present round took
         settings = place.settings(write_pool(place))
         self.rounds = Rounds(
             settings, cast(Studio, self.studio), self.backend.client, self._on_progress
@@ -62,20 +63,18 @@ class Loop:
                 yield self._step(record, state, spent if record is new[-1] else 0.0)
                 told = record.round
             if self.studio.answered > self.place.most - TOO_FEW:
-                yield self._last(self.backend.fit.last(PROJECT))
-                return
+                break
             began = time.monotonic()
             try:
                 outcome = self.rounds.round(anyway=True)
             except PoolError as error:
                 self.place.say(f"the pool is used up: {error}")
-                return
+                break
             self.studio.save()
             self._choosing = time.monotonic() - began
             if outcome.state not in WENT_ON:
                 raise RoundError(f"The loop does not go on: {outcome.message}")
-
-    _choosing = 0.0  # seconds that the choice of the present round took
+        yield self._last(self.backend.fit.last(PROJECT))
 
     def _answer_and_train(self) -> None:
         """People answer and the worker looks, in turn, until neither changes anything."""
@@ -105,12 +104,20 @@ class Loop:
         state = self._state()
         step = self._step(replace(record, version=record.final), state, 0.0)
         final = next(one for one in state.versions if one.version == record.final)
-        return replace(step, round=record.round + 1, taught=final.examples, seconds=final.seconds)
+        return replace(
+            step,
+            round=record.round + 1,
+            verdicts=self.studio.answered,
+            taught=final.examples,
+            taught_positives=self._rare(final.taught),
+            seconds=final.seconds,
+        )
 
     def _step(self, record: Record, state: ProjectState, seconds: float) -> Step:
-        rare = set(self.place.ground.names) - {self.place.ground.names[self.place.ground.commonest]}
         taught = next((v.taught for v in state.versions if v.version == record.candidate), {})
-        decision = self.rounds.status().rounds[-1].decision
+        [decision] = [
+            one.decision for one in self.rounds.status().rounds if one.record.round == record.round
+        ]
         return Step(
             record.round,
             record.labels_bought,
@@ -118,19 +125,26 @@ class Loop:
             lambda: self._read(record.version),
             record.production_kappa,
             record.labels,
-            sum(count for label, count in taught.items() if label in rare),
-            self._positives(rare),
+            self._rare(taught),
+            self._positives(),
             seconds,
-            decision.rule if decision.stop else "",
+            # that the budget is spent is no opinion on the model
+            decision.rule if decision.stop and decision.rule != "budget" else "",
         )
 
-    def _positives(self, rare: set[str]) -> int:
-        """Return how many texts somebody gave one of these labels."""
+    def _rare(self, taught: Mapping[str, int]) -> int:
+        """Return how many of the texts of each label are not of the commonest one."""
+        common = self.place.ground.names[self.place.ground.commonest]
+        return sum(count for label, count in taught.items() if label != common)
+
+    def _positives(self) -> int:
+        """Return how many texts somebody gave another label than the commonest."""
+        common = self.place.ground.names[self.place.ground.commonest]
         return len(
             {
                 task.data[self.studio.schema.text_field]
                 for task in self.studio.tasks(PROJECT)
-                if any(one.label in rare for one in task.annotations)
+                if any(one.label not in (None, common) for one in task.annotations)
             }
         )
 

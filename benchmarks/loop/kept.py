@@ -9,12 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Piece:
-    """What a line belongs to. ground: digest of texts, labels and policy. tag: of the product."""
+    """What a line belongs to.
+
+    ground: digest of texts, labels and policy. budget: verdicts in all; a loop that has fewer left
+    buys other texts, so that one with more is another loop. tag: of the product's version.
+    """
 
     set: str
     ground: str
     system: str
     seed: int
+    budget: int
     tag: str = ""
 
 
@@ -67,18 +72,17 @@ class Kept:
         }
         return [found[number] for number in sorted(found)]
 
-    def finished(self, piece: Piece) -> int:
-        """Return up to how many verdicts the piece is complete; -1 if nowhere."""
-        return max((body["finished"] for body in self._bodies(piece) if "finished" in body),
-                   default=-1)  # fmt: skip
+    def finished(self, piece: Piece) -> bool:
+        """Return whether nothing is missing of the piece."""
+        return any(body.get("finished") for body in self._bodies(piece))
 
     def add(self, piece: Piece, line: Line) -> None:
         """Keep a line."""
         self._append({**asdict(piece), **asdict(line)})
 
-    def finish(self, piece: Piece, verdicts: int) -> None:
-        """Note that nothing is missing up to so many verdicts."""
-        self._append({**asdict(piece), "finished": verdicts})
+    def finish(self, piece: Piece) -> None:
+        """Note that nothing is missing of the piece."""
+        self._append({**asdict(piece), "finished": True})
 
     def _bodies(self, piece: Piece) -> list[dict[str, Any]]:
         if not self.file.is_file():
@@ -86,7 +90,7 @@ class Kept:
         whole = (line for line in self.file.read_text().splitlines() if line.endswith("}"))
         bodies = [json.loads(line) for line in whole]
         wanted = asdict(piece).items()
-        return [body for body in bodies if all(body[name] == value for name, value in wanted)]
+        return [body for body in bodies if all(body.get(name) == value for name, value in wanted)]
 
     def _append(self, body: dict[str, Any]) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)

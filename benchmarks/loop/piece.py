@@ -15,7 +15,7 @@ def run_piece(
     piece: Piece, system: System, place: Place, kept: Kept, say: Callable[[str], None]
 ) -> list[Line]:
     """Return the lines of a piece, after running what is missing of it."""
-    if kept.finished(piece) < place.most:
+    if not kept.finished(piece):
         known = {line.round: line for line in kept.lines(piece)}
         for step in system.run(place):
             line = known.get(step.round)
@@ -25,7 +25,7 @@ def run_piece(
                 _keep_scores(place, step, probability)
                 kept.add(piece, line)
             say(_told(piece, line))
-        kept.finish(piece, place.most)
+        kept.finish(piece)
     return kept.lines(piece)
 
 

@@ -81,12 +81,15 @@ def race(
     lines: dict[str, list[list[Line]]] = {system.name: [] for system in systems}
     for seed in terms.seeds:
         for system in systems:
-            piece = Piece(ground.name, ground.digest, system.name, seed, terms.tag)
+            piece = Piece(
+                ground.name, ground.digest, system.name, seed, terms.axis[-1], terms.tag
+            )
             name = system.name.replace(" ", "-").replace("/", "-")
+            where = f"{tag}{name}-{seed}-of-{piece.budget}"
             place = Place(
                 ground,
                 seed,
-                folders.build / "loop" / f"{ground.name}-{ground.digest}" / f"{tag}{name}-{seed}",
+                folders.build / "loop" / f"{ground.name}-{ground.digest}" / where,
                 terms.axis,
                 folders.build / "vectors",
                 scorer,

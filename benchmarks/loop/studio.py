@@ -61,7 +61,8 @@ class MemoryStudio:
         self.answered = kept["answered"]
 
     def _every(self, what: str) -> Iterable[Json]:
-        return (one for body in self.bodies.values() for one in body[what])
+        # a copy, since the backend may look at the project in a thread of its own
+        return (one for body in list(self.bodies.values()) for one in list(body[what]))
 
     # what Crux asks of it
 

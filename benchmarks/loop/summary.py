@@ -37,7 +37,7 @@ def summarize(
         "data": ground.name,
         "rows": ground.rows,
         "made": ground.made,
-        "prevalence": round(ground.positive, 4),
+        "prevalence": _prevalence(ground),
         "pool": len(ground.texts),
         "test": len(ground.test),
         "seeds": max(map(len, lines.values())),
@@ -48,6 +48,12 @@ def summarize(
             mean_and_interval(last["crux"] - last[best]) if best and "crux" in lines else None
         ),
     }
+
+
+def _prevalence(ground: Ground) -> float | dict[str, float]:
+    """Return the share of the first of two labels; of each label if there are more."""
+    shares = [round(share, 4) for share in ground.shares.tolist()]
+    return shares[0] if len(shares) == 2 else dict(zip(ground.names, shares, strict=True))
 
 
 def _system(axis: Sequence[int], seeds: Sequence[Sequence[Line]]) -> dict[str, Any]:
@@ -65,10 +71,9 @@ def _system(axis: Sequence[int], seeds: Sequence[Sequence[Line]]) -> dict[str, A
         "covered": _mean([float(one) for one in covered]),
         "intervals": len(covered),
         "taught": _mean([one.taught / one.verdicts if one.verdicts else None for one in last]),
-        "positives": [_mean([float(at(one, v).positives) for one in seeds]) for v in axis],
-        "positives_taught": [
-            _mean([float(at(one, v).taught_positives) for one in seeds]) for v in axis
-        ],
+        "positives": _mean([float(one.positives) for one in last]),
+        "positives_at": [_mean([float(at(one, v).positives) for one in seeds]) for v in axis],
+        "positives_taught": _mean([float(one.taught_positives) for one in last]),
         "spent": [_mean([float(at(one, v).verdicts) for one in seeds]) for v in axis],
         "would_stop": [_stopped(lines) for lines in seeds],
         "seconds": _mean([sum(line.seconds for line in lines) for lines in seeds]),

@@ -59,14 +59,14 @@ class Stage:
             say=lambda _: None,
         )  # fmt: skip
 
-    def lines(self, system: str = "crux", seed: int = 0) -> list[Line]:
+    def lines(self, system: str = "crux", seed: int = 0, budget: int = 60) -> list[Line]:
         """What was measured."""
         kept = Kept(self.folder / "results/small.jsonl")
-        return kept.lines(Piece("small", ground().digest, system, seed, "test"))
+        return kept.lines(Piece("small", ground().digest, system, seed, budget, "test"))
 
     def studio(self, system: str = "crux", seed: int = 0) -> MemoryStudio:
         """The studio as the loop left it."""
-        [file] = self.folder.glob(f"build/loop/*/test-{system}-{seed}/studio.json")
+        [file] = self.folder.glob(f"build/loop/*/test-{system}-{seed}-of-60/studio.json")
         return MemoryStudio(("angry", "calm"), "Is it angry?", {1: "one", 2: "two"}, file)
 
     def _scorer(self) -> Any:

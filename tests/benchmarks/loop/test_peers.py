@@ -65,7 +65,7 @@ def test_before_two_labels_are_known_a_peer_answers_the_rule(
     monkeypatch.setattr(Words, "train", nobody)
     stage.run("setfit", axis=(2,))
 
-    assert [line.kappa for line in stage.lines("setfit")] == [0.0, 0.0]
+    assert [line.kappa for line in stage.lines("setfit", budget=2)] == [0.0, 0.0]
 
 
 def test_a_peer_that_is_not_installed_is_named(
@@ -77,3 +77,20 @@ def test_a_peer_that_is_not_installed_is_named(
     monkeypatch.setattr(peers, "import_module", missing)
     with pytest.raises(SettingError, match="setfit"):
         SetFit(tmp_path / "one", 2).train(["a", "b"], np.array([0, 1]), 0)
+
+
+@pytest.mark.filterwarnings("ignore")  # those of setfit and datasets are not ours
+def test_setfit_trains_keeps_and_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("setfit", reason="setfit is not installed")
+    monkeypatch.setattr(peers, "PAIRS", 1)
+    texts = [f"{'a furious, red hot' if i % 2 else 'a calm and cool'} text {i}" for i in range(16)]
+    made = SetFit(tmp_path / "setfit-16", 3)
+
+    made.train(texts, np.arange(16) % 2 + 1, seed=0)
+    again = SetFit(tmp_path / "setfit-16", 3)
+    again.train(["never"], np.array([0]), seed=0)
+
+    found = again.read(["red hot", "calm"])
+    assert found == pytest.approx(made.read(["red hot", "calm"]), abs=1e-5)
+    assert found.argmax(axis=1).tolist() == [2, 1]
+    assert found[:, 0].tolist() == [0.0, 0.0], "a label without examples has no belief"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from benchmarks.choice.datasets import FOLDER, SETS
@@ -105,8 +106,6 @@ def test_the_axis_ends_at_the_budget() -> None:
 
 
 def test_the_command_says_in_a_sentence_what_is_wrong(tmp_path: Path) -> None:
-    import typer
-
     app = typer.Typer()
     app.command()(command.main)
 

@@ -39,7 +39,7 @@ class Rule:
     grows with their square. width: of the kernel by which one text covers another.
     """
 
-    likely: int = 3
+    likely: int = 2
     candidates: int = 1_000
     width: float = WIDTH
 

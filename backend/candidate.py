@@ -22,7 +22,8 @@ from backend.versions.manifest import Manifest, version_name
 from backend.versions.registry import Registry
 from selection.collect import Collected
 from selection.errors import RoundError, VersionError
-from selection.record import PoolSample, TrainingState
+from selection.pool_sample import PoolSample
+from selection.record import TrainingState
 from selection.studio.api import Project
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,21 @@ class Candidates:
             return None
         raise RoundError(f"{too_little(collected, examples)} Label more tasks, then train again.")
 
+    def last(
+        self, project: Project, collected: Collected, examples: Examples, round: int
+    ) -> Manifest:
+        """Return the version that ends a loop after this round. Raises RoundError."""
+        if not examples.enough:
+            raise RoundError(f"{too_little(collected, examples)} Nothing can be learned from them.")
+        return self._version(project, collected.labels, examples, round, "final")
+
     def _version(
-        self, project: Project, labels: tuple[str, ...], examples: Examples, round: int
+        self,
+        project: Project,
+        labels: tuple[str, ...],
+        examples: Examples,
+        round: int,
+        kind: str = "round",
     ) -> Manifest:
         recipe = self._recipe()
         taught = tuple(
@@ -70,7 +84,7 @@ class Candidates:
         texts = [item.text for item in examples.items]
         sample = self.registry.sample(project.id)
         version = version_name(
-            f"round{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
+            f"{kind}{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
             prior, round_to(examples.drawn), sorted(zip(texts, taught, strict=True)),
             sample.as_json(),
         )  # fmt: skip

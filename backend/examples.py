@@ -35,9 +35,14 @@ class Examples:
         return len(set(self.targets.tolist())) > 1
 
 
-def training_examples(collected: Collected) -> Examples:
-    """Return the training tasks with their labels by majority, and the pool's balance of labels."""
-    items = [item for item in collected.role("train") if item.verdicts]
+def training_examples(collected: Collected, *, last: bool = False) -> Examples:
+    """Return the training tasks with their labels by majority, and the pool's balance of labels.
+
+    last: the audit teaches too, since nothing is measured after the loop.
+    """
+    items = [
+        item for item in collected.items if item.verdicts and (last or item.card.role == "train")
+    ]
     label, ties = majority(verdicts_of(items, len(collected.labels)))
     kept = np.flatnonzero(label != NO_VERDICT)
     chosen = [items[i] for i in kept]

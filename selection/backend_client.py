@@ -11,7 +11,8 @@ import tenacity
 
 from selection.errors import BackendError
 from selection.http import SECRET_HEADER, retry_after
-from selection.record import PoolSample, ProjectState
+from selection.pool_sample import PoolSample
+from selection.record import ProjectState
 from selection.types import Doubles
 
 PAUSES = (0.5, 2.0, 8.0)  # seconds before a lost connection is tried again: time for a restart
@@ -99,6 +100,10 @@ class BackendClient:
     def check(self, project: int) -> None:
         """Ask the worker to look whether the project has a round to train on."""
         self._ask("POST", f"/projects/{project}/check", {})
+
+    def last(self, project: int) -> None:
+        """Ask the worker for the loop's last version, which learns from every verdict."""
+        self._ask("POST", f"/projects/{project}/check", {"last": True})
 
     def _ask(
         self, method: str, path: str, body: Mapping[str, object] | None = None

@@ -30,7 +30,9 @@ def earned(state: ProjectState, above: float) -> bool:
     """
     if above <= -1:
         return True
-    measured = [one.production_kappa.value for one in state.rounds if one.version == state.current]
+    measured = [
+        one.production_kappa.value for one in state.rounds if state.current in one.measures
+    ]
     return bool(measured) and measured[-1] is not None and measured[-1] > above
 
 

@@ -7,7 +7,6 @@ newer than this code are ignored.
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from math import inf
 from typing import Any, Self
 
 from selection.types import Estimate
@@ -64,7 +63,8 @@ class Record(Measurement):
     the one that the round trained. promotion: why it was promoted or refused. ties: training texts
     left out because experts tie. train_seconds: 0 where nothing was trained. settled: Label Studio
     is in line with it. pointed: the pointer was moved to `version`. policy: hash of the policy at
-    that time. verdicts: digest of all verdicts behind it; "" in an older record.
+    that time. verdicts: digest of all verdicts behind it; "" in an older record. final: the version
+    that learned from the audit too when the loop ended after this round; "" if it did not.
     """
 
     round: int
@@ -82,6 +82,12 @@ class Record(Measurement):
     policy: str = ""
     verdicts: str = ""
     start: str = ""
+    final: str = ""
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The versions whose kappa this is: a last one is quoted by the one before it."""
+        return (self.version, self.final) if self.final else (self.version,)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -107,7 +113,7 @@ class Record(Measurement):
             body["weakest_expert"] = asdict(self.weakest_expert)
         else:
             del body["weakest_expert"]
-        for name in ("pointed", "start"):
+        for name in ("pointed", "start", "final"):
             if not body[name]:
                 del body[name]
         return body
@@ -206,36 +212,6 @@ class Paid:
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class PoolSample:
-    """n texts of the pool that were drawn with known chances: new versions are fitted to them.
-
-    weight: (n,) how many texts of the pool each stands for, 1 / its chance.
-    """
-
-    texts: tuple[str, ...] = ()
-    weight: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if len(self.texts) != len(self.weight):
-            raise ValueError(f"{len(self.weight)} weights for {len(self.texts)} texts")
-        if not all(0 < one < inf for one in self.weight):
-            raise ValueError("weights must be positive numbers")
-
-    @classmethod
-    def from_json(cls, body: object) -> Self:
-        """Read what `as_json` wrote, or the list of texts of an older Crux. Raises ValueError."""
-        if isinstance(body, list):
-            return cls(tuple(map(str, body)), (1.0,) * len(body))
-        if not isinstance(body, Mapping):
-            raise ValueError(f"it is a {type(body).__name__}, not an object")
-        return cls(tuple(map(str, body["texts"])), tuple(map(float, body["weight"])))
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return {"texts": list(self.texts), "weight": list(self.weight)}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import numpy as np
 
 from selection.backend_client import Scores
 from selection.errors import BackendError, ProjectError, StudioDown, StudioLacks
-from selection.record import PoolSample, ProjectState, Record, TrainingState, Version
+from selection.pool_sample import PoolSample
+from selection.record import ProjectState, Record, TrainingState, Version
 from selection.studio.api import MlBackend, Person, Project, Schema, Task, Webhook
 from selection.studio.task import Json, placeholder, read_task, result
 

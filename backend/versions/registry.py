@@ -41,7 +41,8 @@ from backend.versions.manifest import (
 )
 from backend.versions.replication import Shared
 from selection.errors import StorageError, VersionError
-from selection.record import PoolSample, Record, TrainingState
+from selection.pool_sample import PoolSample
+from selection.record import Record, TrainingState
 
 log = logging.getLogger(__name__)
 

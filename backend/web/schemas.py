@@ -17,7 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from selection.record import Paid, PoolSample, Record, TrainingState, Version
+from selection.pool_sample import PoolSample
+from selection.record import Paid, Record, TrainingState, Version
 from selection.studio.task import Json
 
 MOST_TEXTS = 1_000  # in one request
@@ -161,6 +162,10 @@ class CheckBody(Body):
 
     forced: StrictBool = Field(
         default=False, description="true or false: whether to train on unfinished rounds too"
+    )
+    last: StrictBool = Field(
+        default=False,
+        description="true or false: whether to make the loop's last version, from every verdict",
     )
 
 

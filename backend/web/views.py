@@ -106,7 +106,7 @@ def _check(model: CruxModel, body: messages.CheckBody, project: int) -> messages
     # a project with a folder is looked at while Label Studio is away too
     if project not in model.process.serving.registry.projects():
         model.process.schema(project)  # raises for a number that is no project's
-    model.process.look(project, body.forced)
+    model.process.look(project, body.forced, body.last)
     return messages.Queued(queued=True)
 
 

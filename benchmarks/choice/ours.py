@@ -34,6 +34,7 @@ def choice(state: State, count: int, rule: Rule = RULE) -> Choice:
     )
     plan = Plan(
         round=state.round,
+        trained=state.round > 0,
         bought=~state.open,
         inclusion=np.full(n, np.nan),
         per_round=count,

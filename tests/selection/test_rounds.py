@@ -25,7 +25,7 @@ from selection.lock import alone
 from selection.outcome import Outcome
 from selection.permanent import permanent
 from selection.push import tab_title
-from selection.record import TrainingState
+from selection.record import TrainingState, Version
 from selection.rounds import PAUSES, Rounds
 from selection.second import LEAST, asks_all
 from selection.status import status
@@ -106,6 +106,10 @@ class Loop:
         """What the worker does once all verdicts are there."""
         round = max(card["round"] for card in self.cards())
         self.backend.records.append(record(round, **changes))
+        if not self.backend.listed:  # the version that answers has learned something by now
+            labels = self.backend.labels
+            made = Version(self.backend.version, "trained", round, "llm", "policy", labels)
+            self.backend.listed.append(made)
 
     def complete(self, rounds: int = 1) -> None:
         for _ in range(rounds):

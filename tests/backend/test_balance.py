@@ -31,7 +31,9 @@ def balance(items: Sequence[Item], k: int = 2) -> tuple[Doubles, float]:
     return pool_balance(Collected(tuple(items), names(k), ()))
 
 
-def audit(chances: Sequence[float], labels: Sequence[int], start: int = 0, k: int = 2) -> list[Item]:
+def audit(
+    chances: Sequence[float], labels: Sequence[int], start: int = 0, k: int = 2
+) -> list[Item]:
     both = zip(chances, labels, strict=True)
     return [item(start + i, "audit", chance, label, k=k) for i, (chance, label) in enumerate(both)]
 

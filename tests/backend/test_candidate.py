@@ -22,7 +22,7 @@ from selection.cache import answers
 from selection.card import Card
 from selection.collect import Collected
 from selection.item import Item
-from selection.record import PoolSample
+from selection.pool_sample import PoolSample
 from tests.backend.engine.tiny_model import tiny_model
 from tests.fakes import SCHEMA, FakeStudio
 

@@ -10,7 +10,8 @@ import pytest
 from selection.backend_client import LATEST, PAUSES, SOONEST, BackendClient
 from selection.errors import BackendError
 from selection.http import SECRET_HEADER
-from selection.record import PoolSample, ProjectState
+from selection.pool_sample import PoolSample
+from selection.record import ProjectState
 
 URL = "http://127.0.0.1:9"
 UP = httpx.Response(200, json={"status": "UP"})

@@ -5,14 +5,8 @@ from typing import Any
 import pytest
 
 from selection.align import PLATEAU_CONFIDENCE
-from selection.record import (
-    PoolSample,
-    ProjectState,
-    Record,
-    TrainingState,
-    Version,
-    WeakExpert,
-)
+from selection.pool_sample import PoolSample
+from selection.record import ProjectState, Record, TrainingState, Version, WeakExpert
 from selection.types import Estimate
 from tests.records import record
 

@@ -24,9 +24,9 @@ from selection.errors import (
 from selection.lock import alone
 from selection.outcome import Outcome
 from selection.permanent import permanent
-from selection.push import tab_title
+from selection.push import PAUSES, tab_title
 from selection.record import TrainingState
-from selection.rounds import PAUSES, Rounds
+from selection.rounds import Rounds
 from selection.second import LEAST, asks_all
 from selection.status import status
 from selection.studio.schema import Schema

@@ -16,7 +16,8 @@ from safetensors.numpy import save_file
 from backend.versions.manifest import ADAPTER, Manifest, version_name, write_json
 from backend.versions.registry import Registry
 from selection.errors import ModelError, StorageError, VersionError
-from selection.record import PoolSample, TrainingState
+from selection.pool_sample import PoolSample
+from selection.record import TrainingState
 from tests.records import record
 
 BASE = Manifest("prompted-1", "prompted", -1, "m", "policy", ("yes", "no"))

@@ -16,7 +16,8 @@ from backend.queue.jobs import Jobs
 from backend.versions.manifest import ADAPTER, Manifest
 from backend.versions.registry import Registry, make_registry
 from selection.errors import BackendError, VersionError
-from selection.record import PoolSample, TrainingState
+from selection.pool_sample import PoolSample
+from selection.record import TrainingState
 from tests.backend.queue.redis_server import PASSWORD, RedisServer, redis_server
 from tests.backend.versions.test_registry import BASE, TRAINED, full_disk, put
 from tests.records import record

@@ -8,7 +8,8 @@ import pytest
 
 from selection.errors import StudioError
 from selection.policy import policy_hash
-from selection.record import PoolSample, TrainingState
+from selection.pool_sample import PoolSample
+from selection.record import TrainingState
 from selection.studio.schema import parse_schema
 from tests.backend.eventually import until
 from tests.backend.web.application import CONFIG, TOKEN, Backend, refused

@@ -190,7 +190,7 @@ def test_production_is_weighted_and_against_each_expert() -> None:
 
 
 def test_one_verdict_measures_the_model_and_a_second_one_on_a_part_the_experts() -> None:
-    """Oracles: plain loops for the model, scikit-learn on the texts judged twice for experts."""
+    """Oracles: plain loops for the model, scikit-learn on texts judged twice for the experts."""
     rng = np.random.default_rng(1)
     items = []
     for i in range(200):
@@ -199,9 +199,8 @@ def test_one_verdict_measures_the_model_and_a_second_one_on_a_part_the_experts()
         if rng.random() < second:
             verdicts["bob"] = ann if rng.random() < 0.8 else 1 - ann
         items.append(item(i, "audit", verdicts, 0.1 if ann else 0.4, second=second))
-    said = [
-        int(rng.random() < 0.8) if i % 3 else one.verdicts["ann"] for i, one in enumerate(items)
-    ]
+    said = [one.verdicts["ann"] for one in items]
+    said[::2] = rng.integers(0, 2, 100).tolist()
     figures = measured(items, said)
     weight = np.array([1 / (one.card.inclusion or 1) for one in items])
     judgements = plainly(np.array(said), verdicts_of(items, 2), weight)

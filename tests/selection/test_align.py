@@ -432,12 +432,9 @@ def test_the_interval_equals_draws_in_plain_loops(kind: str, always: bool) -> No
     assert 0 < twice.sum() < len(kept)
     groups = sorted(set(sample.group[kept].tolist()))
 
-    def kish(weight: Doubles) -> float:
-        of_group = np.array([weight[sample.group == g].sum() for g in groups])
-        return float((of_group**2).sum() / of_group.sum() ** 2)
-
-    share = kish(np.where(kept, sample.weight, 0.0))
-    share_apart = kish(np.where(twice, apart_weight, 0.0))
+    # an imagined group weighs as much as the mean one that these raters judged
+    share = 1 / len(groups)
+    share_apart = 1 / len(set(sample.group[twice].tolist()))
     columns = verdicts.table[kept].T.tolist()
     heard = [*columns, *([model[kept].tolist()] if kind != "expert" else [])]
     rarest = sorted(range(k), key=lambda label: sum(column.count(label) for column in heard))

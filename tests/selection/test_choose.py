@@ -37,6 +37,7 @@ class World:
         n = len(self.pool)
         first = Plan(
             round=round,
+            trained=round > 0,
             bought=np.zeros(n, dtype=np.bool_),
             inclusion=np.full(n, np.nan),
             per_round=40,
@@ -54,7 +55,9 @@ class World:
         bought, inclusion = plan.bought.copy(), plan.inclusion.copy()
         bought[choice.row] = True
         inclusion[sample.row] = sample.inclusion
-        return replace(plan, round=plan.round + 1, bought=bought, inclusion=inclusion)
+        return replace(
+            plan, round=plan.round + 1, trained=True, bought=bought, inclusion=inclusion
+        )
 
 
 def rows(choice: Choice, role: str) -> list[int]:
@@ -83,9 +86,9 @@ def test_the_same_arguments_give_the_same_choice(round: int) -> None:
     assert first.row.tolist() == second.row.tolist()
 
 
-def test_another_seed_draws_other_rows_in_round_0() -> None:
+def test_another_seed_audits_other_rows() -> None:
     world = World()
-    one, two = (world.choose(world.plan(0, seed=seed))[0] for seed in (0, 1))
+    one, two = (world.choose(world.plan(0, seed=seed))[1] for seed in (0, 1))
     assert set(one.row.tolist()) != set(two.row.tolist())
 
 
@@ -155,35 +158,19 @@ def test_why_says_what_the_model_thinks() -> None:
         assert why == f"labelled '{label}', while its neighbour {other} is labelled '{others}'"
 
 
-def test_round_0_takes_each_predicted_label_equally_often_and_says_the_chance() -> None:
+def test_the_start_takes_as_many_texts_that_speak_for_each_label() -> None:
     world = World(n=600)
     world.beliefs = world.believe(0.09 * world.beliefs.probability + np.array([0.91, 0.0]))
     assert set(world.beliefs.predicted.tolist()) == {0}  # says yes to everything, more or less so
     choice, _ = world.choose(world.plan(0))
     why = choice.why[choice.role == "train"].tolist()
-    for label in ("yes", "no"):
-        assert why.count(f"drawn at random among those labelled '{label}'") == 10
-        assert why.count(f"like many others labelled '{label}'") == 10
-    drawn = np.array([reason.startswith("drawn") for reason in why])
-    chance = choice.inclusion[choice.role == "train"]
-    assert np.isnan(chance[~drawn]).all()  # what was not drawn had no chance that could be told
-    assert len(set(chance[drawn].tolist())) == 2
-    # each chance is 10 of the open rows of its label, which are all the open rows together
-    assert (10 / np.unique(chance[drawn])).sum() == pytest.approx(
-        (permanent(world.pool.ids, 3) >= RESERVE).sum()
-    )
+    assert sorted(why) == ["speaks most for 'no'"] * 20 + ["speaks most for 'yes'"] * 20
+    # nothing of it is a random draw: the audit alone has chances
+    assert np.isnan(choice.inclusion[choice.role == "train"]).all()
+    assert not np.isnan(choice.inclusion[choice.role == "audit"]).any()
 
 
-@pytest.mark.parametrize(("typical", "drawn"), [(0.0, 40), (0.25, 30), (1.0, 0)])
-def test_the_rule_says_how_much_of_round_0_is_drawn_at_random(typical: float, drawn: int) -> None:
-    world = World(n=600)
-    choice, _ = world.choose(world.plan(0), Rule(typical=typical))
-    why = choice.why[choice.role == "train"].tolist()
-    assert sum(reason.startswith("drawn at random") for reason in why) == drawn
-    assert sum(reason.startswith("like many others") for reason in why) == 40 - drawn
-
-
-def test_round_0_believes_a_model_that_sees_a_rare_label_rarely() -> None:
+def test_the_start_believes_a_model_that_sees_a_rare_label_rarely() -> None:
     world = World(n=2_000)
     lead = world.beliefs.probability[:, 0]
     rare = lead > np.quantile(lead, 0.95)
@@ -195,17 +182,43 @@ def test_round_0_believes_a_model_that_sees_a_rare_label_rarely() -> None:
     assert rare[rows(choice, "train")].sum() == 20
 
 
-def test_the_typical_part_of_round_0_stands_for_more_than_a_random_one() -> None:
-    world = World(n=2_000)
-    choice, _ = world.choose(world.plan(0))
-    typical = [i for i, why in enumerate(choice.why) if why.startswith("like many")]
+def test_the_words_of_the_policy_help_a_start_whose_model_is_blind_and_later_rounds_not() -> None:
+    world = World(n=400)
+    world.beliefs = world.believe(np.full((400, 2), 0.5))
+    meant = np.zeros(400, dtype=np.bool_)
+    meant[np.random.default_rng(5).choice(400, 60, replace=False)] = True
+    words = np.where(meant[:, None], [3.0, -3.0], [-0.2, 0.2])
+    choice, _ = choose(
+        world.pool, world.vectors, world.beliefs, world.plan(0), words=words
+    )
+    yes = choice.row[choice.why == "speaks most for 'yes'"]
+    assert len(yes) == 20
+    assert meant[yes].all()
+    world = World(n=400)
+    plan = world.plan(1)
+    plainly, _ = world.choose(plan)
+    told, _ = choose(world.pool, world.vectors, world.beliefs, plan, words=words)
+    assert told.row.tolist() == plainly.row.tolist()
 
-    def covered(chosen: list[int]) -> float:
-        return float(np.exp((world.vectors @ world.vectors[chosen].T - 1) / 0.2).max(axis=1).mean())
 
-    rng = np.random.default_rng(0)
-    by_chance = [covered(rng.choice(2_000, 10, replace=False).tolist()) for _ in range(50)]
-    assert covered(choice.row[typical].tolist()) > max(by_chance)
+def test_a_later_round_whose_model_was_never_trained_starts_too() -> None:
+    world = World(n=400)
+    choice, _ = world.choose(world.plan(2, trained=False))
+    assert {why[:16] for why in choice.why[choice.role == "train"]} == {"speaks most for "}
+
+
+def test_the_likeliest_texts_are_taken_as_the_rule_says() -> None:
+    world = World(n=600)
+    open_rows = np.flatnonzero(permanent(world.pool.ids, 3) >= RESERVE)
+    yes = world.beliefs.probability[:, 0]
+    choice, _ = world.choose(world.plan(0), Rule(likely=1))
+    bought = choice.row[choice.why == "speaks most for 'yes'"]
+    assert set(bought.tolist()) == set(open_rows[np.argsort(-yes[open_rows])][:20].tolist())
+    # of more of them those that cover the others
+    wider, _ = world.choose(world.plan(0), Rule(likely=5))
+    spread = wider.row[wider.why == "speaks most for 'yes'"]
+    assert set(spread.tolist()) <= set(open_rows[np.argsort(-yes[open_rows])][:100].tolist())
+    assert set(spread.tolist()) != set(bought.tolist())
 
 
 @pytest.mark.parametrize("round", [0, 1])

@@ -25,7 +25,7 @@ from selection.lock import alone
 from selection.outcome import Outcome
 from selection.permanent import permanent
 from selection.push import PAUSES, tab_title
-from selection.record import TrainingState
+from selection.record import TrainingState, Version
 from selection.rounds import Rounds
 from selection.second import LEAST, asks_all
 from selection.status import status
@@ -33,6 +33,7 @@ from selection.studio.schema import Schema
 from selection.studio.task import prediction
 from selection.twin import push_twins
 from selection.types import Estimate
+from selection.words import definitions
 from tests.fakes import SCHEMA, FakeBackend, FakeStudio
 from tests.selection.test_status import record
 
@@ -69,6 +70,12 @@ class Loop:
         # what the embedder would say, so that none is loaded
         Cache(self.home / "vectors" / _folder("offline")).put([f"text {i}" for i in rows], vectors)
 
+    def know_words(self) -> None:
+        """What the embedder would say of the labels: yes is at the top of the circle."""
+        said = definitions(self.studio.policy, self.studio.schema.labels)
+        vectors = np.array([[0.0, 1.0], [0.0, -1.0]], dtype=np.float32)
+        Cache(self.home / "vectors" / _folder("offline")).put(said, vectors)
+
     @property
     def rounds(self) -> Rounds:
         settings = Settings(
@@ -86,6 +93,7 @@ class Loop:
     def round(self, **changes: Any) -> Outcome:
         said = {name: changes.pop(name) for name in ("anyway", "new_policy") if name in changes}
         self.changes |= changes
+        self.know_words()
         return self.rounds.round(**said)
 
     def cards(self, round: int | None = None) -> list[dict[str, Any]]:
@@ -106,6 +114,10 @@ class Loop:
         """What the worker does once all verdicts are there."""
         round = max(card["round"] for card in self.cards())
         self.backend.records.append(record(round, **changes))
+        if not self.backend.listed:  # the version that answers has learned something by now
+            labels = self.backend.labels
+            made = Version(self.backend.version, "trained", round, "llm", "policy", labels)
+            self.backend.listed.append(made)
 
     def complete(self, rounds: int = 1) -> None:
         for _ in range(rounds):

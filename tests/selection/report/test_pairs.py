@@ -58,7 +58,7 @@ def test_the_two_of_a_pair_stand_beside_each_other_with_belief_answer_and_reason
         "(task 2103); it taught the version in force",
     ]
     assert [text(e) for e in card[0]] == [
-        "testing, then teaching", "visible", "≠ experts contradict the model"
+        "testing, then teaching", "visible", "≠ experts contradict the model",
     ]  # fmt: skip
     assert [e.get("class") for e in one(card, "two")] == ["side", "side differs"]
 

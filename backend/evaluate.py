@@ -6,7 +6,7 @@ cards from before anybody saw them; afterwards they teach the next one. Both are
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -91,7 +91,7 @@ def boundary(collected: Collected, round: int, seed: int, resamples: int) -> Est
     pre-annotation the experts could see do not count.
     """
     chosen = [
-        item
+        replace(item, card=replace(item.card, inclusion=None))  # an older Crux drew some of them
         for item in collected.role("train")
         if item.card.round == round
         and item.card.blind

@@ -1,4 +1,4 @@
-"""The version that ends a loop: it learns from the audit too, and is quoted by the one before it."""
+"""The version that ends a loop learns from the audit too, and is quoted by the one before it."""
 
 from pathlib import Path
 

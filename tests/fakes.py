@@ -329,6 +329,7 @@ class FakeBackend:
         self.worker: bool | None = True
         self.down = False
         self.checked: list[int] = []
+        self.lasted: list[int] = []
         self.sampled = PoolSample()
 
     def health(self) -> None:
@@ -344,6 +345,9 @@ class FakeBackend:
 
     def check(self, project: int) -> None:
         self.checked.append(project)
+
+    def last(self, project: int) -> None:
+        self.lasted.append(project)
 
     def sample(self, project: int, sample: PoolSample) -> None:
         self.sampled = sample

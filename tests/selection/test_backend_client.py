@@ -84,6 +84,12 @@ def test_a_sample_travels_with_its_weights(wire: Wire) -> None:
     assert wire.sent == [("POST", "/projects/7/sample", body)]
 
 
+def test_the_last_version_is_asked_for_by_a_check(wire: Wire) -> None:
+    wire.replies = [httpx.Response(202, json={"queued": True})]
+    BackendClient(URL).last(7)
+    assert wire.sent == [("POST", "/projects/7/check", {"last": True})]
+
+
 def test_the_secret_travels_in_its_header() -> None:
     assert BackendClient(URL, "a-secret")._http.headers[SECRET_HEADER] == "a-secret"
     assert SECRET_HEADER not in BackendClient(URL)._http.headers

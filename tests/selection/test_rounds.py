@@ -570,6 +570,37 @@ def test_progress_tells_what_the_newest_round_waits_for(loop: Loop) -> None:
     assert loop.rounds.progress().finished
 
 
+# the end
+
+
+def test_the_loop_ends_with_a_version_that_learns_from_everything(loop: Loop) -> None:
+    with pytest.raises(RoundError, match="nothing to learn from yet. Run crux round first"):
+        loop.rounds.finish()
+    loop.round()
+    assert loop.rounds.finish().state == "waiting"
+    loop.answer()
+    assert loop.rounds.finish().state == "training"
+    assert loop.backend.lasted == []
+    loop.train()
+    said = loop.rounds.finish()
+    assert (said.state, said.round, loop.backend.lasted) == ("finishing", 0, [7])
+    verdicts = sum(card["experts"] for card in loop.cards())
+    assert said.message == (
+        f"The loop ends after round 0. One last version learns from all {verdicts} verdicts, the "
+        f"audit's too; nothing is left to measure it with, so its kappa is quoted as that of v1."
+    )
+    assert not loop.rounds.finishing().finished
+    loop.backend.training = TrainingState("training", "final0-a: loss 0.5", 3, 9)
+    assert loop.rounds.finishing().step == "training, final0-a: loss 0.5"
+    loop.backend.training = TrainingState("failed", "one label")
+    failed = loop.rounds.finishing()
+    assert (failed.failed, failed.message) == (True, "one label")
+    loop.backend.training = TrainingState()
+    loop.backend.records[-1] = record(0, final="final0-a")
+    made = loop.rounds.finishing()
+    assert (made.finished, made.message) == (True, "final0-a")
+
+
 def test_everything_is_the_project_what_was_bought_and_the_table(loop: Loop) -> None:
     loop.complete()
     project, collected, now = loop.rounds.everything()

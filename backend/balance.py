@@ -13,6 +13,7 @@ from selection.item import Item
 from selection.types import Doubles
 from selection.verdict_table import verdicts_of, votes_of
 
+
 def pool_balance(collected: Collected) -> tuple[Doubles, float]:
     """Return (k,) the share of each label, and how many equally likely draws it is worth.
 

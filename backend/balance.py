@@ -13,8 +13,6 @@ from selection.item import Item
 from selection.types import Doubles
 from selection.verdict_table import verdicts_of, votes_of
 
-MOST = 4.0  # equal draws that a text is worth at most: a few verdicts make no variance
-
 
 def pool_balance(collected: Collected) -> tuple[Doubles, float]:
     """Return (k,) the share of each label, and how many equally likely draws it is worth.
@@ -40,21 +38,16 @@ def pool_balance(collected: Collected) -> tuple[Doubles, float]:
 def _shares(items: Sequence[Item], k: int) -> tuple[Doubles, float]:
     """Return the shares by one draw, weighted by 1 / inclusion, and what they are worth.
 
-    A label that was not seen is taken to be rare and not impossible: one text of the mean weight is
-    spread over all labels. Worth: the draws with equal chances that would be as exact, by the
-    variance of the ratio estimate (Särndal, Swensson and Wretman 1992, 5.7); by the weights alone
-    (Kish 1965) where all verdicts are the same.
+    One more text of the mean weight is imagined, whose label nobody knows: so a label is rare and
+    not impossible, and a few verdicts do not seem to tell more than they do. Worth: the draws with
+    equal chances that would be as exact, by the variance of the ratio estimate (Särndal, Swensson
+    and Wretman 1992, 5.7) and of the imagined text.
     """
     weight = np.array([1.0 / (item.card.inclusion or 1.0) for item in items])
     votes = votes_of(verdicts_of(items, k)).astype(np.float64)
     votes /= votes.sum(axis=1, keepdims=True)
-    total = weight @ votes
-    share = total / total.sum()
-    variance = float((weight**2 @ (votes - share) ** 2).sum()) / float(weight.sum()) ** 2
-    one = float((share * (1 - share)).sum())
-    kish = float(weight.sum() ** 2 / (weight**2).sum())
-    worth = one / variance if variance > 0 and one > 1e-9 else kish
-    worth = min(worth, MOST * len(items))
-    if not total.all():
-        total = total + weight.mean() / k
-    return total / total.sum(), worth
+    mean = float(weight.mean())
+    total = weight @ votes + mean / k
+    share: Doubles = total / total.sum()
+    spread = float((weight**2 @ (votes - share) ** 2).sum()) + mean**2 * (1 - 1 / k)
+    return share, float((share * (1 - share)).sum()) * float(total.sum()) ** 2 / spread

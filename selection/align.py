@@ -199,5 +199,7 @@ def _agreement(items: Items) -> float | None:
 def _prevalence(verdicts: Verdicts, sample: Sample) -> tuple[float, ...]:
     item, expert = np.nonzero(verdicts.table != NO_VERDICT)
     label = verdicts.table[item, expert]
-    share = np.bincount(label, sample.weight[item], minlength=verdicts.k)
+    # an item counts once, however many experts judge it
+    weight = sample.weight / np.maximum((verdicts.table != NO_VERDICT).sum(axis=1), 1)
+    share = np.bincount(label, weight[item], minlength=verdicts.k)
     return tuple((share / share.sum()).tolist()) if item.size else ()

@@ -71,8 +71,8 @@ def _shares(weight: Doubles) -> Doubles:
 class Items:
     """The items that enough experts judged, ready to be counted.
 
-    answers: one (n,) array for each rater: the experts first, then the models. weight: (n,) of a
-    verdict. apart: (n,) of two verdicts on one item, which are not asked for on all. group: (n,)
+    answers: one (n,) array for each rater: the experts first, then the models. weight: (n,) of each
+    verdict on the item. apart: (n,) of two verdicts on one item, which are not asked for on all. group: (n,)
     from 0 to g - 1. kind: (g,) from 0 to t - 1, the same for groups that are alike in all that is
     known of them. k: number of labels. experts: names. at_least: experts that judged
     each item.
@@ -98,11 +98,14 @@ class Items:
                 raise ValueError(f"{name} has {len(array)} entries for {n} items")
         if any(p.size and not 0 <= p.min() <= p.max() < verdicts.k for p in predictions):
             raise ValueError(f"predictions must be labels from 0 to {verdicts.k - 1}")
-        kept = (verdicts.table != NO_VERDICT).sum(axis=1) >= at_least
+        judged = (verdicts.table != NO_VERDICT).sum(axis=1)
+        kept = judged >= at_least
         _, group = np.unique(sample.group[kept], return_inverse=True)
         answers = (*verdicts.table[kept].T, *(p[kept] for p in predictions))
-        weight = sample.weight[kept]
-        apart = weight if sample.second is None else weight / sample.second[kept]
+        drawn = sample.weight[kept]
+        # an item counts once, however many experts judge it: how many may differ from round to round
+        weight = drawn / judged[kept]
+        apart = drawn if sample.second is None else drawn / sample.second[kept]
         kind = _kinds(np.column_stack([*answers, weight, apart]), group)
         return cls(answers, weight, apart, group, kind, verdicts.k, verdicts.experts, at_least)
 

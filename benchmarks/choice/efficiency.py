@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,6 +85,7 @@ def compare_strategies(
                     cold=name in COLD_START,
                     noise=terms.noise,
                 )
+                one = _as_kept(one)
                 _append_run(one, name, seed, len(data), keep)
             runs[name].append(one)
             line = f"{data.name}, seed {seed}: {name} {one.kappa.mean():.3f}"
@@ -179,6 +180,11 @@ def _standard_error(values: Doubles) -> Doubles:
 
 def _rounded(values: Doubles) -> list[float | None]:
     return [None if np.isnan(value) else round(float(value), 4) for value in values]
+
+
+def _as_kept(one: Run) -> Run:
+    """Round it, so that a measurement that was interrupted comes to the same figures."""
+    return replace(one, kappa=one.kappa.round(4), precision=one.precision.round(4))
 
 
 def _append_run(one: Run, name: str, seed: int, rows: int, file: Path | None) -> None:

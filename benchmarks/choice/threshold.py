@@ -6,7 +6,7 @@ Our choice on every set, with the learner of benchmarks/choice/learner.py. After
 on the test rows is taken at several thresholds. Each of them, except the model's own, predicts
 each label for its expected share of 300 random texts of the pool. The expected share is
 
-    the draw alone     what round 0's random draw says
+    the draw alone     what 20 audited texts a round say
     10, 20 … 160       both, with the model's own answer counting as this many drawn texts
                        (backend/threshold.py has the product's number)
     the truth          the share in the pool, which nobody knows outside a benchmark
@@ -28,11 +28,13 @@ from benchmarks.choice.ours import choice
 from benchmarks.choice.race import Course, make_course
 from benchmarks.choice.state import State
 from benchmarks.headline.data import balance
+from selection.audit import audit
 from selection.errors import CruxError
 from selection.types import Doubles, Ints
 
 OUT = Path("benchmarks/results/threshold.json")
 SAMPLE = 300  # random texts of the pool, as in the product
+AUDITED, RESERVE = 20, 0.25  # texts a round, and the share of the pool they come from: the defaults
 WEIGHTS = (0, 10, 20, 40, 80, 160)  # drawn texts that the model's own answer counts as
 DRAW, MODEL, TRUTH = "the draw alone", "the model alone", "the truth"
 
@@ -42,19 +44,22 @@ def at_thresholds(course: Course, rounds: int, per_round: int) -> dict[str, list
     pool, truth = course.vectors[course.pool], course.labels[course.pool]
     share = np.bincount(truth, minlength=course.k) / len(truth)
     rows: Ints = np.zeros(0, dtype=np.int64)
-    chance: Doubles = np.zeros(0)
+    inclusion: Doubles = np.full(len(pool), np.nan)
+    numbers = np.random.default_rng([course.seed, 3]).random(len(pool))
     beliefs = course.beliefs
     kappas: dict[str, list[float]] = {}
     for number in range(rounds):
         rng = np.random.default_rng([course.seed, 2, number])
         state = State(pool, beliefs, rows, truth[rows], number, course.seed, rng)
         bought = choice(state, per_round)
-        rows, chance = np.append(rows, bought.row), np.append(chance, bought.inclusion)
+        rows = np.append(rows, bought.row)
+        audited = audit(beliefs, numbers, inclusion, size=AUDITED, reserve=RESERVE)
+        inclusion[audited.row] = audited.inclusion
         everywhere = learn(pool[rows], truth[rows], course.vectors, course.k)
         beliefs = everywhere[course.pool]
         log = np.log(np.maximum(everywhere, 1e-30))
         sample = log[rng.permutation(course.pool)[:SAMPLE]]
-        prior, worth = balance(truth[rows], chance, course.k)
+        prior, worth = balance(truth[audited.row], audited.inclusion, course.k)
         offsets = {MODEL: np.zeros(course.k), TRUTH: np.array(match(sample, share))}
         for weight in WEIGHTS:
             wanted = expected(sample, prior, worth, weight)

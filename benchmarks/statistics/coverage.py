@@ -37,6 +37,7 @@ OUT = Path("benchmarks/results/statistics.json")
 SIZES, PREVALENCES, KAPPAS = (60, 150, 400), (0.5, 0.1, 0.02), (0.6, 0.8, 0.95)
 DELTA = 0.05
 LOOPS = ("parity", "plateau")
+SIMULATIONS = 150
 
 
 def coverage() -> Iterator[Cell]:
@@ -167,7 +168,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.statistics")
     names = [part.__name__ for part in PARTS]
     parser.add_argument("--only", choices=names, help="one part; all if left out")
-    parser.add_argument("--simulations", type=int, default=600, help="for each cell (600)")
+    parser.add_argument("--simulations", type=int, default=SIMULATIONS, help="for each cell")
     parser.add_argument("--jobs", type=int, default=1, help="parallel processes (1)")
     parser.add_argument("--json", type=Path, default=None, help=f"file of the figures, as {OUT}")
     given = parser.parse_args(arguments)

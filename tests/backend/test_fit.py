@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from backend import fit as module
-from backend.balance import MOST
 from backend.config import BackendSettings
 from backend.examples import training_examples
 from backend.fit import Fit
@@ -486,7 +485,8 @@ def test_the_balance_of_the_pool_is_told_by_the_audit(loop: Loop) -> None:
     record = trained(loop)
     made = loop.fit.registry.get(7, record.version)
     assert made.pool_prior == pytest.approx((0.5, 0.5))
-    assert made.drawn == pytest.approx(4)  # audited texts, each with the same chance
+    # audited texts, each with the same chance, and the one that is imagined
+    assert made.drawn == pytest.approx(4 + 1)
 
 
 def test_where_a_second_expert_is_asked_on_a_part_the_model_is_measured_on_all(
@@ -720,10 +720,11 @@ def test_the_pools_balance_comes_from_the_tasks_drawn_at_random() -> None:
         studio.import_tasks(7, [{"data": {"text": name}, "meta": card.as_meta()}])
         studio.answer(i + 1, label, 1)
     examples = training_examples(collect(studio.tasks(7), SCHEMA))
-    assert examples.prior == pytest.approx([2 / 42, 40 / 42])  # by the weights 2, 20, 20
-    p = 2 / 42
-    variance = ((2 * (1 - p)) ** 2 + 2 * (20 * p) ** 2) / 42**2
-    assert examples.drawn == pytest.approx(min(p * (1 - p) / variance, MOST * 3))
+    # by the weights 2, 20, 20, and one of 14 that is imagined
+    assert examples.prior == pytest.approx([(2 + 7) / 56, (40 + 7) / 56])
+    p = 9 / 56
+    variance = ((2 * (1 - p)) ** 2 + 2 * (20 * p) ** 2 + 7**2) / 56**2
+    assert examples.drawn == pytest.approx(p * (1 - p) / variance)
     only = [replace(item, card=replace(item.card, inclusion=None)) for item in examples.items]
     alone = training_examples(Collected(tuple(only), SCHEMA.labels, ()))
     assert (alone.prior.tolist(), alone.drawn) == (pytest.approx([3 / 6, 3 / 6]), 0.0)

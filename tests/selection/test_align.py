@@ -93,12 +93,17 @@ def by_loops(kind: str, judgements: Judgements, e: int, k: int) -> float:
 def plainly(
     model: Ints, verdicts: Verdicts, weight: Doubles, apart: Doubles | None = None
 ) -> Judgements:
-    """apart: weights of what two experts say of the same item, if they are others."""
+    """apart: weights of what two experts say of the same item, if they are others.
+
+    With a model an item counts once, in equal parts for the experts who judged it.
+    """
     e = len(verdicts.experts)
+    once = weight / np.maximum((verdicts.table != NO).sum(axis=1), 1)
+    among = weight if apart is None else apart
     answers = [*verdicts.table.T.tolist(), model.tolist()]
 
     def judgements(i: int, j: int) -> list[tuple[int, int, float]]:
-        counted = weight if apart is None or max(i, j) == e else apart
+        counted = once if max(i, j) == e else among
         rows = zip(answers[i], answers[j], counted.tolist(), strict=True)
         return [row for row in rows if NO not in row[:2] and row[2] > 0]
 
@@ -222,7 +227,7 @@ def test_prevalence_and_agreement_count_weights() -> None:
     sample = Sample(np.array([1.0, 2.0, 4.0, 8.0]), np.arange(4))
     found = expert_alignment(verdicts, sample, rng=fresh(), resamples=50)
     assert found.agreement == pytest.approx(5 / 7)
-    assert found.prevalence == pytest.approx((4 / 22, 18 / 22))
+    assert found.prevalence == pytest.approx((2 / 15, 13 / 15))  # an item counts once
 
 
 # A second verdict on a part of the items
@@ -450,7 +455,8 @@ def test_the_interval_equals_draws_in_plain_loops(kind: str, always: bool) -> No
             often[sample.group == g] = t
         counted = plainly(model, verdicts, sample.weight * often, apart_weight * often)
         once = plainly(model, verdicts, sample.weight, apart_weight)
-        numbered = plainly(model, verdicts, sample.group + 1.0)
+        name = sample.group + 1.0
+        numbered = plainly(model, verdicts, name * np.maximum(times_judged, 1), name)
 
         def judgements(i: int, j: int) -> list[tuple[int, int, float]]:
             found = counted(i, j)

@@ -72,9 +72,9 @@ class Items:
     """The items that enough experts judged, ready to be counted.
 
     answers: one (n,) array for each rater: the experts first, then the models. weight: (n,) of each
-    verdict on the item. apart: (n,) of two verdicts on one item, which are not asked for on all. group: (n,)
-    from 0 to g - 1. kind: (g,) from 0 to t - 1, the same for groups that are alike in all that is
-    known of them. k: number of labels. experts: names. at_least: experts that judged
+    verdict on the item. apart: (n,) of two verdicts on one item, which are not asked for on all.
+    group: (n,) from 0 to g - 1. kind: (g,) from 0 to t - 1, the same for groups that are alike in
+    all that is known of them. k: number of labels. experts: names. at_least: experts that judged
     each item.
     """
 
@@ -103,7 +103,7 @@ class Items:
         _, group = np.unique(sample.group[kept], return_inverse=True)
         answers = (*verdicts.table[kept].T, *(p[kept] for p in predictions))
         drawn = sample.weight[kept]
-        # an item counts once, however many experts judge it: how many may differ from round to round
+        # an item counts once, however many experts judge it, which differs from round to round
         weight = drawn / judged[kept]
         apart = drawn if sample.second is None else drawn / sample.second[kept]
         kind = _kinds(np.column_stack([*answers, weight, apart]), group)

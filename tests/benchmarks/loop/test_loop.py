@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.loop import __main__ as command
+from benchmarks.loop.crux import TOO_FEW
 from benchmarks.loop.kept import Line
 from selection.errors import SettingError
 from tests.benchmarks.loop.stage import Stage, ground
@@ -27,7 +28,7 @@ def timeless(lines: list[Line]) -> list[Line]:
 def test_people_give_as_many_verdicts_as_are_to_be_spent_and_no_more(stage: Stage) -> None:
     stage.run(axis=(20, 60))
 
-    assert stage.studio().answered == 60
+    assert 60 - TOO_FEW < stage.studio().answered <= 60
     assert [line.verdicts for line in stage.lines()] == sorted(
         line.verdicts for line in stage.lines()
     )
@@ -67,7 +68,7 @@ def test_nobody_judges_a_text_twice_or_in_the_name_of_another(stage: Stage) -> N
         for one in task.annotations
         if one.label is not None
     ]
-    assert len(judged) == len(set(judged)) == 60
+    assert len(judged) == len(set(judged)) == stage.studio().answered
     assert all(
         one.user == one.writer and one.seconds
         for task in studio.tasks(1)

@@ -221,7 +221,8 @@ def kept() -> dict[str, trials.Figures]:
 
 
 def test_the_results_hold_every_cell_of_the_benchmark() -> None:
-    planned = {statistics.name_of(part, cell): times for part, cell, times in statistics.plan(statistics.SIMULATIONS)}
+    plan = statistics.plan(statistics.SIMULATIONS)
+    planned = {statistics.name_of(part, cell): times for part, cell, times in plan}
     assert {name: cell["made"][0] for name, cell in kept().items()} == planned
 
 

@@ -74,14 +74,13 @@ def match(
 def _between(lack: Doubles, weight: Doubles, share: float) -> float:
     """Return an offset that wins the share of the weight as nearly as whole texts can.
 
-    It lies halfway to the next text.
+    It lies halfway to the next text. Texts that lack the same are won together or not at all.
     """
-    order = np.argsort(lack, kind="stable")
-    upto = np.cumsum(weight[order])
-    wins = int((upto - weight[order] / 2 < share * upto[-1] - 1e-9).sum())
-    sorted_lack = lack[order]
+    values, of = np.unique(lack, return_inverse=True)
+    upto = np.cumsum(np.bincount(of, weight))
+    wins = int((upto - np.diff(upto, prepend=0.0) / 2 < share * upto[-1] - 1e-9).sum())
     if wins <= 0:
-        return float(sorted_lack[0]) - 1.0
-    if wins >= len(lack):
-        return float(sorted_lack[-1]) + 1.0
-    return float(sorted_lack[wins - 1] + sorted_lack[wins]) / 2
+        return float(values[0]) - 1.0
+    if wins >= len(values):
+        return float(values[-1]) + 1.0
+    return float(values[wins - 1] + values[wins]) / 2

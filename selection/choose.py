@@ -34,14 +34,12 @@ from selection.types import (
 class Rule:
     """The constants of the choice (docs/results.md compares others).
 
-    sure: share of the start that is bought among the texts that speak most for a label, `likely`
-    times as many as are bought; the rest comes from all that speak for it. candidates: texts that
-    the budget chooses from; its cost grows with their square. width: of the kernel by which one
-    text covers another.
+    likely: texts that speak for a label, for each that the start buys of it, from which those are
+    taken that stand for most others. candidates: texts that the budget chooses from later; its cost
+    grows with their square. width: of the kernel by which one text covers another.
     """
 
-    sure: float = 0.75
-    likely: int = 2
+    likely: int = 7
     candidates: int = 1_000
     width: float = WIDTH
 
@@ -82,7 +80,6 @@ def choose(
     vectors: (n, d) unit. words: (n, k) how much each text speaks for each label by the policy's
     words (words.py), for the start. The choice depends on nothing but its arguments.
     """
-    rng = np.random.default_rng([plan.seed, plan.round])
     believed = beliefs
     if not plan.trained and _rarest(beliefs) < plan.per_round:
         believed = balance(beliefs)  # a prompted model may prefer one label whatever it reads
@@ -98,15 +95,14 @@ def choose(
     if not plan.trained:
         rows, speaks = start(
             vectors, believed.probability, open_rows, plan.per_round,
-            words=words, covered=vectors[plan.bought], sure=rule.sure, likely=rule.likely,
-            candidates=rule.candidates, width=rule.width, rng=rng,
+            words=words, covered=vectors[plan.bought], likely=rule.likely, width=rule.width,
         )  # fmt: skip
         bought = _started(pool, rows, speaks, believed)
     else:
         bought = _boundary(pool, vectors, believed, open_rows, plan, rule)
     every = _joined(bought, _audited(pool, sample, plan))
     # blind and open tasks mixed, so that the order tells nothing about a task
-    order = rng.permutation(len(every))
+    order = np.random.default_rng([plan.seed, plan.round]).permutation(len(every))
     return Choice(*(column[order] for column in vars(every).values())), sample
 
 

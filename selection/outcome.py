@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from selection.allowance import allowance
 from selection.config import Settings
 from selection.order import Order
 from selection.push import tab_title
@@ -42,10 +41,12 @@ class Waiting:
     message: str = ""
 
 
-def pushed(order: Order, new: int, settings: Settings, before: Status) -> Outcome:
+def pushed(
+    order: Order, new: int, settings: Settings, before: Status, wanted: int
+) -> Outcome:
     """Say what was pushed: where it is, whom and how long it takes, what it costs.
 
-    new: tasks. before: the status without this round.
+    new: tasks. before: the status without this round. wanted: audited texts that were asked for.
     """
     verdicts = sum(card.experts for card in order.cards)
     people = max((card.experts for card in order.cards), default=1)
@@ -66,7 +67,6 @@ def pushed(order: Order, new: int, settings: Settings, before: Status) -> Outcom
         )
     if order.round and before.policy.changed:
         lines.append("It asks under the new words of the policy.")
-    wanted = allowance(settings, spent)[1]
     if audited < wanted:
         lines.append(
             f"{audited} of the texts are drawn at random to measure the model, and not "

@@ -41,7 +41,7 @@ from selection.second import second_chance
 from selection.status import Status, status
 from selection.studio.api import Project, Studio, Task
 from selection.twin import ask_fewer
-from selection.types import Beliefs, Choice, Floats, Pool
+from selection.types import Beliefs, Floats, Pool
 from selection.words import definitions, speaks_for
 
 SAMPLE = 300  # drawn texts by which the backend fits a new version to the pool's balance
@@ -221,7 +221,9 @@ class Rounds:
         )
         beliefs = self._beliefs(pool, vectors, labelled)
         self.on_progress("choosing", 0, 1)
-        per_round, audited = allowance(self.settings, now.labels_bought)
+        newest = state.rounds[-1] if state.rounds else None
+        second = second_chance(newest, self.settings.audit_per_round, self.settings.experts_width)
+        per_round, audited = allowance(self.settings, now.labels_bought, second)
         trained = any(one.version == beliefs.version for one in state.versions if one.round >= 0)
         plan = Plan(
             round,
@@ -248,22 +250,16 @@ class Rounds:
             round, pool, choice, sample, scores, self.settings,
             policy=policy_hash(project.policy, project.schema.labels),
             visible=earned(state, self.settings.preannotate_above),
-            second=self._second(state, choice),
+            second=second,
         )  # fmt: skip
         order.save(self._file(round))
         new = self._push(labelled, order)
-        return pushed(order, new, self.settings, now)
+        return pushed(order, new, self.settings, now, audited)
 
     def _words(self, project: Project) -> Floats:
         """Return (k, d) the vectors of what the policy says of each label."""
         said = definitions(project.policy, project.schema.labels)
         return embed(said, embedder=self.settings.embedder, home=self.settings.home)
-
-    def _second(self, state: ProjectState, choice: Choice) -> float:
-        """Return the chance that an audited text of this round is judged by all experts."""
-        newest = state.rounds[-1] if state.rounds else None
-        audited = int((choice.role == "audit").sum())
-        return second_chance(newest, audited, self.settings.experts_width)
 
     def _beliefs(self, pool: Pool, vectors: Floats, labelled: _Labelled) -> Beliefs:
         beliefs = label(

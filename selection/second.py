@@ -11,7 +11,7 @@ from selection.align import items_needed
 from selection.permanent import position
 from selection.record import Record
 
-LEAST = 0.25  # share of the audited texts that is always judged twice
+LEAST, MOST = 0.25, 0.5  # share of the audited texts that all experts judge: more would not teach
 
 
 def asks_all(text: str, chance: float) -> bool:
@@ -29,4 +29,4 @@ def second_chance(newest: Record | None, audited: int, width: float) -> float:
     lacks = None if newest is None else items_needed(newest.expert_kappa, width / 2)
     if lacks is None or audited < 1:
         return LEAST
-    return min(max(ceil(lacks / 2) / audited, LEAST), 1.0)
+    return min(max(ceil(lacks / 2) / audited, LEAST), MOST)

@@ -20,19 +20,15 @@ def start(
     *,
     words: Doubles | None,
     covered: Floats,
-    sure: float,
     likely: int,
-    candidates: int,
     width: float,
-    rng: np.random.Generator,
 ) -> tuple[Ints, Ints]:
     """Return (b,) rows, and (b,) the label that each speaks for; equally many of each label.
 
     vectors: (n, d) unit. probability: (n, k) beliefs. among: (n,) rows to choose from. words:
     (n, k) how much each text speaks for each label by the policy's words, None without. covered:
-    (c, d) vectors of what is bought already. sure: share of each label's texts that is bought among
-    those that speak most for it, `likely` times as many; the rest among `candidates` random ones
-    that speak for it rather than for another. Those are bought that cover the others best
+    (c, d) vectors of what is bought already. likely: so many times as many texts as are bought of a
+    label are taken that speak most for it; those of them are bought that cover the others best
     (budget.py). width: of its kernel.
     """
     odds = np.log(np.maximum(probability, 1e-12)) - np.log(np.maximum(1 - probability, 1e-12))
@@ -43,21 +39,14 @@ def start(
     chosen = []
     for name, (rows, size) in enumerate(zip(groups, shares, strict=True)):
         order = np.argsort(-speaks[rows, name], kind="stable")
-        most_of_all = round(size * sure)
-        first = _covering(vectors, rows[order[: likely * most_of_all]], most_of_all, covered, width)
-        rest = rng.permutation(np.setdiff1d(rows, first))[:candidates]
-        known = np.concatenate([covered, vectors[first]])
-        chosen += [first, _covering(vectors, rest, size - len(first), known, width)]
+        first = np.sort(rows[order[: likely * size]])
+        alone = np.stack([first, first], axis=1)
+        best = budget(
+            vectors[first], np.ones(len(first)), alone, most=size, covered=covered, width=width
+        )
+        chosen.append(first[best])
     found = np.concatenate(chosen).astype(np.int64)
     return found, label[found]
-
-
-def _covering(vectors: Floats, rows: Ints, size: int, covered: Floats, width: float) -> Ints:
-    """Return `size` of the rows that cover all of them best."""
-    rows = np.sort(rows)
-    alone = np.stack([rows, rows], axis=1)
-    ones = np.ones(len(rows))
-    return rows[budget(vectors[rows], ones, alone, most=size, covered=covered, width=width)]
 
 
 def fair_shares(sizes: list[int], total: int) -> list[int]:

@@ -142,3 +142,10 @@ def test_a_label_that_the_model_never_gives_is_still_expected() -> None:
     assert alone[0] > 0
     assert alone.sum() == pytest.approx(1.0)
     assert expected(log_p, np.array([0.3, 0.7]), OWN)[0] > 0.15
+
+
+def test_texts_with_the_same_answer_are_won_together_or_not_at_all() -> None:
+    log_p = log_softmax(np.array([[2.0, 0.0]] * 25 + [[-2.0, 0.0]] * 75))
+    for share, wins in ((0.22, 0.25), (0.14, 0.25), (0.11, 0.0), (0.6, 0.25), (0.7, 1.0)):
+        offsets = match(log_p, np.array([share, 1 - share]))
+        assert predicted_shares(log_p, offsets)[0] == wins

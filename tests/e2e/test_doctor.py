@@ -83,7 +83,7 @@ def test_a_webhook_of_an_old_backend_is_named_and_removed_by_the_command_given(
     old = place.studio.create_webhook(place.project.id, "http://127.0.0.1:9/webhook", {})
     seen = place.doctor()
     assert wrong(seen) == ["left-over webhooks"]
-    command = f"crux connect --remove-webhook {old}"
+    command = f"crux connect --project {place.project.id} --remove-webhook {old}"
     assert seen["left-over webhooks"].message.endswith(command)
     assert place.crux(*command.split()[1:]).returncode == 0
     assert place.doctor()["left-over webhooks"].ok

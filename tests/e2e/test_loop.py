@@ -279,7 +279,8 @@ def test_the_loop_ends_with_a_reason_a_table_and_a_report(loop: Loop) -> None:
         sum(len(item.verdicts) for item in collected.role(role)) for role in ("train", "audit")
     )
     assert (table["verdicts_that_teach"], table["verdicts_that_measure"]) == (teach, measure)
-    assert teach + measure == collected.labels_bought
+    # an answer that came too late is paid for, and neither teaches nor measures
+    assert teach + measure <= collected.labels_bought
     assert table["stop"] is True
     for record in table["rounds"]:
         for kappa in ("expert_kappa", "boundary_kappa", "production_kappa"):

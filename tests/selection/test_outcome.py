@@ -39,7 +39,7 @@ def order(train: int, audit: int, experts: int = 2, round: int = 1) -> Order:
 
 
 def test_a_pushed_round_says_where_it_is_what_it_costs_whom_and_how_long_it_takes() -> None:
-    said = pushed(order(64, 32), 96, SETTINGS, now(seconds=7.4))
+    said = pushed(order(64, 32), 96, SETTINGS, now(seconds=7.4), 32)
     assert (said.state, said.round, said.tasks) == ("pushed", 1, 96)
     assert said.message.split("\n") == [
         "Round 1: 96 tasks are in the queue, 128 verdicts are asked for (budget: 60 of 200 were "
@@ -52,22 +52,22 @@ def test_a_pushed_round_says_where_it_is_what_it_costs_whom_and_how_long_it_take
 
 
 def test_a_round_beyond_the_budget_leaves_nothing() -> None:
-    assert "0 are left after this round" in pushed(order(64, 64), 1, SETTINGS, now()).message
+    assert "0 are left after this round" in pushed(order(64, 64), 1, SETTINGS, now(), 32).message
 
 
 def test_before_the_first_answer_nobody_knows_how_long_it_takes() -> None:
-    said = pushed(order(1, 32, 3), 33, SETTINGS, now()).message
+    said = pushed(order(1, 32, 3), 33, SETTINGS, now(), 32).message
     assert "It takes 3 people or more; how long it takes is known after the first answers." in said
 
 
 def test_a_round_for_one_person_promises_no_second_verdicts() -> None:
-    said = pushed(order(4, 32, 1), 36, SETTINGS, now(seconds=1.0)).message.split("\n")
+    said = pushed(order(4, 32, 1), 36, SETTINGS, now(seconds=1.0), 32).message.split("\n")
     assert said[2:] == ["It takes one person, about 1 minute in all at 1.0 s a verdict."]
 
 
 @pytest.mark.parametrize(("drawn", "said"), [(39, False), (32, False), (25, True), (0, True)])
 def test_an_audit_for_which_the_reserve_holds_too_few_texts_says_so(drawn: int, said: bool) -> None:
-    message = pushed(order(64, drawn), 1, SETTINGS, now()).message
+    message = pushed(order(64, drawn), 1, SETTINGS, now(), 32).message
     line = (
         f"{drawn} of the texts are drawn at random to measure the model, and not 32: the audit's "
         f"reserve holds no more. Add rows to the pool."
@@ -78,9 +78,9 @@ def test_an_audit_for_which_the_reserve_holds_too_few_texts_says_so(drawn: int, 
 
 def test_a_round_that_asks_under_new_words_says_so() -> None:
     line = "It asks under the new words of the policy."
-    assert line in pushed(order(64, 32), 96, SETTINGS, now(policy=CHANGED)).message
-    assert line not in pushed(order(64, 32), 96, SETTINGS, now()).message
-    assert line not in pushed(order(64, 32, round=0), 96, SETTINGS, now(policy=CHANGED)).message
+    assert line in pushed(order(64, 32), 96, SETTINGS, now(policy=CHANGED), 32).message
+    assert line not in pushed(order(64, 32), 96, SETTINGS, now(), 32).message
+    assert line not in pushed(order(64, 32, round=0), 96, SETTINGS, now(policy=CHANGED), 32).message
 
 
 def test_the_queue_is_in_the_data_manager_of_the_project() -> None:

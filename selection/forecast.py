@@ -2,8 +2,8 @@
 
 TEXTS is what `python -m benchmarks.statistics --only cost` found by simulation, kept in
 benchmarks/results/statistics.json; a test compares the two. Each number is the size of an audit,
-drawn by audit.py from 20,000 texts and judged by two experts, at which half of the 95 % interval
-has this width on average. It costs twice as many verdicts.
+drawn by audit.py from 20,000 texts, at which half of the 95 % interval has this width on average. A
+quarter of the texts is judged by two experts, so it costs a quarter more verdicts.
 """
 
 from math import log
@@ -14,15 +14,15 @@ LARGEST = 1600  # audit that was simulated
 # (share of the rarer label, kappa of the model with experts) -> texts for each of HALF_WIDTHS,
 # None where it takes more than LARGEST
 TEXTS: dict[tuple[float, float], tuple[int | None, ...]] = {
-    (0.5, 0.8): (570, 140, 70, 30),
-    (0.5, 0.6): (910, 230, 100, 60),
-    (0.5, 0.4): (1240, 310, 140, 80),
-    (0.1, 0.8): (1120, 280, 120, 60),
-    (0.1, 0.6): (1500, 370, 150, 80),
-    (0.1, 0.4): (None, 390, 160, 80),
-    (0.02, 0.8): (None, 760, 330, 200),
-    (0.02, 0.6): (None, 1280, 360, 190),
-    (0.02, 0.4): (None, 1370, 310, 130),
+    (0.5, 0.8): (590, 150, 60, 40),
+    (0.5, 0.6): (990, 240, 110, 60),
+    (0.5, 0.4): (1360, 340, 150, 80),
+    (0.1, 0.8): (1200, 290, 110, 60),
+    (0.1, 0.6): (None, 420, 170, 90),
+    (0.1, 0.4): (None, 470, 200, 110),
+    (0.02, 0.8): (None, 850, 340, 200),
+    (0.02, 0.6): (None, 1470, 450, 210),
+    (0.02, 0.4): (None, None, 430, 200),
 }
 
 

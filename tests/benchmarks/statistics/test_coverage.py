@@ -248,18 +248,11 @@ def test_the_plateau_was_seen_too_early_in_at_most_five_of_a_hundred_loops() -> 
 
 
 def test_no_interval_of_the_three_kappas_undercovers() -> None:
-    """Each covers 93 % or more, which 600 simulations know to within one point.
-
-    The exception: two of five experts on each item.
-    """
-    found = [
-        (cell, name, one["coverage"])
-        for cell, by_name in figures("coverage")
-        for name, one in by_name.items()
-    ]
-    low = [(cell, share) for cell, name, share in found if share < 0.93]
-    assert {cell["each"] for cell, _ in low} <= {2}
-    assert len(low) <= 5
+    """Each covers 93 % or more, which 150 simulations know to within two points."""
+    found = [one for _, by_name in figures("coverage") for one in by_name.values()]
+    low = [one for one in found if one["coverage"] < 0.93]
+    assert min(one["coverage"] + 2 * one["error"] for one in low) >= 0.93
+    assert len(low) <= 0.05 * len(found)  # and so few, that it is chance
     assert min(share for _, share in low) > 0.9
     assert len(found) == 192
 

@@ -1,0 +1,75 @@
+"""What the first round finds on the product's own words: positives among the texts that it buys.
+
+    python -m benchmarks.loop.first_round [--set remorse]
+
+The policy and the labels are those that a user would write (sets.py). The prompted model's beliefs
+are stood in for by noise, as useless as a small model's are, or by better ones.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.choice.datasets import FOLDER
+from benchmarks.loop import sets
+from benchmarks.loop.ground import split
+from selection.choose import RULE
+from selection.config import Settings
+from selection.embed import embed
+from selection.start import start
+from selection.types import Bools, Doubles, Floats
+from selection.words import definitions, speaks_for
+
+HOME = Path("build/benchmarks")
+LIKELY = (1, 3, 5, RULE.likely, 10)
+BELIEFS = {"useless": 0.3, "poor": 1.0, "good": 2.5}  # deviations between the labels' beliefs
+SEEDS = 6
+
+
+def main(
+    named: Annotated[str, typer.Option("--set", help="names between commas")] = (
+        "remorse,clickbait,clickbait1,gratitude,anger"
+    ),
+    folder: Annotated[Path, typer.Option(help="of the sets")] = FOLDER,
+) -> None:
+    """Print the mean number of positives over seeds, by beliefs and by Rule.likely."""
+    for name in named.split(","):
+        ground = split(sets.load(name, folder))
+        rare = ground.experts[:, 0] != ground.commonest
+        vectors = embed(ground.texts, embedder="offline", home=HOME)
+        said = definitions(ground.policy, ground.names)
+        words = speaks_for(vectors, embed(said, embedder="offline", home=HOME))
+        first, seeds = ground.commonest == 1, range(SEEDS)
+        print(f"{name}: {len(rare):,} texts, {rare.mean():.1%} positive")
+        for kind, apart in BELIEFS.items():
+            found = [
+                np.mean([_positives(words, vectors, rare, apart, one, s, first) for s in seeds])
+                for one in LIKELY
+            ]
+            each = ", ".join(f"{n}x {mean:.1f}" for n, mean in zip(LIKELY, found, strict=True))
+            print(f"  {kind} beliefs: {each}", flush=True)
+
+
+def _positives(
+    words: Doubles, vectors: Floats, rare: Bools, apart: float, likely: int, seed: int, first: bool
+) -> int:
+    """first: whether the rare label is the first of the two."""
+    rng = np.random.default_rng(seed)
+    settings = Settings()
+    odds = rng.normal(size=len(rare)) + apart * rare
+    belief = 1 / (1 + np.exp(-odds))
+    probability = np.stack([1 - belief, belief], axis=1)
+    if first:
+        probability = probability[:, ::-1]
+    open_rows = rng.random(len(rare)) >= settings.audit_reserve
+    rows, _ = start(
+        vectors, probability, open_rows, settings.per_round, words=words,
+        covered=vectors[:0], likely=likely, width=RULE.width,
+    )  # fmt: skip
+    return int(rare[rows].sum())
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,115 @@
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from selection.region_name import DISTINCT, SEVERAL, keep_names, name, words
+
+ENGLISH = ["the", "that", "was", "with", "there", "this", "it", "not", "you", "have"]
+GERMAN = ["der", "die", "und", "das", "nicht", "mit", "ein", "auf", "dass", "sie"]
+RUSSIAN = ["и", "не", "на", "что", "он", "как", "это", "но", "так", "она", "был"]
+
+
+def planted(common: list[str], topics: list[list[str]]) -> tuple[list[str], list[int]]:
+    """Texts of common words, each with one or two of its topic's words; and texts without any."""
+    rng = np.random.default_rng(0)
+    texts, region = [], []
+    for number, own in enumerate([*topics, []]):
+        for _ in range(60):
+            said = rng.choice(common, 8).tolist()
+            said += rng.choice(own, 2).tolist() if own else []
+            texts.append(" ".join(rng.permutation(said)))
+            region.append(number if own else -1)
+    return texts, region
+
+
+TOPICS = {
+    "English": (ENGLISH, [["puppy", "kennel", "bark"], ["invoice", "refund", "payment"]]),
+    "German": (GERMAN, [["hund", "leine", "futter"], ["rechnung", "mahnung", "konto"]]),
+    "Russian": (RUSSIAN, [["собака", "поводок", "корм"], ["счёт", "оплата", "долг"]]),
+    "Hindi": (["और", "के", "में", "है", "यह"], [["कुत्ता", "भोजन"], ["भुगतान", "हिन्दी"]]),
+}
+
+
+@pytest.mark.parametrize("language", TOPICS)
+def test_planted_words_are_the_names(language: str) -> None:
+    common, topics = TOPICS[language]
+    texts, region = planted(common, topics)
+    for found, own in zip(name(texts, np.array(region), 2), topics, strict=True):
+        assert sorted(found.split(", ")) == sorted(own)
+
+
+def test_languages_without_spaces_are_named_by_pairs_of_characters() -> None:
+    texts = ["小狗在公园里跑", "我的小狗很可爱", "付款失败了", "请再付款一次", "明天见"]
+    first, second = name(texts, np.array([0, 0, 1, 1, -1]), 2)
+    assert (first, second) == ("小狗", "付款")
+
+
+def test_the_weight_is_that_of_class_based_tf_idf_written_out() -> None:
+    rng = np.random.default_rng(3)
+    vocabulary = [f"{letter}word" for letter in "bcdfghjklmnpqrst"]
+    chance = rng.dirichlet(np.full(16, 0.4), size=3)
+    region = np.repeat([0, 1, 2], 40)
+    texts = [" ".join(rng.choice(vocabulary, 6, p=chance[own])) for own in region]
+    held = [Counter[str]() for _ in range(3)]
+    for text, own in zip(texts, region.tolist(), strict=True):
+        held[own].update(set(text.split()))
+    average = sum(sum(one.values()) for one in held) / 3
+    taken: set[str] = set()
+    for own, found in enumerate(name(texts, np.array(region), 3)):
+        weight = {}
+        for word, times in held[own].items():
+            total = sum(one[word] for one in held)
+            if times >= SEVERAL and times / 40 >= DISTINCT * (total - times) / 80:
+                weight[word] = times / sum(held[own].values()) * math.log(1 + average / total)
+        best = sorted(weight.keys() - taken, key=lambda word: -weight[word])[:3]
+        assert found.split(", ") == best
+        taken |= set(best)
+
+
+def test_forms_of_one_word_stand_once_in_a_name() -> None:
+    texts = ["apology", "apology", "apologies", "apologized", "apology accepted"] * 3
+    found = name([*texts, "other", "thing"], np.array([0] * 15 + [-1] * 2), 1)
+    assert found == ["apology, accepted"]
+
+
+def test_regions_with_the_same_words_do_not_share_them() -> None:
+    texts = ["cat mouse", "cat mouse", "cat mouse", "cat mouse"] + ["bird"] * 20
+    found = name(texts, np.array([0, 0, 1, 1] + [-1] * 20), 2)
+    assert found == ["cat, mouse", "region 2"]
+
+
+def test_a_region_without_a_distinctive_word_has_a_number() -> None:
+    assert name(["12 :-)", "?!"], np.array([0, 1]), 2) == ["region 1", "region 2"]
+    assert name([], np.zeros(0, dtype=np.int64), 0) == []
+
+
+def test_words_are_small_letters_without_numbers_signs_and_english_stop_words() -> None:
+    assert words("It's 10 GREAT_things: #NoFilter, don’t @you!") == [
+        "great", "things", "nofilter", "don't",
+    ]  # fmt: skip
+
+
+def test_a_region_keeps_its_name_in_the_next_round() -> None:
+    before = np.eye(3, 4, dtype=np.float32)
+    now = np.array([[0.1, 0.99, 0, 0], [0, 0, 0, 1], [0.99, 0.1, 0, 0]], dtype=np.float32)
+    found = keep_names(["dog", "new", "bone"], now, ["cat", "bird", "fish"], before)
+    assert found == ["bird", "new", "cat"]
+
+
+def test_two_regions_do_not_take_the_name_of_one() -> None:
+    before = np.array([[1, 0]], dtype=np.float32)
+    now = np.array([[0.8, 0.6], [1, 0]], dtype=np.float32)
+    assert keep_names(["puppy", "hound"], now, ["dog"], before) == ["puppy", "dog"]
+
+
+def test_another_region_with_the_words_of_an_earlier_one_gets_a_number() -> None:
+    before, now = np.eye(2, dtype=np.float32)[:1], np.eye(2, dtype=np.float32)[1:]
+    assert keep_names(["dog"], now, ["dog"], before) == ["dog (2)"]
+
+
+def test_without_an_earlier_round_names_stay_as_they_are() -> None:
+    assert keep_names(
+        ["dog"], np.eye(1, 3, dtype=np.float32), [], np.zeros((0, 3), dtype=np.float32)
+    ) == ["dog"]

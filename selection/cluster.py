@@ -20,7 +20,7 @@ from sklearn.cluster import KMeans
 
 from selection.types import Doubles, Floats, Ints
 
-LEVEL = 0.05  # two clusters overlap if chance brings their members together no more often
+LEVEL = 0.1  # two clusters overlap if chance has their members meet so often no more, each way
 STARTS = 4  # of k-means, of which the tightest counts
 NO_REGION = -1
 NONE = -1  # instead of a neighbour

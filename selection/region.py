@@ -37,6 +37,10 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.points)
 
+    def take(self, which: Ints) -> "Candidates":
+        """The candidates at these positions, in that order."""
+        return Candidates(*(array[which] for array in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Sizes:

@@ -81,15 +81,18 @@ def chapter() -> str:
             *_ranking(everyone, areas(everyone)),
         ]
     if variants := load("variants"):
-        lines += ["", *_variants(variants)]
+        lines += ["", *_variants(variants, "Our choice with one thing changed", "variants")]
+    if regions := load("regions"):
+        what = "Our choice, and the same spread over regions of confusion (selection/region.py)"
+        lines += ["", *_variants(regions, what, "regions")]
     return "\n".join(lines) + "\n"
 
 
-def _variants(results: dict[str, Result]) -> list[str]:
-    """Compare our choice with one thing changed to our choice, on the same seeds."""
+def _variants(results: dict[str, Result], what: str, part: str) -> list[str]:
+    """Compare our choice with something changed to our choice, on the same seeds."""
     lines = [
-        f"Our choice with one thing changed, {_seeds(results)} ({len(results)} sets, `python -m "
-        "benchmarks.choice.suite --part variants`); the standard error is over seeds:",
+        f"{what}, {_seeds(results)} ({len(results)} sets, `python -m "
+        f"benchmarks.choice.suite --part {part}`); the standard error is over seeds:",
         "",
         "| changed | mean area | difference from ours |",
         "|---|---|---|",

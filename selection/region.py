@@ -74,17 +74,22 @@ def candidates(
     """
     middle = vectors[pairs.left] + vectors[pairs.right]
     length = np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-9)
-    where = dict(zip(clusters.row.tolist(), region[clusters.cell].tolist(), strict=True))
-    left, right = (
-        np.array([where.get(row, NO_REGION) for row in rows.tolist()], dtype=np.int64)
-        for rows in (pairs.left, pairs.right)
-    )
+    left, right = (region_of(rows, clusters, region) for rows in (pairs.left, pairs.right))
     return Candidates(
         np.asarray(middle / length, dtype=np.float32),
         doubt((margin[pairs.left] + margin[pairs.right]) / 2),
         np.stack([pairs.left, pairs.right], axis=1),
         np.where(left == right, left, NO_REGION),
     )
+
+
+def region_of(rows: Ints, clusters: Clusters, region: Ints) -> Ints:
+    """Return (b,) the region of each of (b,) rows; NO_REGION also for rows without a cluster.
+
+    region: (c,) of each cluster, as `connect` returns it.
+    """
+    where = dict(zip(clusters.row.tolist(), region[clusters.cell].tolist(), strict=True))
+    return np.array([where.get(row, NO_REGION) for row in rows.tolist()], dtype=np.int64)
 
 
 def doubt(margin: Doubles) -> Doubles:

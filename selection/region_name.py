@@ -103,6 +103,21 @@ def _one_word(one: str, two: str) -> bool:
     return len(commonprefix([one, two])) >= min(STEM, len(one), len(two))
 
 
+def known(vectors: Floats, rows: Ints, names: Sequence[str]) -> tuple[list[str], Floats]:
+    """Return the e different names in order, and (e, d) unit centres of the rows that have each.
+
+    rows, names: (b,) what was bought in earlier rounds and the region that its cards say. So the
+    cards are all that has to be kept of a region.
+    """
+    every = sorted(set(names))
+    if not every:
+        return [], np.zeros((0, vectors.shape[1]), dtype=np.float32)
+    which = np.array([every.index(one) for one in names], dtype=np.int64)
+    centre = np.stack([vectors[rows[which == place]].mean(axis=0) for place in range(len(every))])
+    length = np.maximum(np.linalg.norm(centre, axis=1, keepdims=True), 1e-9)
+    return every, np.asarray(centre / length, dtype=np.float32)
+
+
 def keep_names(
     names: Sequence[str],
     centres: Floats,
@@ -113,9 +128,9 @@ def keep_names(
 ) -> list[str]:
     """Return the names, but the earlier one where a region was known already.
 
-    centres: (r, d) unit, of the regions now. before: (e, d) unit, of the regions of earlier rounds.
-    Regions are matched one to one so that the cosines of their centres have the largest sum; a
-    match below `same` is none. Another region that would have a kept name gets a number.
+    centres: (r, d) unit, of the regions now. earlier, before: as `known` returns them. Regions are
+    matched one to one so that the cosines of their centres have the largest sum; a match below
+    `same` is none. A new region that would have an earlier name gets a number.
     """
     kept: dict[int, str] = {}
     if len(names) and len(earlier):
@@ -124,7 +139,7 @@ def keep_names(
         for i, j in zip(now.tolist(), old.tolist(), strict=True):
             if cosine[i, j] >= same:
                 kept[i] = earlier[j]
-    used = set(kept.values()) | (set(earlier) - set(kept.values()))
+    used = set(earlier)
     result = []
     for number, fresh in enumerate(names):
         own = kept.get(number)

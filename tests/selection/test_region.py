@@ -5,7 +5,16 @@ from hypothesis import strategies as st
 
 from selection.budget import budget
 from selection.cluster import NO_REGION, Clusters, cluster, connect, neighbours, overlap
-from selection.region import Candidates, Sizes, by_region, candidates, doubt, measure, spread
+from selection.region import (
+    Candidates,
+    Sizes,
+    by_region,
+    candidates,
+    doubt,
+    measure,
+    region_of,
+    spread,
+)
 from selection.types import Pairs
 
 
@@ -95,6 +104,7 @@ def test_candidates_without_weight_are_chosen_too_late_to_loop_for_ever() -> Non
 def test_a_pair_is_in_a_region_if_both_of_its_rows_are() -> None:
     clusters = Clusters(np.array([9, 4, 7, 2]), np.array([0, 1, 2, 3]), np.array([0, 1, 0, 1]))
     region = np.array([0, 0, 1, NO_REGION])
+    assert region_of(np.array([7, 100, 4]), clusters, region).tolist() == [1, NO_REGION, 0]
     pairs = Pairs(np.array([9, 9, 7, 8]), np.array([4, 2, 4, 3]))
     found = candidates(np.eye(10, dtype=np.float32), np.zeros(10), pairs, clusters, region)
     assert found.region.tolist() == [0, NO_REGION, NO_REGION, NO_REGION]

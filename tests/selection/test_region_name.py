@@ -4,7 +4,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from selection.region_name import DISTINCT, SEVERAL, keep_names, name, words
+from selection.cluster import cluster, connect, neighbours, overlap
+from selection.region import measure
+from selection.region_name import DISTINCT, SEVERAL, keep_names, known, name, words
 
 ENGLISH = ["the", "that", "was", "with", "there", "this", "it", "not", "you", "have"]
 GERMAN = ["der", "die", "und", "das", "nicht", "mit", "ein", "auf", "dass", "sie"]
@@ -107,6 +109,45 @@ def test_two_regions_do_not_take_the_name_of_one() -> None:
 def test_another_region_with_the_words_of_an_earlier_one_gets_a_number() -> None:
     before, now = np.eye(2, dtype=np.float32)[:1], np.eye(2, dtype=np.float32)[1:]
     assert keep_names(["dog"], now, ["dog"], before) == ["dog (2)"]
+
+
+def test_an_earlier_region_lies_where_its_bought_texts_do() -> None:
+    vectors = np.eye(4, dtype=np.float32)
+    names, centres = known(vectors, np.array([3, 0, 1]), ["dog", "cat", "dog"])
+    assert names == ["cat", "dog"]
+    assert centres == pytest.approx(np.array([[1, 0, 0, 0], [0, 0.5**0.5, 0, 0.5**0.5]]))
+    none, nowhere = known(vectors, np.zeros(0, dtype=np.int64), [])
+    assert none == [] and nowhere.shape == (0, 4)
+
+
+def test_a_planted_confusion_is_found_and_called_by_its_words_in_two_rounds() -> None:
+    rng = np.random.default_rng(0)
+    own = ["refund", "puppy", "voltage", "harvest"]  # the model is confused by the first two
+    middle = rng.normal(size=(4, 48))
+    topic = np.repeat(np.arange(4), 80)
+    vectors = middle[topic] + 0.5 * rng.normal(size=(320, 48))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    predicted = np.where(topic < 2, np.arange(320) % 2, topic - 2)
+    texts = np.array([f"{' '.join(rng.choice(ENGLISH, 5))} {own[one]}" for one in topic])
+
+    def regions(rows: np.ndarray, earlier: list[str], before: np.ndarray) -> dict[str, np.ndarray]:
+        clusters = cluster(vectors, predicted, rows, count=6, seed=0)
+        region = connect(clusters, overlap(clusters, neighbours(vectors, clusters)))
+        sizes = measure(vectors, clusters, region, np.ones(len(rows)), rows)
+        where = region[clusters.cell]
+        fresh = name(texts[clusters.row].tolist(), where, len(sizes))
+        kept = keep_names(fresh, sizes.centre, earlier, before)
+        return {one: clusters.row[where == place] for place, one in enumerate(kept)}
+
+    first = regions(np.arange(0, 320, 2) + rng.integers(2, size=160), [], np.zeros((0, 48)))
+    assert set(first) == {"refund", "puppy"}
+    for said, rows in first.items():
+        assert (np.array(own)[topic[rows]] == said).mean() > 0.95
+    bought = np.concatenate([rows[:5] for rows in first.values()])
+    earlier, before = known(vectors, bought, ["one"] * 5 + ["two"] * 5)
+    again = regions(np.setdiff1d(np.arange(320), bought), earlier, before)
+    assert set(again) == {"one", "two"}
+    assert np.bincount(topic[again["one"]]).argmax() == np.bincount(topic[bought[:5]]).argmax()
 
 
 def test_without_an_earlier_round_names_stay_as_they_are() -> None:

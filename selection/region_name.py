@@ -48,55 +48,63 @@ def words(text: str) -> list[str]:
         word = part.strip("'")
         if _UNSPACED.fullmatch(word):
             found += [word[i : i + 2] for i in range(len(word) - 1)]
-        # "it's" is a form of "it"
-        elif len(word) > 1 and word.split("'")[0] not in ENGLISH_STOP_WORDS:
+        elif len(word) > 1 and not _stops(word):
             found.append(word)
     return found
 
 
-def name(texts: Sequence[str], region: Ints, count: int) -> list[str]:
-    """Return a name of one to three words for each region; no two share a word.
+def _stops(word: str) -> bool:
+    """Whether a word is one of scikit-learn's stop words or a short form of one: it's, don't."""
+    return word.split("'")[0] in ENGLISH_STOP_WORDS or word.endswith("n't")
+
+
+def distinctive(texts: Sequence[str], region: Ints, count: int) -> list[list[str]]:
+    """Return the words of each region that are rarer elsewhere, the most telling first.
 
     texts, region: (m,) the texts and the region of each, 0 to count - 1; any other number for
-    texts to compare with. A region without any distinctive word is called 'region 3'.
+    texts to compare with.
     """
     reader = CountVectorizer(analyzer=words, binary=True, dtype=np.int64)
     try:
         present = reader.fit_transform(texts)
     except ValueError:  # no text has any word
-        return [f"region {number + 1}" for number in range(count)]
-    vocabulary = reader.get_feature_names_out()
-    inside = np.stack(
-        [np.asarray(present[region == number].sum(axis=0)).ravel() for number in range(count)]
-        + [np.asarray(present[(region < 0) | (region >= count)].sum(axis=0)).ravel()]
-    ).astype(np.float64)  # (count + 1, v) texts of each region that have each word
-    sizes = np.bincount(np.where((region < 0) | (region >= count), count, region),
-                        minlength=count + 1)  # fmt: skip
+        return [[] for _ in range(count)]
+    vocabulary = [str(word) for word in reader.get_feature_names_out()]
+    groups = [region == number for number in range(count)]
+    groups.append((region < 0) | (region >= count))
+    # (count + 1, v) texts of each class that have each word
+    inside = np.stack([np.asarray(present[own].sum(axis=0)).ravel() for own in groups])
     total = inside.sum(axis=0)
-    rare = np.log1p(inside.sum() / (count + 1) / total)
+    rare = np.log1p(total.sum() / (count + 1) / total)
+    found = []
+    for own, held in zip(groups[:-1], inside, strict=False):
+        size = int(own.sum())
+        elsewhere = (total - held) / max(len(texts) - size, 1)
+        able = (held >= SEVERAL) & (held / max(size, 1) >= DISTINCT * elsewhere)
+        weight: Doubles = np.where(able, held / max(held.sum(), 1) * rare, 0.0)
+        order = np.argsort(-weight, kind="stable")[: int((weight > 0).sum())]
+        found.append([vocabulary[place] for place in order.tolist()])
+    return found
+
+
+def name(distinct: Sequence[Sequence[str]]) -> list[str]:
+    """Return a name of one to three words for each region; no two share a word.
+
+    distinct: words of each region, as `distinctive` returns them. Without any a region is called
+    'region 3'.
+    """
     taken: list[str] = []
     names = []
-    for number in range(count):
-        here = inside[number] / max(sizes[number], 1)
-        elsewhere = (total - inside[number]) / max(len(texts) - sizes[number], 1)
-        able = (inside[number] >= SEVERAL) & (here >= DISTINCT * elsewhere)
-        weight = np.where(able, inside[number] / max(inside[number].sum(), 1) * rare, 0.0)
-        own = _first(vocabulary, weight, taken)
-        taken += own
-        names.append(", ".join(own) or f"region {number + 1}")
+    for number, own in enumerate(distinct):
+        said: list[str] = []
+        for word in own:
+            if not any(_one_word(word, other) for other in [*said, *taken]):
+                said.append(word)
+            if len(said) == WORDS:
+                break
+        taken += said
+        names.append(", ".join(said) or f"region {number + 1}")
     return names
-
-
-def _first(vocabulary: Sequence[str], weight: Doubles, taken: Sequence[str]) -> list[str]:
-    """Return the heaviest words, of which no two are forms of one word."""
-    own: list[str] = []
-    for place in np.argsort(-weight, kind="stable").tolist():
-        word = str(vocabulary[place])
-        if weight[place] <= 0 or len(own) == WORDS:
-            break
-        if not any(_one_word(word, other) for other in [*own, *taken]):
-            own.append(word)
-    return own
 
 
 def _one_word(one: str, two: str) -> bool:
@@ -120,24 +128,30 @@ def known(vectors: Floats, rows: Ints, names: Sequence[str]) -> tuple[list[str],
 
 def keep_names(
     names: Sequence[str],
+    distinct: Sequence[Sequence[str]],
     centres: Floats,
     earlier: Sequence[str],
     before: Floats,
-    *,
-    same: float = SAME,
 ) -> list[str]:
     """Return the names, but the earlier one where a region was known already.
 
-    centres: (r, d) unit, of the regions now. earlier, before: as `known` returns them. Regions are
-    matched one to one so that the cosines of their centres have the largest sum; a match below
-    `same` is none. A new region that would have an earlier name gets a number.
+    A region is known if it lies where an earlier one did (cosine of the centres at least SAME) and
+    at least one word of the earlier name still is distinctive. Regions are matched one to one so
+    that the cosines have the largest sum. A new region that would have an earlier name gets a
+    number.
+
+    distinct: as `name` takes them. centres: (r, d) unit, of the regions now. earlier, before: as
+    `known` returns them.
     """
     kept: dict[int, str] = {}
     if len(names) and len(earlier):
         cosine = centres @ before.T
-        now, old = linear_sum_assignment(cosine, maximize=True)
+        said = [set(one.split(" (")[0].split(", ")) for one in earlier]
+        true = np.array([[bool(one & set(own)) or not own for one in said] for own in distinct])
+        near = np.where(true & (cosine >= SAME), cosine, 0.0)
+        now, old = linear_sum_assignment(near, maximize=True)
         for i, j in zip(now.tolist(), old.tolist(), strict=True):
-            if cosine[i, j] >= same:
+            if near[i, j] > 0:
                 kept[i] = earlier[j]
     used = set(earlier)
     result = []

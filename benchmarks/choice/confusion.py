@@ -25,7 +25,7 @@ from benchmarks.choice.state import State
 from selection.cluster import NO_REGION, Clusters, connect, neighbours, overlap
 from selection.errors import CruxError
 from selection.region import doubt, measure
-from selection.region_name import name
+from selection.region_name import distinctive, name
 from selection.types import Bools, Ints, Strings
 
 ROUNDS, COUNT = 5, 64
@@ -111,7 +111,7 @@ def _print(state: State, texts: Strings, clusters: Clusters, region: Ints) -> No
     read = np.concatenate([texts[clusters.row], texts[others]])
     where = np.concatenate([region[clusters.cell], np.full(len(others), NO_REGION)])
     print(f"round {state.round}")
-    for place, said in enumerate(name(read.tolist(), where, len(sizes))):
+    for place, said in enumerate(name(distinctive(read.tolist(), where, len(sizes)))):
         print(
             f"  {sizes.rows[place]:4} texts, {sizes.mass[place]:4.0%} of the doubt, "
             f"{sizes.share[place]:5.1%} of the pool: {said}"

@@ -136,9 +136,9 @@ def keep_names(
     """Return the names, but the earlier one where a region was known already.
 
     A region is known if it lies where an earlier one did (cosine of the centres at least SAME) and
-    at least one word of the earlier name still is distinctive. Regions are matched one to one so
-    that the cosines have the largest sum. A new region that would have an earlier name gets a
-    number.
+    at least half of the words of the earlier name still are distinctive. Regions are matched one to
+    one so that the cosines have the largest sum. A new region that would have an earlier name gets
+    a number.
 
     distinct: as `name` takes them. centres: (r, d) unit, of the regions now. earlier, before: as
     `known` returns them.
@@ -147,7 +147,7 @@ def keep_names(
     if len(names) and len(earlier):
         cosine = centres @ before.T
         said = [set(one.split(" (")[0].split(", ")) for one in earlier]
-        true = np.array([[bool(one & set(own)) or not own for one in said] for own in distinct])
+        true = np.array([[2 * len(one & set(own)) >= len(one) for one in said] for own in distinct])
         near = np.where(true & (cosine >= SAME), cosine, 0.0)
         now, old = linear_sum_assignment(near, maximize=True)
         for i, j in zip(now.tolist(), old.tolist(), strict=True):

@@ -97,17 +97,17 @@ def test_words_are_small_letters_without_numbers_signs_and_english_stop_words() 
     ]  # fmt: skip
 
 
-def test_a_region_keeps_its_name_while_one_of_its_words_is_true() -> None:
+def test_a_region_keeps_its_name_while_half_of_its_words_are_true() -> None:
     before = np.eye(4, dtype=np.float32)
     now = np.array([[0.1, 0.99, 0, 0], [0, 0, 0, 1], [0.99, 0.1, 0, 0]], dtype=np.float32)
     found = keep_names(
         ["beak", "new", "bone"],
-        [["beak", "bird"], ["new"], ["bone", "cat"]],
+        [["beak", "bird"], ["new"], ["bone", "cat", "mouse"]],
         now,
-        ["cat, mouse", "wing, bird", "fish", "old"],
+        ["cat, mouse, milk", "wing, bird", "fish", "old"],
         before,
     )
-    assert found == ["wing, bird", "new", "cat, mouse"]
+    assert found == ["wing, bird", "new", "cat, mouse, milk"]
 
 
 def test_two_regions_do_not_take_the_name_of_one() -> None:

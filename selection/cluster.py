@@ -7,7 +7,11 @@ members are each other's nearest differently labelled neighbours more often than
 Chance is a permutation: each label's clusters are dealt out anew to the rows of that label, and
 every row keeps its neighbour. How often members of cluster a then have their neighbour in cluster b
 is hypergeometric, so nothing is simulated. Counting who is a neighbour at all allows for hubs, the
-rows that in many dimensions are near to everything (Radovanovic et al. 2010).
+rows that in many dimensions are near to everything (Radovanovic et al. 2010). A label whose few
+rows are one cluster has no overlap: there is nothing to compare it with.
+
+K-means, since at the boundary of real texts HDBSCAN calls most rows noise and its clusters hardly
+ever overlap (docs/results.md).
 """
 
 from dataclasses import dataclass
@@ -20,7 +24,7 @@ from sklearn.cluster import KMeans
 
 from selection.types import Doubles, Floats, Ints
 
-LEVEL = 0.1  # two clusters overlap if chance has their members meet so often no more, each way
+LEVEL = 0.1  # largest chance at which two clusters overlap; it must be so small both ways
 STARTS = 4  # of k-means, of which the tightest counts
 NO_REGION = -1
 NONE = -1  # instead of a neighbour

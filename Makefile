@@ -4,7 +4,7 @@ VENV := .venv#                the environment of Crux
 LS := build/label-studio#     the environment of Label Studio, whose pins conflict with Crux's
 VLLM := build/vllm#           the environment of vLLM, a model server for tests and benchmarks
 TORCH := 2.13.0#              pip chooses its build, CPU or CUDA: set PIP_INDEX_URL for another
-KIND := tweets#               texts of the demo: tweets, products or editorials
+KIND := rare#                 texts of the demo: rare, tweets, products or editorials
 LABEL_STUDIO_ML :=#           for test-ml2: a checkout of its public repository, or a requirement
 ML_PINS := semver==3.0.4#     for test-ml2: packages that it needs besides those of $(VENV)
 AUDITOR := pip-audit==2.10.1# asks the package index for advisories

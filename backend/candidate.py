@@ -5,7 +5,7 @@ Its name is a digest of everything that goes into it, so what is there already i
 
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from backend.versions.manifest import Manifest, version_name
 from backend.versions.registry import Registry
 from selection.collect import Collected
 from selection.errors import RoundError, VersionError
+from selection.pool_sample import PoolSample
 from selection.record import TrainingState
 from selection.studio.api import Project
 
@@ -58,8 +59,21 @@ class Candidates:
             return None
         raise RoundError(f"{too_little(collected, examples)} Label more tasks, then train again.")
 
+    def last(
+        self, project: Project, collected: Collected, examples: Examples, round: int
+    ) -> Manifest:
+        """Return the version that ends a loop after this round. Raises RoundError."""
+        if not examples.enough:
+            raise RoundError(f"{too_little(collected, examples)} Nothing can be learned from them.")
+        return self._version(project, collected.labels, examples, round, "final")
+
     def _version(
-        self, project: Project, labels: tuple[str, ...], examples: Examples, round: int
+        self,
+        project: Project,
+        labels: tuple[str, ...],
+        examples: Examples,
+        round: int,
+        kind: str = "round",
     ) -> Manifest:
         recipe = self._recipe()
         taught = tuple(
@@ -70,8 +84,9 @@ class Candidates:
         texts = [item.text for item in examples.items]
         sample = self.registry.sample(project.id)
         version = version_name(
-            f"round{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
-            prior, round_to(examples.drawn), sorted(zip(texts, taught, strict=True)), sample,
+            f"{kind}{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
+            prior, round_to(examples.drawn), sorted(zip(texts, taught, strict=True)),
+            sample.as_json(),
         )  # fmt: skip
         manifest = Manifest(
             version, "trained", round, self.settings.llm, project.policy, labels,
@@ -93,7 +108,7 @@ class Candidates:
                 on_step=self._on_step(project.id, version),
             )
             made = replace(manifest, offsets=result.offsets, seconds=result.seconds)
-            return self._matched(project.id, made, out, sample) if sample else made
+            return self._matched(project.id, made, out, sample) if sample.texts else made
 
         self._discard(project.id, version)
         return self.registry.build(project.id, version, fill)
@@ -110,18 +125,20 @@ class Candidates:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _matched(
-        self, project: int, made: Manifest, out: Path, sample: Sequence[str]
+        self, project: int, made: Manifest, out: Path, sample: PoolSample
     ) -> Manifest:
         """Return it with offsets that fit the pool's balance (backend/threshold.py).
 
-        sample: random texts of the pool.
+        sample: drawn texts of the pool.
         """
         # by the name of the folder in which it is built, which is made anew each time
         bare = Served(f"{project}/{out.name}", made.policy, made.labels, out)
-        probability = self.predictor.read(project, bare, sample, made.version)
+        probability = self.predictor.read(project, bare, sample.texts, made.version)
         log_probability = np.log(np.maximum(probability.astype(np.float64), 1e-30))
-        share = expected(log_probability, np.array(made.pool_prior), made.drawn)
-        return replace(made, offsets=match(log_probability, share))
+        weight = np.array(sample.weight)
+        prior = np.array(made.pool_prior)
+        share = expected(log_probability, prior, made.drawn, weight=weight)
+        return replace(made, offsets=match(log_probability, share, weight=weight))
 
     def _recipe(self) -> Recipe:
         given = {

@@ -1,11 +1,12 @@
 """Verdicts and versions -> the three kappas, their gap and gain, and whether to promote.
 
-Everything is measured on blind items only: the boundary set (chosen pairs held back from
-training) and the audit sample (drawn at random, weighted back to the pool).
+The audit's texts, drawn at random, measure every version in production: none learns from them while
+the loop goes on. The chosen texts test the version that chose them, whose beliefs stand on their
+cards from before anybody saw them; afterwards they teach the next one. Both are blind.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -41,7 +42,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Ground:
-    """The items of one role that at least one expert judged, with how they were drawn."""
+    """Items that at least one expert judged, with how they were drawn."""
 
     items: list[Item]
     k: int
@@ -78,43 +79,57 @@ class Ground:
         return self._measured(difference, before, after, confidence=confidence)
 
 
-def ground(collected: Collected, role: str, seed: int, resamples: int) -> Ground:
-    """The judged items of one role."""
-    items = [item for item in collected.role(role) if item.verdicts]
-    return Ground(items, len(collected.labels), seed, resamples)
+def ground(collected: Collected, seed: int, resamples: int) -> Ground:
+    """The judged items of the audit."""
+    return _ground(collected.role("audit"), collected, seed, resamples)
 
 
-def promotion(
-    candidate: str, current: str, production: Estimate, boundary: Estimate, replaceable: str = ""
-) -> Promotion:
-    """Promote a candidate that is not significantly worse on the same items, if these are enough.
+def boundary(collected: Collected, round: int, seed: int, resamples: int) -> Estimate:
+    """Return the kappa with the experts, on a round's chosen texts, of the version that chose them.
 
-    production, boundary: kappa of the candidate less that of the current version. Production
-    decides, and the boundary where production cannot tell. An interval below zero refuses on any
-    number of items: it is so wide on a few that it lies below zero for 4 % of equally good
-    versions at most. One that is not below zero counts from MINIMUM_ITEMS on. If neither place has
-    that many, the current version stays, unless it is `replaceable`: why, to follow "which".
+    That is test, then train: what its card says was written before the verdict. Texts whose
+    pre-annotation the experts could see do not count.
     """
-    gains = {"in production": production, "on the boundary": boundary}
-    for place, gain in gains.items():
-        if gain.high is None:
-            continue
-        figures = _figures(place, gain)
-        also = "" if gain is production else f" There is {_figures('in production', production)}."
-        if gain.high < 0:
-            return Promotion(
-                False, f"{candidate} is refused: it is worse than {current} by {figures}.{also}"
-            )
-        if gain.items >= MINIMUM_ITEMS:
-            return Promotion(
-                True,
-                f"{candidate} is promoted: against {current} it has {figures}, so it is not shown "
-                f"to be worse.{also}",
-            )
-    known = " and ".join(_figures(place, gain) for place, gain in gains.items())
+    chosen = [
+        replace(item, card=replace(item.card, inclusion=None))  # an older Crux drew some of them
+        for item in collected.role("train")
+        if item.card.round == round
+        and item.card.blind
+        and set(item.card.belief) == set(collected.labels)
+    ]
+    tested = _ground(chosen, collected, seed, resamples)
+    said = [max(i.card.belief, key=i.card.belief.__getitem__) for i in tested.items]
+    predicted = np.array([collected.labels.index(one) for one in said], dtype=np.int64)
+    return tested.model(predicted)
+
+
+def _ground(
+    items: Iterable[Item], collected: Collected, seed: int, resamples: int
+) -> Ground:
+    judged = [item for item in items if item.verdicts]
+    return Ground(judged, len(collected.labels), seed, resamples)
+
+
+def promotion(candidate: str, current: str, gain: Estimate, replaceable: str = "") -> Promotion:
+    """Promote a candidate that is not significantly worse in production, if the audit is enough.
+
+    gain: kappa of the candidate less that of the current version, on the audit. An interval below
+    zero refuses on any number of items: it is so wide on a few that it lies below zero for 4 % of
+    equally good versions at most. One that is not below zero counts from MINIMUM_ITEMS on. With
+    fewer the current version stays, unless it is `replaceable`: why, to follow "which".
+    """
+    figures = _figures(gain)
+    if gain.high is not None and gain.high < 0:
+        return Promotion(False, f"{candidate} is refused: it is worse than {current} by {figures}.")
+    if gain.high is not None and gain.items >= MINIMUM_ITEMS:
+        return Promotion(
+            True,
+            f"{candidate} is promoted: against {current} it has {figures}, so it is not shown to "
+            f"be worse.",
+        )
     untold = (
         f"whether {candidate} is worse cannot be told: that takes {MINIMUM_ITEMS} items, and there "
-        f"is {known}."
+        f"is {figures}."
     )
     if replaceable:
         return Promotion(
@@ -127,8 +142,8 @@ def promotion(
     )
 
 
-def _figures(place: str, gain: Estimate) -> str:
-    items = f"{place} on {gain.items} item{'' if gain.items == 1 else 's'}"
+def _figures(gain: Estimate) -> str:
+    items = f"in production on {gain.items} item{'' if gain.items == 1 else 's'}"
     if gain.value is None:
         return f"no kappa {items} ({gain.reason})"
     if gain.low is None or gain.high is None:
@@ -146,23 +161,22 @@ def compare(
     *,
     replaceable: str,
 ) -> Promotion:
-    """Compare two versions on the items of the audit and of the boundary.
+    """Compare two versions on the items of the audit.
 
     replaceable: why the current one need not stay where there are too few of them; "" if it must.
     """
     if candidate == current:
         return Promotion(True, f"{candidate} stays: the same labels give the same version.")
-    production, boundary = (
-        items.gain(predict(current, items.texts), predict(candidate, items.texts))
-        for items in (ground(collected, role, seed, resamples) for role in ("audit", "boundary"))
-    )
-    return promotion(candidate, current, production, boundary, replaceable)
+    items = ground(collected, seed, resamples)
+    gain = items.gain(predict(current, items.texts), predict(candidate, items.texts))
+    return promotion(candidate, current, gain, replaceable)
 
 
 def measure(
     collected: Collected,
     predict: Predict,
     *,
+    round: int,
     version: str,
     start: str,
     before: str | None,
@@ -174,8 +188,7 @@ def measure(
 
     start: the prompted version. before: the version in force `patience` rounds ago, or None.
     """
-    audit = ground(collected, "audit", seed, resamples)
-    boundary = ground(collected, "boundary", seed, resamples)
+    audit = ground(collected, seed, resamples)
     now = predict(version, audit.texts)
     experts, weakest = audit.experts(), audit.weakest()
     gain = None
@@ -185,8 +198,7 @@ def measure(
         expert_kappa=experts.kappa,
         expert_agreement=experts.agreement,
         prevalence=dict(zip(collected.labels, experts.prevalence, strict=False)),
-        boundary_kappa=boundary.model(predict(version, boundary.texts)),
-        boundary_expert_kappa=boundary.experts().kappa,
+        boundary_kappa=boundary(collected, round, seed, resamples),
         production_kappa=audit.model(now),
         start_kappa=audit.model(predict(start, audit.texts)),
         gap=audit.gap(now),

@@ -9,12 +9,14 @@ predictions by their version. So running `Fit.run` twice does nothing twice.
 """
 
 import logging
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from backend.candidate import Candidates
 from backend.config import BackendSettings
+from backend.due import due
 from backend.engine.scorer import Scorer
 from backend.evaluate import Promotion, compare, measure
 from backend.examples import too_little, training_examples
@@ -30,7 +32,6 @@ from selection.collect import Collected, collect
 from selection.corrections import changed_since
 from selection.errors import RoundError, VersionError
 from selection.policy import policy_hash
-from selection.push import tab_title
 from selection.record import Record, TrainingState
 from selection.studio.api import Project, Studio
 from selection.twin import push_twins
@@ -100,6 +101,28 @@ class Fit:
         record = self._round(project, collected.until(round), round, records, paid.verdicts)
         return self._publisher.publish(project, tasks, record)
 
+    def last(self, project_id: int) -> Record:
+        """Make the loop's last version, which learns from every verdict, the audit's too.
+
+        It takes over unmeasured: its kappa is quoted as that of the version before it. Raises
+        CruxError; run again, it goes on where it stopped.
+        """
+        project = self.studio.project(project_id)
+        tasks = self.studio.tasks(project_id, project.schema)
+        collected = collect(tasks, project.schema, imported=self.settings.count_imported)
+        records = self._records(project_id)
+        round = collected.last_round
+        newest = records[-1] if records else None
+        if newest is None or newest.round != round or not (newest.complete and newest.settled):
+            raise RoundError(f"Round {round} is not measured yet; the last version comes after it.")
+        examples = training_examples(collected, last=True)
+        version = self._candidates.last(project, collected, examples, round)
+        self.registry.promote(project_id, version.version)
+        record = replace(newest, final=version.version)
+        self.registry.save_record(project_id, record)
+        self._publisher.follow(project, tasks)
+        return record
+
     def _push_twins(self, project: Project, collected: Collected) -> None:
         """Ask the next person about each text that waits for another verdict."""
         pushed = push_twins(self.studio, project, collected)
@@ -140,7 +163,7 @@ class Fit:
         )
         told = partial(_damaged, project.id)
         found = in_force(self.registry, project.id, start.model, start.labels, told)
-        current = found or start
+        current = self._measured(project.id, records, found or start) or start
         examples = training_examples(collected)
         candidate = self._candidates.make(project, collected, examples, round) or current
         self.registry.set_training(
@@ -162,6 +185,7 @@ class Fit:
         measured = measure(
             collected,
             predict,
+            round=round,
             version=winner.version,
             start=start.version,
             before=self._before(project.id, records, round, start),
@@ -188,6 +212,13 @@ class Fit:
         )
         self.registry.save_record(project.id, record)
         return record
+
+    def _measured(
+        self, project: int, records: Sequence[Record], current: Manifest
+    ) -> Manifest | None:
+        """Return the version in force, or the one before it if it has learned from the audit."""
+        before = next((r.version for r in records if r.final == current.version), None)
+        return current if before is None else self._intact(project, before)
 
     def _intact(self, project: int, version: str) -> Manifest | None:
         """Return a version to compare with, None if it is missing or damaged."""
@@ -233,46 +264,3 @@ def _nothing_waits(collected: Collected, records: Sequence[Record]) -> bool:
 
 def _damaged(project: int, error: VersionError) -> None:
     log.error("project %s: %s Nothing is compared with it.", project, error)
-
-
-def due(
-    project: int,
-    collected: Collected,
-    records: Sequence[Record],
-    *,
-    bought: int,
-    train_after: int,
-    forced: bool,
-    tabs: Callable[[int], Collection[str]],
-    settled_at: datetime,
-) -> int | None:
-    """Return the last complete round that has no complete record yet, None if there is none.
-
-    The newest round is also due if verdicts were corrected after it was measured, the last of them
-    before `settled_at`, so that somebody who corrects several starts one training. bought: verdicts
-    that were ever given. train_after: number of new ones after which the last round is due,
-    complete or not; 0 for never. forced: the last round is due in any case. tabs: project -> titles
-    of its tabs, called only if they matter. Raises RoundError if forced and nothing was pushed.
-    """
-    last = collected.last_round
-    if last < 0:
-        if forced:
-            raise RoundError(
-                f"Project {project} has no task that Crux pushed. Run crux round first."
-            )
-        return None
-    seen = records[-1].labels_bought if records else 0
-    if forced or (train_after and bought - seen >= train_after):
-        return last
-    done = records[-1].round if records else -1
-    partial = {record.round for record in records if not record.complete}
-    complete = [
-        round
-        for round in collected.rounds
-        if (round > done or round in partial) and collected.complete(round)
-    ]
-    if not complete:
-        corrected = done == last and collected.complete(last) and changed_since(collected, records)
-        return last if corrected and collected.newest < settled_at else None
-    pushed = tabs(project)  # a round's tab is made last, when all of its tasks are there
-    return max((round for round in complete if tab_title(round) in pushed), default=None)

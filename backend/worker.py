@@ -143,7 +143,8 @@ class Worker:
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP
             swept = raised["training"].union(self.registry.projects()) - self._retries.keys()
-        wanted = [*sorted(raised["train"]), *sorted(flagged | again)]
+        last = {project for project in raised["last"] if project not in self._retries}
+        wanted = [*sorted(raised["train"]), *sorted(flagged | again | last)]
         return {**dict.fromkeys(wanted, False), **dict.fromkeys(sorted(swept - {*wanted}), True)}
 
     def _held(self, project: int) -> bool:
@@ -170,6 +171,9 @@ class Worker:
         expected = False
         try:
             self.fit.run(project, forced=forced, only_if_changed=swept and not forced)
+            if self.jobs.flags.has(project, "last"):
+                self.fit.last(project)
+                self.jobs.flags.clear(project, "last")
             failure, expected = None, True
         except CruxError as error:
             failure, expected = error, True
@@ -213,6 +217,7 @@ class Worker:
         # what heals by itself is tried again as it was asked for; anything else is not
         if expected and not isinstance(failure, (VersionError, BackendError)):
             self.jobs.flags.clear(project, "training")
+            self.jobs.flags.clear(project, "last")
         at = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat(timespec="seconds")
         self._say(
             project, before,

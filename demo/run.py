@@ -1,122 +1,87 @@
 """The whole loop on real ratings: what `make demo` shows.
 
-Tweets, "harshly negative". Two experts are two real Label Studio users whose answers are the
-majorities of two disjoint thirds of each text's real raters; the last third is kept by this file
-alone, on texts that are not in the pool, to tell the true kappa at the end.
+Two experts are two real Label Studio users whose answers are the majorities of two disjoint thirds
+of each text's real raters; the last third is kept by this file alone, on texts that are not in the
+pool, to tell the true kappa at the end.
 """
 
-import hashlib
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.console import Console
-from sklearn.metrics import cohen_kappa_score
+from rich.table import Table
 
 from demo.config import write_config
 from demo.greeting import command
 from demo.people import AtWork, Person
-from demo.ratings import Rated, load, write_pool
+from demo.question import LABELS, NOUNS, Question, Texts, policy, question
+from demo.random_verdicts import RandomVerdicts
+from demo.ratings import write_pool
 from demo.services import EXPERTS, Services
+from selection.align import model_alignment
 from selection.backend_client import BackendClient
 from selection.command.terminal import Steps, rounds_table
-from selection.config import Settings
 from selection.config import load as load_settings
-from selection.errors import SettingError
 from selection.rounds import Rounds
-from selection.studio.api import Studio
+from selection.status import Status
+from selection.studio.api import Project, Studio
+from selection.types import Doubles, Estimate, Sample, Verdicts
 
-LABELS = ("harsh", "fine")
-NOUNS = {"tweets": "tweet", "products": "product review", "editorials": "editorial sentence"}
-CONFIG = """<View>
-  <Text name="text" value="$text"/>
-  <Choices name="verdict" toName="text" choice="single" showInLine="true">
-    <Choice value="harsh"/>
-    <Choice value="fine"/>
-  </Choices>
-</View>"""
-HELD_BACK = 700  # texts that no step of the loop ever sees
-# of a demo that must end within 20 minutes on 2 cores; docs/settings.md has the defaults
-SETTINGS: dict[str, Any] = {
-    "per_round": 64,
-    "audit_per_round": 56,
-    "evaluation_share": 0.3,
-    "read_limit": 500,
-    "max_rounds": 3,
-    "budget": 700,
-}
+__all__ = ["CONFIG", "LABELS", "NOUNS", "policy", "run"]
+CONFIG = question("tweets").config
+BATCH = 50  # texts in one request
 
 
-def policy(kind: str) -> str:
-    """What experts and model are told."""
-    return (
-        f"Is this {NOUNS[kind]} harshly negative? Answer 'harsh' if the writer expresses strongly "
-        f"negative feeling: anger, disgust, despair, contempt, a harsh complaint. Answer 'fine' "
-        f"if it is positive, neutral or only mildly negative."
-    )
-
-
-def run(services: Services, kind: str = "tweets") -> None:
+def run(services: Services, kind: str = "rare") -> None:
     """Start everything, run the loop until it stops, print where to look and what came out.
 
-    kind: of texts, one of NOUNS. Raises SettingError for another one.
+    kind: as `question` takes it. Raises SettingError for another one.
     """
-    if kind not in NOUNS:
-        raise SettingError(f"There are no ratings of {kind!r}; take one of {', '.join(NOUNS)}.")
     began = time.monotonic()
-    rated = sorted(load(kind), key=lambda r: hashlib.sha256(r.text.encode()).digest())
-    held_back, pool = rated[:HELD_BACK], rated[HELD_BACK:]
+    asked = question(kind)
+    texts = asked.texts()
     state = services.up()
     studio = Studio(state.studio_url, state.token)
-    title = f"Harshly negative {kind}"
-    project = studio.create_project(title, CONFIG, policy(kind)).id
-    texts = services.root / "pool.csv"
-    write_pool(texts, pool)
-    config = write_config(services.root, state, project, pool=str(texts), **SETTINGS)
-    print(f"-- Label Studio: {state.studio_url}/projects/{project}/data", flush=True)
+    project = studio.create_project(asked.title, asked.config, asked.policy)
+    file = services.root / "pool.csv"
+    write_pool(file, texts.pool)
+    config = write_config(services.root, state, project.id, pool=str(file), **asked.settings)
+    print(f"-- Label Studio: {state.studio_url}/projects/{project.id}/data", flush=True)
     print(f"   log in as {state.email} with the password {state.password}", flush=True)
     _crux("connect", config)
     people = [
-        Person(email, services.expert(state, email), _answers(pool, third))
+        Person(email, services.expert(state, email), asked.answers(texts.pool, third))
         for third, email in enumerate(EXPERTS)
     ]
     print("-- the loop begins; two experts are at work in Label Studio", flush=True)
-    with AtWork(state.studio_url, project, people):
+    with AtWork(state.studio_url, project.id, people):
         _crux("round", config, "--auto")
     report = services.root / "report.html"
     _crux("report", config, "--to", str(report))
-    settings = load_settings(config)
-    status = Rounds(
-        settings, studio, BackendClient(state.backend_url, state.secret), lambda *_: None
-    ).status()
-    true = _truth(settings, held_back, status.rounds[-1].record.version)
-    result = {
-        "labels_bought": status.labels_bought,
-        "seconds": round(time.monotonic() - began),
-        "true_kappa": true,
-        "rounds": [one.as_json() for one in status.rounds],
-    }
-    file = services.root / "result.json"
-    file.write_text(json.dumps(result, indent=1, ensure_ascii=False))
+    backend = BackendClient(state.backend_url, state.secret)
+    status = Rounds(load_settings(config), studio, backend, lambda *_: None).status()
+    truth = dict(_truth(backend, project, asked, texts, status, services.root / "random"))
+    seconds = round(time.monotonic() - began)
+    result = services.root / "result.json"
+    _keep(result, status, seconds, truth)
     console = Console(width=110)
     console.print(rounds_table(status))
     console.print(status.decision.reason, highlight=False)
-    console.print(
-        f"True kappa on {true['items']} texts that the loop never saw, against raters that it "
-        f"never heard: {true['first']:.2f} before, {true['last']:.2f} after; "
-        f"the two experts there: {true['experts'][0]:.2f} and {true['experts'][1]:.2f}.",
-        highlight=False,
-    )
-    print(f"{result['labels_bought']} verdicts, {result['seconds']} s. Look around:")
-    print(f"  project  {state.studio_url}/projects/{project}/data")
+    console.print(_table(truth, texts, asked))
+    print(f"{status.labels_bought} verdicts ({status.taught} on texts that were chosen to teach, "
+          f"{status.measured} on texts drawn to measure), {seconds} s. Look around:")  # fmt: skip
+    print(f"  project  {state.studio_url}/projects/{project.id}/data")
     print(f"  login    {state.email} / {state.password}")
     print(f"  command  {command()} status --config {config}")
     print(f"  report   {report}")
-    print(f"  result   {file}")
+    print(f"  result   {result}")
     print("  stop     make down")
 
 
@@ -129,31 +94,86 @@ def _crux(command: str, config: Path, *more: str) -> None:
         raise SystemExit(done.returncode)
 
 
-def _answers(pool: list[Rated], third: int) -> dict[str, str]:
-    return {r.text: LABELS[0] if r.majority(third) else LABELS[1] for r in pool}
-
-
 def _truth(
-    settings: Settings, held_back: list[Rated], version: str
-) -> dict[str, Any]:
-    """Kappa with the last third of raters: of the first and the last model, and of the experts."""
-    backend = BackendClient(settings.backend_url, settings.webhook_secret.get_secret_value())
-    versions = backend.project(settings.project).versions
-    first = next(one.version for one in versions if one.kind == "prompted")
-    reference = [r.majority(2) for r in held_back]
-    texts = [r.text for r in held_back]
-    kappas = {}
+    backend: BackendClient,
+    project: Project,
+    asked: Question,
+    texts: Texts,
+    status: Status,
+    home: Path,
+) -> Iterator[tuple[str, Estimate]]:
+    """Yield kappa with the raters that the loop never heard, on the texts that it never saw.
+
+    Of the prompted model, the version of every round, the last one, as many random verdicts, and
+    the experts.
+    """
+    test = [one.text for one in texts.test]
+    state = backend.project(project.id)
+    prompted = next(one.version for one in state.versions if one.kind == "prompted")
+    versions = {"prompted": prompted}
+    versions |= {f"after round {one.record.round}": one.record.version for one in status.rounds}
+    if status.rounds and status.rounds[-1].record.final:
+        versions["the last version"] = status.rounds[-1].record.final
     with Steps(Console(stderr=True)) as steps:
-        for name, one in (("first", first), ("last", version)):
-            says = []
-            for start in range(0, len(texts), 50):
-                scores = backend.score(settings.project, texts[start : start + 50], one)
-                says += (scores.probability.argmax(axis=1) == scores.labels.index("harsh")).tolist()
-                steps.say(f"measuring the {name} model", len(says), len(texts))
-            kappas[name] = float(cohen_kappa_score(reference, says))
-    experts = [
-        float(cohen_kappa_score(reference, [r.majority(third) for r in held_back]))
-        for third in range(2)
-    ]
-    share = float(np.mean(reference))
-    return {**kappas, "items": len(texts), "experts": experts, "harsh": share}
+        for name, version in versions.items():
+            parts = []
+            for start in range(0, len(test), BATCH):
+                part = backend.score(project.id, test[start : start + BATCH], version)
+                parts.append(part.probability)
+                steps.say(f"measuring {name}", min(start + BATCH, len(test)), len(test))
+            yield name, _kappa(np.concatenate(parts), asked, texts)
+        steps.say(f"teaching the model {status.labels_bought} random verdicts", 0, 0)
+        random = RandomVerdicts(home, project, asked, texts.pool, status.labels_bought)
+        made = random.version()
+    name = f"{status.labels_bought} random verdicts"
+    if made is None:
+        yield name, Estimate.undefined(len(test), "all of them are of one label")
+    else:
+        yield name, _kappa(random.read(made, test), asked, texts)
+    for third, expert in enumerate(EXPERTS):
+        said = asked.answers(texts.test, third)
+        certain = np.array([[said[text] == label for label in asked.labels] for text in test])
+        yield expert, _kappa(certain.astype(np.float64), asked, texts)
+
+
+def _kappa(probability: Doubles, asked: Question, texts: Texts) -> Estimate:
+    """Return the kappa of what was believed of the test texts, weighted to the pool."""
+    said = asked.answers(texts.test, third=2)
+    truth = np.array([[asked.labels.index(said[one.text])] for one in texts.test])
+    sample = Sample(texts.weight, np.arange(len(truth)))
+    return model_alignment(
+        probability.argmax(axis=1),
+        Verdicts(truth, ("the last third of the raters",), len(asked.labels)),
+        sample,
+        rng=np.random.default_rng(0),
+    )
+
+
+def _table(truth: dict[str, Estimate], texts: Texts, asked: Question) -> Table:
+    positive = sum(one.majority(2) for one in texts.test)
+    table = Table(
+        title=f"True kappa with raters that the loop never heard, on {len(texts.test)} texts that "
+        f"it never saw ({positive} '{asked.labels[0]}'; weighted to their share in the pool)",
+        box=box.SIMPLE_HEAD, title_justify="left",
+    )  # fmt: skip
+    for name in ("who", "kappa", "95 %"):
+        table.add_column(name)
+    for name, one in truth.items():
+        if one.value is None or one.low is None or one.high is None:
+            table.add_row(name, "undefined", one.reason)
+        else:
+            table.add_row(name, f"{one.value:.2f}", f"{one.low:.2f} to {one.high:.2f}")
+    return table
+
+
+def _keep(file: Path, status: Status, seconds: int, truth: dict[str, Estimate]) -> None:
+    result: dict[str, Any] = {
+        "labels_bought": status.labels_bought,
+        "taught": status.taught,
+        "measured": status.measured,
+        "seconds": seconds,
+        "true_kappa": {name: one.as_json() for name, one in truth.items()},
+        "rounds": [one.as_json() for one in status.rounds],
+    }
+    file.write_text(json.dumps(result, indent=1, ensure_ascii=False))
+

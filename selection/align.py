@@ -3,7 +3,7 @@
 kappa.py and interval.py compute a kappa and its interval; this file says what is compared.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -114,15 +114,18 @@ def gap(
     rng: np.random.Generator,
     resamples: int = 2000,
 ) -> Estimate:
-    """Return the kappa of the model less that of the experts, on items that two experts judged.
+    """Return the kappa of the model less that of the experts, on the same draws.
 
-    Both are computed on the same items and draws. The rule of parity (stop.py) reads it after every
-    round, hence its confidence.
+    The model's is measured on all items, the experts' on those that two of them judged, whose
+    number is given. The rule of parity (stop.py) reads it after every round, hence its confidence.
     """
-    items = Items.of(verdicts, sample, at_least=2, predictions=(predicted,))
+    items = Items.of(verdicts, sample, at_least=1, predictions=(predicted,))
+    twice = int(items.twice.sum())
+    if not twice:
+        return Estimate.undefined(0, "no item was judged by two experts")
     model = mean_kappa(items.with_model(), items.k)
     experts = mean_kappa(items.among_experts, items.k)
-    return estimated(
+    found = estimated(
         lambda draw: model(draw) - experts(draw),
         items,
         rng,
@@ -130,6 +133,7 @@ def gap(
         PARITY_CONFIDENCE,
         TOGETHER_IN_GAP,
     )
+    return replace(found, items=twice)
 
 
 def weakest_expert(

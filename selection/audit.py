@@ -1,58 +1,80 @@
 """Pool -> a random sample with known chances, from which production kappa is estimated.
 
-Poisson sampling with permanent random numbers (Ohlsson 1995). Every text has one fixed number u
-in [0, 1), a hash of its id. In every round each predicted label has a rate, and a row is audited
-as soon as u is below the rate of its label. So the chance that a row is in the sample is the
-largest rate that it ever had, which is known for every row, and the samples of all rounds are one
-sample. Rates stay below `reserve`, and rows with u below `reserve` are never chosen for training,
-so the choice at the boundary takes nothing away from the audit: the estimate is unbiased for the
-pool. The price is that the sample's size varies a little around the size asked for.
-"""
+A text's chance follows what its verdict can tell about kappa: the root of the expected square of
+its influence (Hampel 1974) under the model's own beliefs, which is Neyman's allocation (1934) text
+by text. A part of every chance is equal for all, so that no text is without one, and the estimate
+is right whatever the model believes; wrong beliefs only cost precision.
 
-import hashlib
+Drawn by permanent random numbers: every text has one fixed number u in [0, 1), a hash of its id,
+and a round takes the texts with the smallest u / chance (priority sampling, Duffield, Lund and
+Thorup 2007), exactly as many as it is asked for. The threshold times the chance is the text's
+probability of being in the sample, and the largest that it had in any round counts, so that the
+samples of all rounds are one sample. Probabilities stay below `reserve`, and rows with u below
+`reserve` are never chosen for training, so the choice takes nothing away from the audit.
+"""
 
 import numpy as np
 
-from selection.types import Audit, Doubles, Ints, Strings
+from selection.types import Audit, Doubles
 
-
-def permanent(ids: Strings, seed: int) -> Doubles:
-    """Return (n,) the permanent random number of each row, uniform in [0, 1)."""
-    salt = seed.to_bytes(8, "big")
-    digests = (
-        hashlib.blake2b(str(i).encode("utf-8", "surrogatepass"), digest_size=8, salt=salt).digest()
-        for i in ids
-    )
-    # 53 bits are what a float holds exactly: 64 could round up to 1.0
-    return np.array([(int.from_bytes(d, "big") >> 11) / 2.0**53 for d in digests])
+EQUAL = 0.2  # of the chances that is the same for all texts: beliefs may be quite wrong
 
 
 def audit(
-    predicted: Ints, chance: Doubles, inclusion: Doubles, *, k: int, size: int, reserve: float
+    probability: Doubles, number: Doubles, inclusion: Doubles, *, size: int, reserve: float
 ) -> Audit:
     """Return the sample of all rounds so far: new rows, and earlier ones with their new chances.
 
-    predicted: (n,) labels now. chance: (n,) permanent numbers. inclusion: (n,) chance with which
-    a row was audited before, NaN for rows that were not. size: expected size of the whole sample
-    so far (this round's share added to those before). Each label gets an equal part of it, as far
-    as the reserve of its rows goes; no row is without a chance, or the estimate would be biased.
+    probability: (n, k) beliefs of the model that is measured. number: (n,) permanent ones.
+    inclusion: (n,) chance with which a row was audited before, NaN for rows that were not. size:
+    how many rows are added, fewer if the reserve holds no more.
     """
     if not 0 < reserve < 1:
         raise ValueError(f"reserve must lie between 0 and 1, not {reserve}")
-    count = np.bincount(predicted, minlength=k)
-    able = reserve * count.astype(np.float64)
-    rate = np.minimum(_shares(able, size) / np.maximum(count, 1), reserve)
-    now = rate[predicted]  # (n,)
-    before = np.where(np.isnan(inclusion), 0.0, inclusion)
-    row = np.flatnonzero((chance < now) | (before > 0))
-    return Audit(row, np.maximum(now, before)[row])
+    known = ~np.isnan(inclusion)
+    score = informative(probability)
+    able = np.flatnonzero(~known & (number < reserve))
+    order = able[np.argsort(number[able] / score[able], kind="stable")]
+    rate = np.full(len(probability), reserve)
+    if size < len(order):
+        first_left_out = order[size]
+        threshold = number[first_left_out] / score[first_left_out]
+        rate = np.minimum(score * threshold, reserve)
+    row = np.sort(np.concatenate([np.flatnonzero(known), order[:size]]))
+    before = np.where(known, inclusion, 0.0)
+    return Audit(row, np.maximum(rate, before)[row])
 
 
-def _shares(able: Doubles, size: float) -> Doubles:
-    """Split `size` into (k,) parts, fractions too, as equal as each label's `able` allows."""
-    share = np.zeros(len(able))
-    left = float(size)
-    for done, name in enumerate(np.argsort(able)):  # smallest first: what it leaves is shared
-        share[name] = min(float(able[name]), left / (len(able) - done))
-        left -= share[name]
+def informative(probability: Doubles) -> Doubles:
+    """Return (n,) the share of a sample that each text should have in expectation; sums to 1."""
+    n = max(len(probability), 1)
+    told = _told(probability)
+    total = float(told.sum())
+    if total <= 0:
+        return np.full(len(told), 1 / n)
+    share: Doubles = (1 - EQUAL) * told / total + EQUAL / n
     return share
+
+
+def _told(probability: Doubles) -> Doubles:
+    """Return (n,) how much a verdict on each text is expected to move the model's kappa.
+
+    For a text that is predicted a and judged b, kappa = (o - e) / (1 - e) with observed agreement o
+    and chance agreement e moves by ([a = b] - o) / (1 - e) - (1 - o) (t_a + m_b - 2 e) / (1 - e)^2,
+    where t are the labels' shares in the verdicts and m those in the predictions; here o and t are
+    what the model expects of them.
+    """
+    n, k = probability.shape
+    predicted = probability.argmax(axis=1)
+    model = np.bincount(predicted, minlength=k) / max(n, 1)
+    truth = probability.mean(axis=0)
+    by_chance = float(model @ truth)
+    if by_chance > 1 - 1e-9:
+        return np.ones(n)
+    agreed = float(probability.max(axis=1).mean())
+    shared = truth[:, None] + model[None, :] - 2 * by_chance
+    moves = (np.eye(k) - agreed) / (1 - by_chance)
+    moves -= (1 - agreed) * shared / (1 - by_chance) ** 2
+    told: Doubles = np.sqrt((probability * moves[predicted] ** 2).sum(axis=1))
+    return told
+

@@ -11,6 +11,7 @@ import tenacity
 
 from selection.errors import BackendError
 from selection.http import SECRET_HEADER, retry_after
+from selection.pool_sample import PoolSample
 from selection.record import ProjectState
 from selection.types import Doubles
 
@@ -92,13 +93,17 @@ class BackendClient:
         answer = self._ask("POST", f"/projects/{project}/current", {"version": version})
         return str(answer.get("current", ""))
 
-    def sample(self, project: int, texts: Sequence[str]) -> None:
-        """Give the backend random texts of the pool, to fit new versions to the pool's balance."""
-        self._ask("POST", f"/projects/{project}/sample", {"texts": list(texts)})
+    def sample(self, project: int, sample: PoolSample) -> None:
+        """Give the backend drawn texts of the pool, to fit new versions to the pool's balance."""
+        self._ask("POST", f"/projects/{project}/sample", sample.as_json())
 
     def check(self, project: int) -> None:
         """Ask the worker to look whether the project has a round to train on."""
         self._ask("POST", f"/projects/{project}/check", {})
+
+    def last(self, project: int) -> None:
+        """Ask the worker for the loop's last version, which learns from every verdict."""
+        self._ask("POST", f"/projects/{project}/check", {"last": True})
 
     def _ask(
         self, method: str, path: str, body: Mapping[str, object] | None = None

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from selection.errors import ProjectError
 
-ROLES = ("train", "boundary", "audit")
+ROLES = ("train", "audit")
 ROUND_COLUMN, ORDER_COLUMN, ID_COLUMN = "crux_round", "crux_order", "crux_id"
 # In the JSON, but no field: `blind` follows from role and hidden; old cards have a `stratum`.
 IGNORED = ("blind", "stratum")
@@ -20,7 +20,9 @@ IGNORED = ("blind", "stratum")
 class Card:
     """One task's card. id: of the pool. round, order: when it was bought and shown.
 
-    role: 'train' (answered once), 'boundary' or 'audit' (blind, answered by `experts` experts).
+    role: 'train' (chosen: it tests the version that chose it, then teaches) or 'audit' (drawn at
+    random to measure production, blind). experts: how many are asked. second: chance with which
+    that was all experts instead of one.
     pair: its name; the id if the task stands alone. inclusion: probability with which it was
     drawn, None if it was not drawn at random. belief: what `version` thought of each label. why:
     one sentence. seed, reserve: of the audit's draw, which may not change between rounds. hidden:
@@ -44,6 +46,7 @@ class Card:
     hidden: bool = False
     policy: str = ""
     twin: int | None = None
+    second: float = 1.0
 
     @property
     def blind(self) -> bool:
@@ -58,7 +61,10 @@ class Card:
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
         """Read the JSON of a card. Raises TypeError or ValueError if it is not one."""
-        card = cls(**{name: value for name, value in body.items() if name not in IGNORED})
+        known = {name: value for name, value in body.items() if name not in IGNORED}
+        if known.get("role") == "boundary":  # an older Crux kept such pairs from teaching
+            known |= {"role": "train", "hidden": True}
+        card = cls(**known)
         fault = _fault(card)
         if fault:
             raise ValueError(fault)
@@ -92,6 +98,10 @@ def read_card(task: int, crux: Mapping[str, Any] | None) -> Card | None:
 def _fault(card: Card) -> str:
     """Name the first field whose value no card can have: anybody can write into a task's meta."""
     chance, belief = card.inclusion, card.belief
+
+    def is_chance(value: object) -> bool:
+        return isinstance(value, (int, float)) and 0 < value <= 1
+
     sound = {
         "id": isinstance(card.id, str) and card.id != "",
         **{name: isinstance(getattr(card, name), str) for name in ("pair", "version", "why")},
@@ -100,7 +110,8 @@ def _fault(card: Card) -> str:
         "experts": _is_whole(card.experts, 1),
         "seed": _is_whole(card.seed, 0),
         "reserve": isinstance(card.reserve, float),
-        "inclusion": chance is None or (isinstance(chance, (int, float)) and 0 < chance <= 1),
+        "inclusion": chance is None or is_chance(chance),
+        "second": is_chance(card.second),
         "hidden": isinstance(card.hidden, bool),
         "policy": isinstance(card.policy, str),
         "twin": card.twin is None or _is_whole(card.twin, 0),

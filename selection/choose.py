@@ -1,7 +1,7 @@
 """The choice of one round, from beliefs to the tasks that experts will see: pure and repeatable.
 
-round 0:  stratify, budget (within each label)  + audit
-later:    boundary -> pair -> budget -> split    + audit
+before a model is trained:  start (words, budget)       + audit
+later:                      boundary -> pair -> budget  + audit
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from selection.audit import audit, permanent
+from selection.audit import audit, informative
 from selection.boundary import boundary
 from selection.budget import WIDTH, budget
 from selection.label import balance
 from selection.pair import pair
-from selection.split import side
-from selection.stratify import fair_shares, stratify
+from selection.permanent import permanent
+from selection.start import start
 from selection.types import (
     Audit,
     Beliefs,
@@ -34,12 +34,12 @@ from selection.types import (
 class Rule:
     """The constants of the choice (docs/results.md compares others).
 
-    typical: share of round 0 that stands for many other texts; the rest is drawn at random.
-    candidates: texts that the budget chooses from; its cost grows with their square. width: of the
-    kernel by which one text covers another.
+    likely: texts that speak for a label, for each that the start buys of it, from which those are
+    taken that stand for most others. candidates: texts that the budget chooses from later; its cost
+    grows with their square. width: of the kernel by which one text covers another.
     """
 
-    typical: float = 0.5
+    likely: int = 2
     candidates: int = 1_000
     width: float = WIDTH
 
@@ -51,49 +51,58 @@ RULE = Rule()
 class Plan:
     """What a round may buy.
 
-    bought: (n,) rows that the project has. inclusion: (n,) chance of the rows that were audited
-    before, NaN elsewhere. The others are the settings of the same names.
+    trained: whether verdicts taught the model whose beliefs are used. bought: (n,) rows that the
+    project has. inclusion: (n,) chance of the rows that were audited before, NaN elsewhere. The
+    others are the settings of the same names.
     """
 
     round: int
+    trained: bool
     bought: Bools
     inclusion: Doubles
     per_round: int
     audit_per_round: int
-    evaluation_share: float
     audit_reserve: float
     seed: int
 
 
 def choose(
-    pool: Pool, vectors: Floats, beliefs: Beliefs, plan: Plan, rule: Rule = RULE
+    pool: Pool,
+    vectors: Floats,
+    beliefs: Beliefs,
+    plan: Plan,
+    rule: Rule = RULE,
+    *,
+    words: Doubles | None = None,
 ) -> tuple[Choice, Audit]:
     """Return what to buy now, and the audit's whole sample with its chances after this round.
 
-    vectors: (n, d) unit. The choice depends on nothing but its arguments.
+    vectors: (n, d) unit. words: (n, k) how much each text speaks for each label by the policy's
+    words (words.py), for the start. The choice depends on nothing but its arguments.
     """
-    rng = np.random.default_rng([plan.seed, plan.round])
-    k = len(beliefs.labels)
     believed = beliefs
-    if plan.round == 0 and _rarest(beliefs) < plan.per_round:
+    if not plan.trained and _rarest(beliefs) < plan.per_round:
         believed = balance(beliefs)  # a prompted model may prefer one label whatever it reads
-    chance = permanent(pool.ids, plan.seed)
+    number = permanent(pool.ids, plan.seed)
     sample = audit(
-        believed.predicted,
-        chance,
+        believed.probability,
+        number,
         plan.inclusion,
-        k=k,
-        size=plan.audit_per_round * (plan.round + 1),
+        size=plan.audit_per_round,
         reserve=plan.audit_reserve,
     )
-    open_rows = ~plan.bought & (chance >= plan.audit_reserve)
-    if plan.round == 0:
-        bought = _start(pool, vectors, believed, open_rows, plan.per_round, rule, rng)
+    open_rows = ~plan.bought & (number >= plan.audit_reserve)
+    if not plan.trained:
+        rows, speaks = start(
+            vectors, believed.probability, open_rows, plan.per_round,
+            words=words, covered=vectors[plan.bought], likely=rule.likely, width=rule.width,
+        )  # fmt: skip
+        bought = _started(pool, rows, speaks, believed)
     else:
         bought = _boundary(pool, vectors, believed, open_rows, plan, rule)
     every = _joined(bought, _audited(pool, sample, plan))
     # blind and open tasks mixed, so that the order tells nothing about a task
-    order = rng.permutation(len(every))
+    order = np.random.default_rng([plan.seed, plan.round]).permutation(len(every))
     return Choice(*(column[order] for column in vars(every).values())), sample
 
 
@@ -102,67 +111,27 @@ def _rarest(beliefs: Beliefs) -> int:
     return int(np.bincount(beliefs.predicted, minlength=len(beliefs.labels)).min())
 
 
-def unlabelled(pool: Pool, plan: Plan, most: int) -> Ints:
-    """Return at most `most` random rows that are neither bought nor in the audit's reserve."""
-    reserved = permanent(pool.ids, plan.seed) < plan.audit_reserve
-    open_rows = np.flatnonzero(~plan.bought & ~reserved)
-    rng = np.random.default_rng([plan.seed, plan.round, 1])
-    return rng.permutation(open_rows)[:most].astype(np.int64)
+def drawn(pool: Pool, beliefs: Beliefs, plan: Plan, size: int) -> tuple[Ints, Doubles]:
+    """Draw about `size` rows, by which a new version is fitted to the pool; return their weights.
 
-
-def _start(
-    pool: Pool,
-    vectors: Floats,
-    beliefs: Beliefs,
-    open_rows: Bools,
-    most: int,
-    rule: Rule,
-    rng: np.random.Generator,
-) -> Choice:
-    """Draw some at random with known chances; the rest are texts that stand for most others.
-
-    The random part tells the pool's balance of labels, on which the threshold of every version
-    depends; the rest makes the examples cover the pool (docs/decisions.md).
+    They are neither bought nor in the audit's reserve. A random part of a rare label holds hardly
+    any text of it, so the chances are the audit's: higher where the beliefs are in doubt. The
+    weights are 1 / chance.
     """
-    predicted, k = beliefs.predicted, len(beliefs.labels)
-    size = int(most * rule.typical)
-    drawn, chance = stratify(predicted, open_rows, most - size, k, rng=rng)
-    free = open_rows.copy()
-    free[drawn] = False
-    groups = [np.flatnonzero(free & (predicted == name)) for name in range(k)]
-    typical = [
-        _typical(
-            vectors,
-            rng.permutation(rows)[: rule.candidates],
-            drawn[predicted[drawn] == name],
-            part,
-            rule.width,
-        )
-        for name, (rows, part) in enumerate(
-            zip(groups, fair_shares([len(rows) for rows in groups], size), strict=True)
-        )
-    ]
-    rows = np.concatenate(typical)
-    unknown = np.full(len(rows), np.nan)
-    return _joined(
-        _singles(pool, drawn, chance, beliefs, "drawn at random among those labelled"),
-        _singles(pool, rows, unknown, beliefs, "like many others labelled"),
-    )
+    reserved = permanent(pool.ids, plan.seed) < plan.audit_reserve
+    rows = np.flatnonzero(~plan.bought & ~reserved)
+    rng = np.random.default_rng([plan.seed, plan.round, 1])
+    if not len(rows):
+        return rows, np.zeros(0)
+    share = informative(beliefs.probability)[rows]
+    chance = np.minimum(size * share / share.sum(), 1.0)
+    taken = rng.random(len(rows)) < chance
+    return rows[taken], 1.0 / chance[taken]
 
 
-def _typical(vectors: Floats, rows: Ints, drawn: Ints, size: int, width: float) -> Ints:
-    """Return `size` of the rows that cover all of them best, together with what is drawn."""
-    rows = np.sort(rows)
-    alone = np.stack([rows, rows], axis=1)
-    chosen = budget(
-        vectors[rows],
-        np.ones(len(rows)),
-        alone,
-        most=size,
-        covered=vectors[drawn],
-        width=width,
-    )
-    return rows[chosen]
+def _started(pool: Pool, rows: Ints, speaks: Ints, beliefs: Beliefs) -> Choice:
+    why = _strings([f"speaks most for '{beliefs.labels[name]}'" for name in speaks.tolist()])
+    return replace(_singles(pool, rows, np.full(len(rows), np.nan), beliefs, ""), why=why)
 
 
 def _boundary(
@@ -181,7 +150,7 @@ def _boundary(
         covered=covered,
         width=rule.width,
     )
-    taken = _paired(pool, beliefs, pairs.take(chosen), plan)
+    taken = _paired(pool, beliefs, pairs.take(chosen))
     left = plan.per_round - len(taken)
     rest = open_rows.copy()
     rest[taken.row] = False
@@ -198,8 +167,7 @@ def _boundary(
     )
     unknown = np.full(len(more), np.nan)
     single = _singles(pool, rows[more], unknown, beliefs, "close to the boundary, labelled")
-    roles = _strings([side(name, plan.evaluation_share) for name in single.pair])
-    return _joined(taken, replace(single, role=roles))
+    return _joined(taken, single)
 
 
 def _midpoints(vectors: Floats, pairs: Pairs) -> Floats:
@@ -217,17 +185,15 @@ def _unsure(margin: Doubles) -> Doubles:
     return weight
 
 
-def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs, plan: Plan) -> Choice:
+def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs) -> Choice:
     names, predicted = beliefs.labels, beliefs.predicted
     row: list[int] = []
-    role: list[str] = []
     pair_name: list[str] = []
     why: list[str] = []
     for left, right in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True):
         name = f"{pool.ids[left]}|{pool.ids[right]}"
         for this, other in ((left, right), (right, left)):
             row.append(this)
-            role.append(side(name, plan.evaluation_share))
             pair_name.append(name)
             why.append(
                 f"labelled '{names[predicted[this]]}', while its neighbour "
@@ -235,7 +201,7 @@ def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs, plan: Plan) -> Choice:
             )
     return Choice(
         np.array(row, dtype=np.int64),
-        _strings(role),
+        _strings(["train"] * len(row)),
         _strings(pair_name),
         np.full(len(row), np.nan),
         _strings(why),

@@ -17,8 +17,10 @@ from pydantic_settings import (
 
 from selection.errors import SettingError
 
-# settings that an older Crux had here -> where they are now
-MOVED = {
+# settings that an older Crux had here -> why they are gone
+GONE = {
+    "evaluation_share": "no pair is held back any more, since each tests the version that chose it "
+    "before it teaches: delete the line",
     "patience": "the backend measures the gain, so set CRUX_PATIENCE in its environment alone",
 }
 
@@ -65,15 +67,19 @@ class Settings(BaseSettings):
     )
 
     per_round: int = Field(default=64, ge=2, description="texts chosen at the boundary in a round")
-    audit_per_round: int = Field(default=32, ge=0, description="texts drawn at random in a round")
-    evaluation_share: float = Field(
-        default=0.35, ge=0, le=1, description="share of the boundary pairs kept for evaluation"
+    audit_per_round: int = Field(
+        default=20, ge=0, description="texts drawn at random in a round, to measure the model"
     )
     audit_reserve: float = Field(
         default=0.25, gt=0, lt=1, description="share of the pool that only the audit may draw from"
     )
     experts: int = Field(
-        default=2, ge=1, description="experts who judge each text that measures the model"
+        default=2, ge=1, description="experts who judge the same audited text, where more than one"
+    )
+    experts_width: float = Field(
+        default=0.4, gt=0, le=2,
+        description="wanted width of the interval of the experts' kappa: while it is wider, more "
+        "of the audited texts are judged by all experts",
     )
     preannotate_above: float = Field(
         default=0.4, ge=-1, le=1,
@@ -134,8 +140,8 @@ def explain(error: ValidationError, source: str) -> str:
     lines = []
     for one in error.errors():
         key = ".".join(str(part) for part in one["loc"])
-        if one["type"] == "extra_forbidden" and key in MOVED:
-            lines.append(f"Setting '{key}' (in {source}) has moved: {MOVED[key]}.")
+        if one["type"] == "extra_forbidden" and key in GONE:
+            lines.append(f"Setting '{key}' (in {source}) is gone: {GONE[key]}.")
             continue
         if one["type"] == "extra_forbidden":
             lines.append(f"There is no setting '{key}' (in {source} or a flag).")

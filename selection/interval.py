@@ -78,13 +78,15 @@ def _imagined(items: Items, raters: Raters) -> Doubles:
     """Return (m, k * k) cells of the imagined groups.
 
     A group in which a rater differs is the mean of all groups with that rater's answers replaced
-    by the other labels in equal parts. Its weight is W / g', with Kish's g' = W ** 2 / sum(w ** 2):
-    the weight that an unseen group is likely to have, since most texts are in heavy groups. A group
-    in which all agree on a label weighs as much as the mean group's items with that label.
+    by the other labels in equal parts. Its weight is that of the mean group, as if it were the next
+    one drawn. A group in which all agree on a label weighs as much as the mean group's items with
+    that label.
     """
     e, k = len(items.experts), items.k
-    of_group = np.bincount(items.group, items.weight)
-    share = float((of_group**2).sum() / of_group.sum() ** 2)
+    weight = items.weight_of(raters)
+    if max(raters) < e:
+        weight = np.where(items.twice, weight, 0.0)
+    share = 1.0 / max(len(np.unique(items.group[weight > 0])), 1)
     table = items.once(raters).reshape(k, k) * share / (k - 1)
     left = table.sum(axis=0, keepdims=True) - table  # (k, k) the rater of the rows differs
     right = table.sum(axis=1, keepdims=True) - table
@@ -105,7 +107,7 @@ def _agreements(items: Items, raters: Raters) -> Doubles:
     By this order nothing depends on the names of labels. Zero for a label that nobody gave.
     """
     both, k = items.both(raters), items.k
-    weight = items.weight[both]
+    weight = items.weight_of(raters)[both]
     left, right = (items.answers[rater][both] for rater in raters)
     found = np.zeros((k, k, k))
     for label in range(k):

@@ -71,14 +71,16 @@ def _shares(weight: Doubles) -> Doubles:
 class Items:
     """The items that enough experts judged, ready to be counted.
 
-    answers: one (n,) array for each rater: the experts first, then the models. weight: (n,).
-    group: (n,) from 0 to g - 1. kind: (g,) from 0 to t - 1, the same for groups that are alike in
-    all that is known of them. k: number of labels. experts: names. at_least: experts that judged
+    answers: one (n,) array for each rater: the experts first, then the models. weight: (n,) of a
+    verdict. apart: (n,) of two verdicts on one item, which are not asked for on all. group: (n,)
+    from 0 to g - 1. kind: (g,) from 0 to t - 1, the same for groups that are alike in all that is
+    known of them. k: number of labels. experts: names. at_least: experts that judged
     each item.
     """
 
     answers: tuple[Ints, ...]
     weight: Doubles
+    apart: Doubles
     group: Ints
     kind: Ints
     k: int
@@ -100,8 +102,9 @@ class Items:
         _, group = np.unique(sample.group[kept], return_inverse=True)
         answers = (*verdicts.table[kept].T, *(p[kept] for p in predictions))
         weight = sample.weight[kept]
-        kind = _kinds(np.column_stack([*answers, weight]), group)
-        return cls(answers, weight, group, kind, verdicts.k, verdicts.experts, at_least)
+        apart = weight if sample.second is None else weight / sample.second[kept]
+        kind = _kinds(np.column_stack([*answers, weight, apart]), group)
+        return cls(answers, weight, apart, group, kind, verdicts.k, verdicts.experts, at_least)
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -127,13 +130,24 @@ class Items:
         both: Bools = (left != NO_VERDICT) & (right != NO_VERDICT)
         return both
 
+    @property
+    def twice(self) -> Bools:
+        """Return (n,) True where at least two experts answered."""
+        answered = np.array([a != NO_VERDICT for a in self.answers[: len(self.experts)]])
+        twice: Bools = answered.sum(axis=0) > 1
+        return twice
+
+    def weight_of(self, raters: Raters) -> Doubles:
+        """Return (n,) weights of what these two say: of two experts, or an expert and a model."""
+        return self.apart if max(raters) < len(self.experts) else self.weight
+
     def cells(self, raters: Raters) -> Doubles:
         """Return (t, k * k) weights by kind, and by the labels of two raters who both answered."""
         left, right = (self.answers[rater] for rater in raters)
-        both, size = self.both(raters), self.k * self.k
+        both, size, weight = self.both(raters), self.k * self.k, self.weight_of(raters)
         kinds = int(self.kind.max(initial=-1)) + 1
         cell = self.kind[self.group[both]] * size + left[both] * self.k + right[both]
-        counted = np.bincount(cell, self.weight[both], minlength=kinds * size)
+        counted = np.bincount(cell, weight[both], minlength=kinds * size)
         # bincount of no items at all returns integers
         return counted.reshape(kinds, size).astype(np.float64)
 

@@ -14,6 +14,7 @@ from selection.collect import Collected
 from selection.config import Settings
 from selection.errors import RoundError, SettingError
 from selection.preannotation import shown
+from selection.second import asks_all
 from selection.types import Audit, Choice, Pool
 from selection.whole_file import whole_file
 
@@ -66,12 +67,14 @@ def make_order(
     *,
     policy: str,
     visible: bool,
+    second: float,
 ) -> Order:
     """Write a card for every chosen row, and the new chances of rows audited before.
 
     sample: all rows audited so far. scores: of the chosen texts in their order, in parts that
     different versions may have answered. policy: hash of the policy. visible: whether experts may
-    see the model's answers to training texts (preannotation.py).
+    see the model's answers to training texts (preannotation.py). second: chance that an audited
+    text is judged by `settings.experts` experts instead of one (second.py).
     """
     beliefs = (
         (part.version, dict(zip(part.labels, row, strict=True)))
@@ -90,7 +93,7 @@ def make_order(
                 role=role,
                 pair=pair,
                 inclusion=None if np.isnan(chance) else chance,
-                experts=1 if role == "train" else settings.experts,
+                experts=settings.experts if role == "audit" and asks_all(name, second) else 1,
                 version=version,
                 belief=belief,
                 why=str(choice.why[i]),
@@ -99,6 +102,7 @@ def make_order(
                 hidden=role == "train" and not (visible and shown(pair, settings.blind_share)),
                 policy=policy,
                 twin=0,
+                second=second if role == "audit" else 1.0,
             )
         )
     new = {card.id for card in cards}

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from selection.allowance import allowance
 from selection.config import Settings
 from selection.order import Order
 from selection.push import tab_title
-from selection.record import TrainingState
+from selection.record import ProjectState, TrainingState
 from selection.status import Status
 from selection.stop import Decision
 
-State = Literal["pushed", "resumed", "waiting", "training", "policy", "stop"]
+State = Literal["pushed", "resumed", "waiting", "training", "policy", "stop", "finishing"]
 
 
 def data_manager(settings: Settings) -> str:
@@ -65,10 +66,11 @@ def pushed(order: Order, new: int, settings: Settings, before: Status) -> Outcom
         )
     if order.round and before.policy.changed:
         lines.append("It asks under the new words of the policy.")
-    if audited != settings.audit_per_round:
+    wanted = allowance(settings, spent)[1]
+    if audited < wanted:
         lines.append(
-            f"{audited} of the texts are drawn at random to measure the model: about "
-            f"{settings.audit_per_round} a round, since each text has its own fixed chance."
+            f"{audited} of the texts are drawn at random to measure the model, and not "
+            f"{wanted}: the audit's reserve holds no more. Add rows to the pool."
         )
     return Outcome("pushed", order.round, "\n".join(lines), new)
 
@@ -118,6 +120,26 @@ def held(now: Status, anyway: bool, new_policy: bool = False) -> Outcome | None:
     if now.decision.stop and not anyway:
         return Outcome("stop", last.round, now.decision.reason, decision=now.decision)
     return None
+
+
+def finishing(now: Status) -> Outcome:
+    """Say that the last version is being made, and what its kappa will be."""
+    round = now.open_round.round if now.open_round else 0
+    return Outcome(
+        "finishing",
+        round,
+        f"The loop ends after round {round}. One last version learns from all "
+        f"{now.taught + now.measured:,} verdicts, the audit's too; nothing is left to measure it "
+        f"with, so its kappa is quoted as that of {now.current}.",
+    )
+
+
+def last_version(state: ProjectState) -> Waiting:
+    """Return whether the loop's last version is there."""
+    final = state.rounds[-1].final if state.rounds else ""
+    failed = state.training.state == "failed"
+    message = state.training.message if failed else final
+    return Waiting("the worker begins", 0, 1, bool(final), failed and not final, message)
 
 
 def worker_at_work(training: TrainingState) -> Waiting:

@@ -14,8 +14,8 @@ from scipy.stats import binomtest
 
 from selection.collect import Collected
 from selection.item import Item
+from selection.permanent import position
 from selection.record import ProjectState
-from selection.split import position
 
 
 def shown(pair: str, blind_share: float) -> bool:
@@ -30,7 +30,9 @@ def earned(state: ProjectState, above: float) -> bool:
     """
     if above <= -1:
         return True
-    measured = [one.production_kappa.value for one in state.rounds if one.version == state.current]
+    measured = [
+        one.production_kappa.value for one in state.rounds if state.current in one.measures
+    ]
     return bool(measured) and measured[-1] is not None and measured[-1] > above
 
 

@@ -7,18 +7,57 @@ tab in the Data Manager is created last, so a tab means that the push is complet
 
 from collections.abc import Callable, Iterable, Sequence
 
+import tenacity
+
 from selection.card import Card, read_card
+from selection.errors import StudioDown
 from selection.order import Order
 from selection.studio.api import Project, Studio, Task, prediction
 from selection.studio.task import Json
 
 Name = tuple[str, int]  # of a task: its text's id in the pool, and the number of the twin
+PAUSES = (1.0, 5.0, 15.0)  # seconds before a push that Label Studio cut off is taken up again
 CHUNK = 50  # tasks in one import: what a cut-off request can leave in doubt
 
 
 def tab_title(round: int) -> str:
     """Return the name of the round's tab in the Data Manager."""
     return f"Crux round {round}"
+
+
+def push_patiently(
+    studio: Studio,
+    project: Project,
+    order: Order,
+    tasks: Sequence[Task],
+    on_progress: Callable[[str, int, int], None],
+) -> int:
+    """Push what is missing, again if Label Studio fails: a busy SQLite answers 500 at times.
+
+    on_progress: called with (step, done, total). Returns and raises what `push` does.
+    """
+
+    def on_pushed(done: int, total: int) -> None:
+        on_progress("pushing tasks", done, total)
+
+    def on_failure(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        on_progress(f"{error} Trying again in {state.upcoming_sleep:.0f} s.", 0, 0)
+
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(StudioDown),
+        wait=tenacity.wait_chain(*map(tenacity.wait_fixed, PAUSES)),
+        stop=tenacity.stop_after_attempt(1 + len(PAUSES)),
+        before_sleep=on_failure,
+        reraise=True,
+    )
+    try:
+        new: int = attempts(push, studio, project, order, tasks, on_pushed)
+    except StudioDown as error:
+        raise StudioDown(
+            f"{error} What is pushed stays; run crux round again to go on."
+        ) from None
+    return new
 
 
 def push(

@@ -31,17 +31,16 @@ class Measurement:
     """The kappas of the version in force after a round.
 
     expert_kappa: of the experts with each other. production_kappa, start_kappa: of the version
-    and of the prompted one with the experts, on the audit. boundary_kappa, boundary_expert_kappa:
-    of the version with the experts and of the experts, on the boundary set. gap: production kappa
-    less the experts', on the same items. gain: kappa now less kappa `patience` rounds ago, both
-    on the same items; None when there are not that many rounds. patience: that number of rounds.
-    expert_agreement: weighted share
-    of equal verdicts. prevalence: label -> its weighted share of the audit's verdicts.
+    and of the prompted one with the experts, on the audit. boundary_kappa: of the version that
+    chose the round's texts, on those that experts judged blind, before they taught. gap: production
+    kappa less the experts', on the same draws. gain: kappa now less kappa `patience` rounds ago,
+    both on the same items; None when there are not that many rounds. patience: that number of
+    rounds. expert_agreement: weighted share of equal verdicts. prevalence: label -> its weighted
+    share of the audit's verdicts.
     """
 
     expert_kappa: Estimate
     boundary_kappa: Estimate
-    boundary_expert_kappa: Estimate
     production_kappa: Estimate
     start_kappa: Estimate
     gap: Estimate
@@ -64,7 +63,8 @@ class Record(Measurement):
     the one that the round trained. promotion: why it was promoted or refused. ties: training texts
     left out because experts tie. train_seconds: 0 where nothing was trained. settled: Label Studio
     is in line with it. pointed: the pointer was moved to `version`. policy: hash of the policy at
-    that time. verdicts: digest of all verdicts behind it; "" in an older record.
+    that time. verdicts: digest of all verdicts behind it; "" in an older record. final: the version
+    that learned from the audit too when the loop ended after this round; "" if it did not.
     """
 
     round: int
@@ -82,6 +82,12 @@ class Record(Measurement):
     policy: str = ""
     verdicts: str = ""
     start: str = ""
+    final: str = ""
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The versions whose kappa this is: a last one is quoted by the one before it."""
+        return (self.version, self.final) if self.final else (self.version,)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -107,7 +113,7 @@ class Record(Measurement):
             body["weakest_expert"] = asdict(self.weakest_expert)
         else:
             del body["weakest_expert"]
-        for name in ("pointed", "start"):
+        for name in ("pointed", "start", "final"):
             if not body[name]:
                 del body[name]
         return body

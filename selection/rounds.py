@@ -10,32 +10,41 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tenacity
-
+from selection.allowance import allowance
 from selection.backend_client import BackendClient, Scores
-from selection.choose import Plan, choose, unlabelled
+from selection.choose import Plan, choose, drawn
 from selection.collect import Collected, collect
 from selection.config import Settings
 from selection.embed import embed
-from selection.errors import PoolError, ProjectError, SettingError, StudioDown
+from selection.errors import PoolError, ProjectError, RoundError, SettingError
 from selection.label import BATCH, label
 from selection.lock import alone
 from selection.order import Order, make_order, rebuilt, require_same_draw
-from selection.outcome import Outcome, Waiting, fewer, held, pushed, waiting, worker_at_work
+from selection.outcome import (
+    Outcome,
+    Waiting,
+    fewer,
+    finishing,
+    held,
+    last_version,
+    pushed,
+    waiting,
+    worker_at_work,
+)
 from selection.policy import policy_hash
-from selection.pool import keep_aside
-from selection.pool_files import read_files
-from selection.pool_project import read_project_pool
+from selection.pool_sample import PoolSample
+from selection.pool_source import read_pool
 from selection.preannotation import earned
-from selection.push import push, tab_title
+from selection.push import push_patiently, tab_title
 from selection.record import ProjectState
+from selection.second import second_chance
 from selection.status import Status, status
 from selection.studio.api import Project, Studio, Task
 from selection.twin import ask_fewer
-from selection.types import Beliefs, Floats, Pool
+from selection.types import Beliefs, Choice, Floats, Pool
+from selection.words import definitions, speaks_for
 
-PAUSES = (1.0, 5.0, 15.0)  # seconds before a push that Label Studio cut off is taken up again
-SAMPLE = 300  # random texts by which the backend fits a new version to the pool's balance
+SAMPLE = 300  # drawn texts by which the backend fits a new version to the pool's balance
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,26 @@ class Rounds:
                 return fewer(now, texts, experts)
             return held(now, anyway, new_policy) or self._next(labelled, state, now)
 
+    def finish(self) -> Outcome:
+        """Ask for the loop's last version, once the newest round is measured."""
+        with alone(self.folder, self.settings.project):
+            state = self._state()
+            now = self._status(self._read_project(state), state)
+            if now.open_round is None:
+                raise RoundError("There is nothing to learn from yet. Run crux round first.")
+            unfinished = held(now, anyway=True, new_policy=True)
+            if unfinished is not None:
+                return unfinished
+            self.backend.last(self.settings.project)
+            return finishing(now)
+
+    def finishing(self) -> Waiting:
+        """Return how far the last version is."""
+        state = self._state()
+        if state.training.busy:
+            return worker_at_work(state.training)
+        return last_version(state)
+
     def _status(self, labelled: _Labelled, state: ProjectState) -> Status:
         users = set(self.studio.people().values())
         return status(self.settings, labelled.project, labelled.collected, state, users)
@@ -153,34 +182,13 @@ class Rounds:
     # push
 
     def _push(self, labelled: _Labelled, order: Order) -> int:
-        """Push what is missing, again if Label Studio fails: a busy SQLite answers 500 at times."""
-
-        def on_failure(state: tenacity.RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            self.on_progress(f"{error} Trying again in {state.upcoming_sleep:.0f} s.", 0, 0)
-
-        attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(StudioDown),
-            wait=tenacity.wait_chain(*map(tenacity.wait_fixed, PAUSES)),
-            stop=tenacity.stop_after_attempt(1 + len(PAUSES)),
-            before_sleep=on_failure,
-            reraise=True,
+        new = push_patiently(
+            self.studio, labelled.project, order, labelled.tasks, self.on_progress
         )
-        try:
-            new: int = attempts(
-                push, self.studio, labelled.project, order, labelled.tasks, self._on_pushed
-            )
-        except StudioDown as error:
-            raise StudioDown(
-                f"{error} What is pushed stays; run crux round again to go on."
-            ) from None
         # the last verdict may have come before the push was complete, and makes no event again
         self.backend.check(labelled.project.id)
         self._show_predictions(labelled, order)
         return new
-
-    def _on_pushed(self, done: int, total: int) -> None:
-        self.on_progress("pushing tasks", done, total)
 
     def _show_predictions(self, labelled: _Labelled, order: Order) -> None:
         """Let experts see the pre-annotations that the round was pushed with, if it has any."""
@@ -196,7 +204,9 @@ class Rounds:
         project, collected = labelled.project, labelled.collected
         round = collected.last_round + 1
         require_same_draw(self.settings, collected)
-        pool = self._pool(project)
+        pool = read_pool(
+            self.settings, self.studio, project, self.folder / "aside.jsonl", self.on_progress
+        )
         bought = collected.bought.rows(pool)
         if bought.all():
             raise PoolError(
@@ -211,18 +221,23 @@ class Rounds:
         )
         beliefs = self._beliefs(pool, vectors, labelled)
         self.on_progress("choosing", 0, 1)
+        per_round, audited = allowance(self.settings, now.labels_bought)
+        trained = any(one.version == beliefs.version for one in state.versions if one.round >= 0)
         plan = Plan(
             round,
+            trained,
             bought,
             collected.inclusion(pool),
-            self.settings.per_round,
-            self.settings.audit_per_round,
-            self.settings.evaluation_share,
+            per_round,
+            audited,
             self.settings.audit_reserve,
             self.settings.seed,
         )
-        self.backend.sample(project.id, pool.texts[unlabelled(pool, plan, SAMPLE)].tolist())
-        choice, sample = choose(pool, vectors, beliefs, plan)
+        rows, weight = drawn(pool, beliefs, plan, SAMPLE)
+        texts = tuple(map(str, pool.texts[rows]))
+        self.backend.sample(project.id, PoolSample(texts, tuple(weight.tolist())))
+        words = None if trained else speaks_for(vectors, self._words(project))
+        choice, sample = choose(pool, vectors, beliefs, plan, words=words)
         if not len(choice):
             raise PoolError(
                 f"Nothing is left to buy: {int(bought.sum())} of {len(pool)} texts are bought, and "
@@ -233,10 +248,22 @@ class Rounds:
             round, pool, choice, sample, scores, self.settings,
             policy=policy_hash(project.policy, project.schema.labels),
             visible=earned(state, self.settings.preannotate_above),
+            second=self._second(state, choice),
         )  # fmt: skip
         order.save(self._file(round))
         new = self._push(labelled, order)
         return pushed(order, new, self.settings, now)
+
+    def _words(self, project: Project) -> Floats:
+        """Return (k, d) the vectors of what the policy says of each label."""
+        said = definitions(project.policy, project.schema.labels)
+        return embed(said, embedder=self.settings.embedder, home=self.settings.home)
+
+    def _second(self, state: ProjectState, choice: Choice) -> float:
+        """Return the chance that an audited text of this round is judged by all experts."""
+        newest = state.rounds[-1] if state.rounds else None
+        audited = int((choice.role == "audit").sum())
+        return second_chance(newest, audited, self.settings.experts_width)
 
     def _beliefs(self, pool: Pool, vectors: Floats, labelled: _Labelled) -> Beliefs:
         beliefs = label(
@@ -266,32 +293,3 @@ class Rounds:
         for start in range(0, len(texts), BATCH):
             yield self.backend.score(self.settings.project, texts[start : start + BATCH])
             self.on_progress("reading the chosen", min(start + BATCH, len(texts)), len(texts))
-
-    def _pool(self, project: Project) -> Pool:
-        """Read every row of the pool as it is now, so that rows added later are seen."""
-        source = self.settings.pool
-        if not source:
-            raise SettingError("No pool is set. Give a file or folder: --pool PATH or CRUX_POOL.")
-        if source.startswith("project:"):
-            number = source.removeprefix("project:")
-            reading = read_project_pool(
-                self.studio, number, project, self.settings.max_characters
-            )
-        else:
-            reading = read_files(
-                source,
-                id_column=self.settings.id_column,
-                text_column=self.settings.text_column,
-                max_characters=self.settings.max_characters,
-            )
-        aside = self.folder / "aside.jsonl"
-        keep_aside(reading, aside)
-        if reading.aside:
-            first = reading.aside[0]
-            self.on_progress(
-                f"{len(reading.aside)} rows of the pool cannot be used, first {first.place}: "
-                f"{first.reason}; all of them: {aside}",
-                0,
-                0,
-            )
-        return reading.pool

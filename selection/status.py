@@ -14,6 +14,7 @@ from selection.forecast import LARGEST, texts_needed
 from selection.policy import PolicyState, policy_state
 from selection.preannotation import Habit, habits
 from selection.record import ProjectState, Record, TrainingState
+from selection.second import LEAST
 from selection.stop import Decision, decide
 from selection.studio.api import Project
 from selection.wording import counted
@@ -58,6 +59,7 @@ class Status:
 
     labels_bought: verdicts that were given, also those that Label Studio no longer has. budget: of
     verdicts. people: who answers. seconds: median that a verdict takes; None before the first.
+    taught, measured: verdicts in Label Studio by their use.
     """
 
     project: int
@@ -74,6 +76,8 @@ class Status:
     people: tuple[Annotator, ...] = ()
     habits: tuple[Habit, ...] = ()
     seconds: float | None = None
+    taught: int = 0
+    measured: int = 0
 
     @property
     def training_sentence(self) -> str:
@@ -125,6 +129,8 @@ class Status:
             "people": [vars(one) for one in self.people],
             "preselections": [one.sentence for one in self.habits],
             "seconds_a_verdict": self.seconds,
+            "verdicts_that_teach": self.taught,
+            "verdicts_that_measure": self.measured,
         }
 
 
@@ -158,6 +164,8 @@ def status(
         decision=_decide(settings, history, bought),
         training=backend.training,
         forecast=_forecast(history, settings.experts, settings.budget - bought),
+        taught=sum(len(item.verdicts) for item in collected.role("train")),
+        measured=sum(len(item.verdicts) for item in collected.role("audit")),
         problems=tuple(_problems(collected, backend, policy, found)),
         budget=settings.budget,
         policy=policy,
@@ -231,10 +239,8 @@ def _forecast(history: Sequence[Record], experts: int, left: int) -> str:
     """Say how many more audited texts production kappa needs, and what they cost.
 
     That is the larger of two numbers: what the 1 / sqrt(n) law says by the present interval, and
-    the plan of forecast.py less what is audited. While positives are few, intervals narrow more
-    slowly than by the law: from 50 texts with a tenth positive it promises a half-width of 0.1 at
-    280 texts, and simulation finds 370. experts: verdicts that each text takes. left: of the
-    budget.
+    the plan of forecast.py less what is audited: while positives are few, intervals narrow more
+    slowly than by the law. experts: who judge the same text. left: of the budget.
     """
     if not history:
         return ""
@@ -255,7 +261,7 @@ def _forecast(history: Sequence[Record], experts: int, left: int) -> str:
 
 def _cost(about: str, texts: int, experts: int, left: int) -> str:
     """Say what so many more audited texts cost, and whether the budget has it."""
-    verdicts = texts * experts
+    verdicts = round(texts * (1 + LEAST * (experts - 1)))
     over = f"; the budget has {max(left, 0):,} left" if verdicts > left else ""
     return (
         f"{about} {counted(texts, 'more audited text')} ({counted(verdicts, 'verdict')}{over}) to "

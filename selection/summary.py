@@ -58,7 +58,7 @@ def summary(status: Status) -> Summary:
 def measured(status: Status) -> Record | None:
     """Return the newest record that measured the version in force, None if there is none."""
     records = (one.record for one in reversed(status.rounds))
-    return next((one for one in records if one.version == status.current), None)
+    return next((one for one in records if status.current in one.measures), None)
 
 
 def agreement(estimate: Estimate, texts: bool = True) -> str:
@@ -110,7 +110,12 @@ def _quality(status: Status) -> str:
             f"measured last, {_agrees(record)}"
         )
     who = "The starting model" if status.current.startswith("prompted-") else "The model"
-    if record.round < status.rounds[-1].record.round:
+    if record.final == status.current:
+        who = (
+            f"The last version, {record.final}, has learned from the audit too, so nothing is left "
+            f"to measure it; {record.version}, the one before it,"
+        )
+    elif record.round < status.rounds[-1].record.round:
         who = f"{who} ({status.current}, measured after round {record.round})"
     return f"{who} {_agrees(record)}"
 
@@ -151,7 +156,10 @@ def _missing(now: OpenRound, seconds: float | None) -> str:
 
 def _budget(status: Status) -> str:
     left = max(status.budget - status.labels_bought, 0)
-    return f"{status.labels_bought:,} of {status.budget:,} verdicts are bought, {left:,} are left."
+    bought = f"{status.labels_bought:,} of {status.budget:,} verdicts are bought, {left:,} are left"
+    if not status.taught + status.measured:
+        return f"{bought}."
+    return f"{bought}; {status.taught:,} of them teach and {status.measured:,} measure."
 
 
 def _work(verdicts: int, seconds: float | None) -> str:

@@ -167,11 +167,13 @@ class Sample:
     """How n items came to be judged, which is what an interval depends on.
 
     weight: (n,) 1 / inclusion probability (all 1 where the items are the population of interest).
-    group: (n,) items that were drawn together (the two of a pair) carry the same number.
+    group: (n,) items that were drawn together (the two of a pair) carry the same number. second:
+    (n,) chance that more than one expert was asked, None where they always were.
     """
 
     weight: Doubles
     group: Ints
+    second: Doubles | None = None
 
     def __post_init__(self) -> None:
         n = len(self.weight)
@@ -180,6 +182,10 @@ class Sample:
             f"weight and group are not aligned: {n}, {self.group.shape}",
         )
         _require(bool((self.weight > 0).all()), "weights must be positive")
+        if self.second is not None:
+            _require_aligned("a sample", self.weight, self.second)
+            within = (self.second > 0) & (self.second <= 1)
+            _require(bool(within.all()), "the chance of a second verdict must lie in (0, 1]")
 
 
 @dataclass(frozen=True)
@@ -234,7 +240,7 @@ class Estimate:
 class Choice:
     """What one round buys, in the order in which experts will see it.
 
-    row: (b,) rows. role: (b,) 'train', 'boundary' or 'audit'; the last two are answered blind.
+    row: (b,) rows. role: (b,) 'train' or 'audit', which is answered blind.
     pair: (b,) name of the pair or of the single item. inclusion: (b,) NaN where not audited.
     why: (b,) one short sentence a person can read.
     """

@@ -22,7 +22,11 @@ def sample_of(items: Sequence[Item]) -> Sample:
     """Return how the items came to be judged: drawn with known chances, or chosen in pairs."""
     inclusion = [1.0 if i.card.inclusion is None else i.card.inclusion for i in items]
     _, group = np.unique([item.card.pair for item in items], return_inverse=True)
-    return Sample(1.0 / np.array(inclusion, dtype=np.float64), np.asarray(group, dtype=np.int64))
+    return Sample(
+        1.0 / np.array(inclusion, dtype=np.float64),
+        np.asarray(group, dtype=np.int64),
+        np.array([item.card.second for item in items], dtype=np.float64),
+    )
 
 
 def majority(verdicts: Verdicts) -> tuple[Ints, int]:
@@ -32,7 +36,7 @@ def majority(verdicts: Verdicts) -> tuple[Ints, int]:
     measured against each expert (selection/align.py), since against a majority it can seem as
     good as the experts without agreeing as well as they do.
     """
-    votes = _votes(verdicts)
+    votes = votes_of(verdicts)
     if not votes.size:
         return np.full(len(votes), NO_VERDICT, dtype=np.int64), 0
     most = votes.max(axis=1)
@@ -41,7 +45,7 @@ def majority(verdicts: Verdicts) -> tuple[Ints, int]:
     return label.astype(np.int64), int(tied.sum())
 
 
-def _votes(verdicts: Verdicts) -> Ints:
+def votes_of(verdicts: Verdicts) -> Ints:
     """Return (n, k) how many experts gave the item that label."""
     item, expert = np.nonzero(verdicts.table != NO_VERDICT)
     cell = item * verdicts.k + verdicts.table[item, expert]

@@ -81,7 +81,8 @@ def start_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartStud
 @pytest.fixture(scope="session")
 def label_studio(start_studio: StartStudio) -> Server:
     """The Label Studio that most tests share; each makes projects of its own."""
-    return start_studio()
+    # a lock outlives an answer that a busy SQLite has lost, and then nobody else is served the text
+    return start_studio(TASK_LOCK_TTL="120")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import numpy as np
 
 from selection.backend_client import Scores
 from selection.errors import BackendError, ProjectError, StudioDown, StudioLacks
+from selection.pool_sample import PoolSample
 from selection.record import ProjectState, Record, TrainingState, Version
 from selection.studio.api import MlBackend, Person, Project, Schema, Task, Webhook
 from selection.studio.task import Json, placeholder, read_task, result
@@ -328,7 +329,8 @@ class FakeBackend:
         self.worker: bool | None = True
         self.down = False
         self.checked: list[int] = []
-        self.sampled: list[str] = []
+        self.lasted: list[int] = []
+        self.sampled = PoolSample()
 
     def health(self) -> None:
         if self.down:
@@ -344,8 +346,11 @@ class FakeBackend:
     def check(self, project: int) -> None:
         self.checked.append(project)
 
-    def sample(self, project: int, texts: Sequence[str]) -> None:
-        self.sampled = list(texts)
+    def last(self, project: int) -> None:
+        self.lasted.append(project)
+
+    def sample(self, project: int, sample: PoolSample) -> None:
+        self.sampled = sample
 
     @property
     def read(self) -> int:

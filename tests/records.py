@@ -14,7 +14,7 @@ def record(round: int = 0, **changes: Any) -> Record:
         "round": round, "complete": True, "labels": 6, "labels_bought": 18,
         "version": f"round{round}-a", "candidate": f"round{round}-a", "promoted": True,
         "promotion": "it is not worse.", "settled": True,
-        "expert_kappa": NONE, "boundary_kappa": NONE, "boundary_expert_kappa": NONE,
+        "expert_kappa": NONE, "boundary_kappa": NONE,
         "production_kappa": NONE, "start_kappa": NONE, "gap": NONE,
     }  # fmt: skip
     return Record(**{**body, **changes})

@@ -3,6 +3,7 @@
     look       something may have changed: an event, a promotion, the end of a push
     train      somebody pressed Start Training
     training   the worker has taken up a `train`; it goes when that needs no further try
+    last       the loop has ended: make the version that learns from everything
 
 A project has at most one flag of each kind, so ten thousand events leave one. A flag carries
 nothing but the project's number: whoever can write flags can make the worker look, and no more.
@@ -17,7 +18,7 @@ from typing import Any, Literal, Protocol, get_args
 from backend.queue.broker import Broker
 from selection.errors import BackendError
 
-Kind = Literal["look", "train", "training"]
+Kind = Literal["look", "train", "training", "last"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 

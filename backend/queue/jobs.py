@@ -25,13 +25,14 @@ class Jobs:
         self.lease: Lease = RedisLease(broker) if broker else HomeLock(settings.home)
         self._projects = settings.home / "projects"
 
-    def look(self, project: int, forced: bool = False) -> None:
+    def look(self, project: int, forced: bool = False, last: bool = False) -> None:
         """Ask the worker to look at the project. Takes milliseconds.
 
-        forced: train on the verdicts that are there (Start Training). Raises BackendError if the
-        queue cannot be written, or if too many unknown projects wait.
+        forced: train on the verdicts that are there (Start Training). last: make the loop's last
+        version. Raises BackendError if the queue cannot be written, or if too many unknown projects
+        wait.
         """
-        kind: Kind = "train" if forced else "look"
+        kind: Kind = "last" if last else "train" if forced else "look"
         known = (self._projects / str(int(project))).is_dir()
         if not known and not self.flags.has(project, kind) and self.waiting() >= MOST_WAITING:
             raise BackendError(

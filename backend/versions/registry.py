@@ -15,7 +15,7 @@ import json
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +41,7 @@ from backend.versions.manifest import (
 )
 from backend.versions.replication import Shared
 from selection.errors import StorageError, VersionError
+from selection.pool_sample import PoolSample
 from selection.record import Record, TrainingState
 
 log = logging.getLogger(__name__)
@@ -216,16 +217,16 @@ class Registry:
         self._put(project, "current", {"version": version})
         return manifest
 
-    def sample(self, project: int) -> list[str]:
-        """Return the random texts of the pool that crux round sent; none before that."""
+    def sample(self, project: int) -> PoolSample:
+        """Return the texts of the pool that crux round sent; none before that."""
         try:
-            return [str(text) for text in self.read(project, "sample.json") or ()]
-        except ValueError:
-            return []  # the next crux round sends it again
+            return PoolSample.from_json(self.read(project, "sample.json") or [])
+        except (ValueError, KeyError, TypeError):
+            return PoolSample()  # the next crux round sends it again
 
-    def save_sample(self, project: int, texts: Sequence[str]) -> None:
-        """Keep random texts of the pool; a new version's threshold is fitted on them."""
-        self._put(project, "sample.json", list(texts))
+    def save_sample(self, project: int, sample: PoolSample) -> None:
+        """Keep drawn texts of the pool; a new version's threshold is fitted on them."""
+        self._put(project, "sample.json", sample.as_json())
 
     def records(self, project: int) -> list[Record]:
         """Return the records of the rounds, ascending. Raises VersionError if one is damaged."""

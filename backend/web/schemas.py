@@ -5,7 +5,7 @@ dropped before anything sees it, except in the events that CruxModel.fit is give
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from selection.pool_sample import PoolSample
 from selection.record import Paid, Record, TrainingState, Version
 from selection.studio.task import Json
 
@@ -162,12 +163,29 @@ class CheckBody(Body):
     forced: StrictBool = Field(
         default=False, description="true or false: whether to train on unfinished rounds too"
     )
+    last: StrictBool = Field(
+        default=False,
+        description="true or false: whether to make the loop's last version, from every verdict",
+    )
 
 
 class SampleBody(Body):
     """POST /projects/{project}/sample."""
 
     texts: Texts
+    weight: list[float] = Field(
+        default_factory=list,
+        description="how many texts of the pool each stands for; 1 if left out",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        self.as_sample()  # ValueError says what is wrong
+        return self
+
+    def as_sample(self) -> PoolSample:
+        """Return the sample with its weights."""
+        return PoolSample(tuple(self.texts), tuple(self.weight or [1.0] * len(self.texts)))
 
 
 class PromoteBody(Body):

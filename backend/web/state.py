@@ -62,9 +62,9 @@ class Process:
         self.metrics.count_texts(len(texts))
         return manifest, probabilities
 
-    def look(self, project: int, forced: bool) -> None:
+    def look(self, project: int, forced: bool = False, last: bool = False) -> None:
         """Ask the worker to look at the project. Raises BackendError."""
-        self.jobs.look(project, forced)
+        self.jobs.look(project, forced, last)
 
     def project_changed(self, project: int) -> None:
         """Read the project's settings in Label Studio anew."""

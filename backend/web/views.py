@@ -106,7 +106,7 @@ def _check(model: CruxModel, body: messages.CheckBody, project: int) -> messages
     # a project with a folder is looked at while Label Studio is away too
     if project not in model.process.serving.registry.projects():
         model.process.schema(project)  # raises for a number that is no project's
-    model.process.look(project, body.forced)
+    model.process.look(project, body.forced, body.last)
     return messages.Queued(queued=True)
 
 
@@ -126,7 +126,7 @@ def _promote(model: CruxModel, body: messages.PromoteBody, project: int) -> mess
 
 def _sample(model: CruxModel, body: messages.SampleBody, project: int) -> messages.Kept:
     model.process.schema(project)  # raises for a number that is no project's: it gets no folder
-    model.process.serving.registry.save_sample(project, body.texts)
+    model.process.serving.registry.save_sample(project, body.as_sample())
     return messages.Kept(kept=len(body.texts))
 
 

@@ -34,11 +34,11 @@ def choice(state: State, count: int, rule: Rule = RULE) -> Choice:
     )
     plan = Plan(
         round=state.round,
+        trained=state.round > 0,
         bought=~state.open,
         inclusion=np.full(n, np.nan),
         per_round=count,
         audit_per_round=0,
-        evaluation_share=0.0,
         audit_reserve=NO_RESERVE,
         seed=state.seed,
     )

@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, cohen_kappa_score
 
 from benchmarks.choice.learner import learn, starting_beliefs
 from benchmarks.choice.state import State, Strategy
-from selection.stratify import stratify
+from selection.start import fair_shares
 from selection.types import Bools, Doubles, Floats, Ints
 
 TEST_SHARE = 1 / 3  # of the texts: kappa is measured on them, and nobody can buy them
@@ -111,8 +111,12 @@ def run(
 
 def stratified(state: State, count: int) -> Ints:
     """Return random rows, as many of each predicted label: round 0 of what needs labels first."""
-    rows, _ = stratify(state.probability.argmax(axis=1), state.open, count, state.k, rng=state.rng)
-    return rows
+    predicted = state.probability.argmax(axis=1)
+    strata = [np.flatnonzero(state.open & (predicted == name)) for name in range(state.k)]
+    shares = fair_shares([len(rows) for rows in strata], count)
+    drawn = [state.rng.permutation(rows)[:size] for rows, size in zip(strata, shares, strict=True)]
+    found: Ints = np.concatenate(drawn).astype(np.int64)
+    return found
 
 
 def _on_test(beliefs: Doubles, course: Course) -> tuple[float, float]:

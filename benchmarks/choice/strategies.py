@@ -125,9 +125,10 @@ def _ours_later(state: State, count: int) -> Ints:
 VARIANTS: dict[str, Strategy] = {
     "our first round then margin": _margin_later,
     "stratified first round then ours": _ours_later,
-    "nothing typical in round 0": with_rule(Rule(typical=0.0)),
-    "a quarter typical": with_rule(Rule(typical=0.25)),
-    "all typical": with_rule(Rule(typical=1.0)),
+    "the likeliest in round 0": with_rule(Rule(likely=1)),
+    "twice the likeliest": with_rule(Rule(likely=2)),
+    "ten times the likeliest": with_rule(Rule(likely=10)),
+    "a hundred times the likeliest": with_rule(Rule(likely=100)),
     "250 candidates": with_rule(Rule(candidates=250)),
     "2000 candidates": with_rule(Rule(candidates=2_000)),
     "kernel width 0.1": with_rule(Rule(width=0.1)),

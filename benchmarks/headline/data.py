@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.examples import pool_prior
+from backend.balance import pool_balance
 from demo import ratings
 from demo.ratings import Rated
 from demo.run import LABELS
 from selection.card import Card
+from selection.collect import Collected
 from selection.errors import PoolError, SettingError
 from selection.item import Item
 from selection.types import Doubles, Ints
@@ -129,11 +130,11 @@ def balance(targets: Ints, inclusion: Doubles, k: int) -> tuple[Doubles, float]:
 
     inclusion: (m,) the chance with which each was drawn, NaN where it was chosen.
     """
-    items = [
+    items = tuple(
         Item.judged(i, "", _card(str(i), chance), {"expert": int(target)})
         for i, (target, chance) in enumerate(zip(targets, inclusion.tolist(), strict=True))
-    ]
-    return pool_prior(items, targets, k)
+    )
+    return pool_balance(Collected(items, tuple(map(str, range(k))), ()))
 
 
 def _card(name: str, chance: float) -> Card:

@@ -175,8 +175,8 @@ class Loop:
         most = min(self.terms.per_round, self.terms.budget - len(rows))
         nobody = np.full(len(self.pool), np.nan)
         plan = Plan(
-            round, bought, nobody, most,
-            audit_per_round=0, evaluation_share=0.0, audit_reserve=NO_RESERVE, seed=self.seed,
+            round, round > 0, bought, nobody, most,
+            audit_per_round=0, audit_reserve=NO_RESERVE, seed=self.seed,
         )  # fmt: skip
         choice, _ = choose(self.pool, self.vectors, beliefs, plan)
         if set(choice.role) - {"train"}:

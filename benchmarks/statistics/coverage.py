@@ -31,6 +31,7 @@ import selection  # noqa: E402
 from benchmarks.statistics import loops, trials  # noqa: E402
 from benchmarks.statistics.trials import Cell, Figures  # noqa: E402
 from selection.forecast import HALF_WIDTHS  # noqa: E402
+from selection.second import LEAST  # noqa: E402
 
 OUT = Path("benchmarks/results/statistics.json")
 SIZES, PREVALENCES, KAPPAS = (60, 150, 400), (0.5, 0.1, 0.02), (0.6, 0.8, 0.95)
@@ -41,7 +42,8 @@ LOOPS = ("parity", "plateau")
 def coverage() -> Iterator[Cell]:
     for n, p, kappa in product(SIZES, PREVALENCES, KAPPAS):
         world = {"n": n, "prevalence": p, "kappa": kappa}
-        yield {**world, "design": "audit", "experts": 2, "each": None}
+        yield {**world, "design": "audit", "experts": 2, "each": None, "second": 1.0}
+        yield {**world, "design": "audit", "experts": 2, "each": None, "second": LEAST}
         yield {**world, "design": "pairs", "experts": 2, "each": None}
         yield {**world, "design": "plain", "experts": 2, "each": None}
         yield {**world, "design": "plain", "experts": 5, "each": 2}
@@ -50,7 +52,7 @@ def coverage() -> Iterator[Cell]:
             yield {**world, "design": "plain", "experts": 5, "each": None}
     for n, design in product(SIZES, ("audit", "plain")):
         five = {"n": n, "prevalence": "five labels", "kappa": 0.8}
-        yield {**five, "design": design, "experts": 2, "each": None}
+        yield {**five, "design": design, "experts": 2, "each": None, "second": 1.0}
 
 
 def audit() -> Iterator[Cell]:
@@ -60,15 +62,17 @@ def audit() -> Iterator[Cell]:
 
 def parity() -> Iterator[Cell]:
     for behind, n, p, kappa in product((DELTA, 0.0), SIZES, PREVALENCES, KAPPAS):
-        yield {"n": n, "prevalence": p, "kappa": kappa, "delta": DELTA, "behind": behind}
+        world = {"n": n, "prevalence": p, "kappa": kappa, "delta": DELTA, "behind": behind}
+        yield {**world, "second": 1.0}
+        yield {**world, "second": LEAST}
 
 
 def plateau() -> Iterator[Cell]:
     for n, p, (kappa, step) in product((192, 400), PREVALENCES, ((0.6, 0.025), (0.8, 0.025))):
-        loop = {"n": n, "rounds": 8, "patience": 2, "delta": DELTA, "flat": 4}
+        loop = {"n": n, "rounds": 8, "patience": 2, "delta": DELTA, "flat": 4, "second": LEAST}
         yield {**loop, "prevalence": p, "kappa": kappa, "step": step}
     for p in PREVALENCES:
-        loop = {"n": 400, "rounds": 8, "patience": 2, "delta": DELTA, "flat": 4}
+        loop = {"n": 400, "rounds": 8, "patience": 2, "delta": DELTA, "flat": 4, "second": LEAST}
         yield {**loop, "prevalence": p, "kappa": 0.8, "step": 0.06}
 
 

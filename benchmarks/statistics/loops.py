@@ -1,7 +1,8 @@
 """Simulated loops -> how often the rules of stop.py end them, and how often wrongly.
 
 Every loop has the pool of 20,000 texts and the audit of simulate.py, and two experts. cell: n:
-expected size of the audit at the end. prevalence, kappa: of the experts. delta: as in decide().
+size of the audit at the end. second: chance of a text to be judged by both experts. prevalence,
+kappa: of the experts. delta: as in decide().
 Everything is measured on the audit, as backend/evaluate.py does.
 """
 
@@ -12,8 +13,15 @@ from math import sqrt
 import numpy as np
 
 from backend.evaluate import ground
-from benchmarks.statistics.simulate import audited, knowing
-from benchmarks.statistics.trials import RESAMPLES, Cell, Figures, rounded, standard_error, world_of
+from benchmarks.statistics.simulate import audited, know
+from benchmarks.statistics.trials import (
+    RESAMPLES,
+    Cell,
+    Figures,
+    graded_of,
+    rounded,
+    standard_error,
+)
 from selection.align import PLATEAU_CONFIDENCE
 from selection.record import Measurement
 from selection.stop import decide
@@ -21,8 +29,7 @@ from selection.types import Doubles, Estimate
 
 NONE = Estimate.undefined(0, "not measured")
 UNKNOWN = Measurement(
-    expert_kappa=NONE, boundary_kappa=NONE, boundary_expert_kappa=NONE, production_kappa=NONE,
-    start_kappa=NONE, gap=NONE,
+    expert_kappa=NONE, boundary_kappa=NONE, production_kappa=NONE, start_kappa=NONE, gap=NONE,
 )  # fmt: skip
 
 
@@ -34,13 +41,15 @@ def loop(
     knows: (rounds,) share of the labels that each round's version knows. gains: measure the gain,
     not the gap.
     """
-    world = world_of(cell["prevalence"])
-    experts = [knowing(world, sqrt(cell["kappa"]))] * 2
+    world = graded_of(cell["prevalence"])
+    most = max(sqrt(cell["kappa"]), float(knows.max()))
+    experts = [know(world, sqrt(cell["kappa"]), most)] * 2
     rounds = len(knows)
-    versions = [knowing(world, s) for s in knows]
+    versions = [know(world, float(s), most) for s in knows]
     sizes = [cell["n"] * (r + 1) / rounds for r in range(rounds)]
-    for r, look in enumerate(audited(rng, world, experts, versions, sizes)):
-        items = ground(look.collected, "audit", seed, RESAMPLES)
+    looks = audited(rng, world, experts, versions, sizes, second=cell["second"])
+    for r, look in enumerate(looks):
+        items = ground(look.collected, seed, RESAMPLES)
         gain, gap = None, NONE
         if gains and r >= cell["patience"]:
             before = look.predictions[r - cell["patience"]]

@@ -16,11 +16,14 @@ from benchmarks.statistics.simulate import (
     World,
     audited,
     collected,
+    graded,
     judged,
+    know,
     knowing,
     plain,
     true_kappa,
 )
+from selection.second import LEAST
 from selection.types import Estimate, Ints
 
 RESAMPLES = 1000
@@ -78,15 +81,21 @@ def world_of(prevalence: float | str) -> World:
     return plain(FIVE if isinstance(prevalence, str) else (1 - prevalence, prevalence))
 
 
+def graded_of(prevalence: float | str) -> World:
+    """Return the same with hard and easy texts, which a model can tell apart."""
+    return graded(FIVE if isinstance(prevalence, str) else (1 - prevalence, prevalence))
+
+
 def coverage(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
     """Return the coverage of all kappas' intervals on a plain sample, on pairs, or on an audit.
 
     cell: n, prevalence, kappa, design ('plain', 'pairs', 'audit'), experts, each (number of
-    experts per item).
+    experts per item), second (chance that an audited text is judged by all of them).
     """
-    world = world_of(cell["prevalence"])
+    audited = cell["design"] == "audit"
+    world = graded_of(cell["prevalence"]) if audited else world_of(cell["prevalence"])
     s = sqrt(cell["kappa"])
-    expert, model = knowing(world, s), knowing(world, 0.9 * s)
+    expert, model = know(world, s, s), know(world, 0.9 * s, s)
     experts = [expert] * cell["experts"]
     truth = {
         "experts": true_kappa(world, expert, expert),
@@ -120,17 +129,18 @@ def _drawn(
     n: int = cell["n"]
     each = cell["each"]
     if cell["design"] == "audit":
-        younger = [knowing(world, part * sqrt(cell["kappa"])) for part in (0.6, 0.8)]
-        versions = [*younger, model]
-        look = list(audited(rng, world, experts, versions, [n / 3, 2 * n / 3, n], each=each))[-1]
-        return look.predictions[-1], ground(look.collected, "audit", seed, RESAMPLES)
+        s = sqrt(cell["kappa"])
+        versions = [*(know(world, part * s, s) for part in (0.6, 0.8)), model]
+        sizes, second = [n / 3, 2 * n / 3, n], cell["second"]
+        look = list(audited(rng, world, experts, versions, sizes, each=each, second=second))[-1]
+        return look.predictions[-1], ground(look.collected, seed, RESAMPLES)
     types, pair = world.draw(rng, n), None
     if cell["design"] == "pairs":
         pair = np.arange(n) // 2
         like_the_first = (np.arange(n) % 2 == 1) & (rng.random(n) < 0.3)
         types = np.where(like_the_first, np.roll(types, 1), types)
-    found = collected(judged(rng, types, experts, each), world.k, "boundary", pair=pair)
-    return model.says(types, rng.random(n)), ground(found, "boundary", seed, RESAMPLES)
+    found = collected(judged(rng, types, experts, each), world.k, pair=pair)
+    return model.says(types, rng.random(n)), ground(found, seed, RESAMPLES)
 
 
 def audit(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
@@ -152,11 +162,11 @@ def audit(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
         younger = knowing(world, 0.6 * s)
         sizes = [n / 3, 2 * n / 3, n]
         look = list(audited(rng, world, [expert] * 2, [younger, younger, model], sizes))[-1]
-        drawn = ground(look.collected, "audit", i, RESAMPLES)
+        drawn = ground(look.collected, i, RESAMPLES)
         production.found.append(drawn.model(look.predictions[-1]))
         types = edge.draw(rng, n)
-        found = collected(judged(rng, types, [expert] * 2), 2, "boundary")
-        at_edge = ground(found, "boundary", i, RESAMPLES)
+        found = collected(judged(rng, types, [expert] * 2), 2)
+        at_edge = ground(found, i, RESAMPLES)
         boundary.found.append(at_edge.model(model.says(types, rng.random(n))))
     return {
         "boundary_truth": rounded(true_kappa(edge, model, expert)),
@@ -171,14 +181,15 @@ def cost(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
     cell: n, prevalence, kappa: of the model with the experts. The experts' own kappa is 0.8, or
     0.95 if the model's is above 0.7.
     """
-    world = world_of(cell["prevalence"])
+    world = graded_of(cell["prevalence"])
     s = sqrt(0.95 if cell["kappa"] > 0.7 else 0.8)
-    expert, model = knowing(world, s), knowing(world, cell["kappa"] / s)
+    expert, model = know(world, s, s), know(world, cell["kappa"] / s, s)
     tally = Tally(cell["kappa"])
     for i in range(simulations):
         sizes = [cell["n"] / 2, cell["n"]]
-        look = list(audited(rng, world, [expert] * 2, [model, model], sizes))[-1]
-        items = ground(look.collected, "audit", i, RESAMPLES)
+        versions = [model, model]
+        look = list(audited(rng, world, [expert] * 2, versions, sizes, second=LEAST))[-1]
+        items = ground(look.collected, i, RESAMPLES)
         tally.found.append(items.model(look.predictions[-1]))
     found = tally.figures()
     return {"half_width": rounded(found["width"] / 2), "coverage": found["coverage"]}
@@ -198,7 +209,7 @@ def odd(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
         for first in (guesser, expert):
             table = judged(rng, types, [first, *[expert] * (cell["experts"] - 1)])
             found = ground(
-                collected(table, world.k, "boundary"), "boundary", i, RESAMPLES
+                collected(table, world.k), i, RESAMPLES
             ).weakest()
             if found is not None and first is expert:
                 named["one_of_equals"] += 1

@@ -116,9 +116,28 @@ def round_(
         outcome = rounds.round(anyway=anyway, new_policy=new_policy)
         _print_outcome(outcome, as_json)
         while auto and outcome.state not in ("stop", "policy"):
-            _wait(rounds, outcome.round, steps)
+            _wait(rounds.progress, f"round {outcome.round}", steps)
             outcome = rounds.round()
             _print_outcome(outcome, as_json)
+        if auto and outcome.state == "stop":
+            _finish(rounds, steps, as_json)
+
+
+@app.command()
+def finish(config: Config = None, project: Project = None, as_json: AsJson = False) -> None:
+    """End the loop: one last version learns from every verdict, the audit's too."""
+    settings = load(config, project=project)
+    with Steps(err) as steps, _interruptible():
+        _finish(Rounds(settings, _studio(settings), _backend(settings), steps.say), steps, as_json)
+
+
+def _finish(rounds: Rounds, steps: Steps, as_json: bool) -> None:
+    outcome = rounds.finish()
+    _print_outcome(outcome, as_json)
+    if outcome.state == "finishing":
+        made = _wait(rounds.finishing, "the last version", steps)
+        if not as_json:
+            out.print(f"{made.message} is in force.", highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -131,7 +150,7 @@ def _interruptible() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _wait(rounds: Rounds, round: int, steps: Steps) -> None:
+def _wait(progress: Callable[[], Waiting], what: str, steps: Steps) -> Waiting:
     """Wait for experts and training. Raises BackendError if the training fails."""
 
     def on_wait(state: tenacity.RetryCallState) -> None:
@@ -142,7 +161,7 @@ def _wait(rounds: Rounds, round: int, steps: Steps) -> None:
             steps.say(f"{error} Waiting for it.", 0, 0)
         else:
             seen: Waiting = state.outcome.result()
-            steps.say(f"round {round}: {seen.step}", seen.done, seen.total)
+            steps.say(f"{what}: {seen.step}", seen.done, seen.total)
 
     looks = tenacity.Retrying(
         # a Label Studio that is down may be back in a moment, and nothing is lost meanwhile
@@ -151,9 +170,10 @@ def _wait(rounds: Rounds, round: int, steps: Steps) -> None:
         wait=tenacity.wait_fixed(WAIT),
         before_sleep=on_wait,
     )
-    last: Waiting = looks(rounds.progress)
+    last: Waiting = looks(progress)
     if last.failed:
         raise BackendError(last.message)
+    return last
 
 
 def _print_outcome(outcome: Outcome, as_json: bool) -> None:

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from selection.collect import Collected
 from selection.item import Item
 from selection.report.blind import judged
+from selection.report.reread import Belief
 from selection.report.texts import Context, Text, text_of
 from selection.wording import counted
 
 MOST_ERRORS = 60
 MOST_COLUMNS, MOST_CONFUSED = 3, 12
 DIFFER = "experts differ"  # the row of texts that experts label differently
-_TABLES = {"audit": "Drawn at random", "boundary": "At the boundary"}
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Unweighted counts of blind texts of one role.
+    """Unweighted counts of blind texts.
 
     labels: that the model can say. rows: what the experts said, and how many texts the model gave
     each label; on the diagonal both are the same.
@@ -97,7 +97,19 @@ def errors(collected: Collected, context: Context) -> Errors | None:
     ]
     found = [Error(item.card.round, item.card.blind, text_of(item, context)) for item in read]
     wrong = sorted((one for one in found if one.text.wrong), key=_rank)
-    tables = [_confusion(role, read, context) for role in _TABLES]
+    beliefs = again.beliefs
+    audit = [(item, beliefs[item.card.id]) for item in read if item.card.role == "audit"]
+    newest = collected.last_round
+    chosen = [  # by their cards: they tested the version that chose them, then they taught
+        (item, item.card.belief)
+        for item in judged(collected)
+        if item.card.role == "train" and item.card.round == newest and item.card.blind
+        and set(item.card.belief) == set(context.labels)
+    ]  # fmt: skip
+    tables = [
+        _confusion("Drawn at random", audit, context),
+        _confusion(f"Chosen for round {newest}, by the version that chose", chosen, context),
+    ]
     return Errors(
         context.in_force,
         _lead(found, again.left_out),
@@ -113,18 +125,18 @@ def _rank(error: Error) -> tuple[int, bool, float]:
     return -error.round, error.text.taught, -pick.probability if pick else 0.0
 
 
-def _confusion(role: str, items: Sequence[Item], context: Context) -> Confusion:
-    mine = [item for item in items if item.card.role == role]
+def _confusion(
+    name: str, items: Sequence[tuple[Item, Belief]], context: Context
+) -> Confusion:
     counts: Counter[tuple[str, str]] = Counter()
-    for item in mine:
+    for item, belief in items:
         given = {context.labels[label] for label in item.verdicts.values()}
-        belief = context.reread.beliefs[item.card.id]
         counts[given.pop() if len(given) == 1 else DIFFER, max(belief, key=belief.__getitem__)] += 1
     rows = [(said, [counts[said, label] for label in context.labels])
             for said in (*context.labels, DIFFER)]  # fmt: skip
     if not any(rows[-1][1]):
         rows.pop()
-    return Confusion(_TABLES[role], context.labels, rows, len(mine))
+    return Confusion(name, context.labels, rows, len(items))
 
 
 def _lead(found: Sequence[Error], left_out: int) -> str:

@@ -8,7 +8,7 @@ from selection.collect import Collected
 from selection.record import Record
 from selection.wording import percent
 
-USES = {"train": "training", "boundary": "boundary test", "audit": "audit"}
+USES = {"train": "testing, then teaching", "audit": "measuring production"}
 COLOURS = 8  # that the style sheet has for labels
 Legend = list[tuple[str, str]]
 

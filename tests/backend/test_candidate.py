@@ -12,14 +12,17 @@ from backend.config import BackendSettings
 from backend.engine import llm
 from backend.engine.llm import Llm
 from backend.engine.scorer import make_scorer
+from backend.engine.served import Served
 from backend.examples import training_examples
 from backend.predict import Predictor
+from backend.threshold import expected, match
 from backend.train import train
 from backend.versions.registry import Registry
 from selection.cache import answers
 from selection.card import Card
 from selection.collect import Collected
 from selection.item import Item
+from selection.pool_sample import PoolSample
 from tests.backend.engine.tiny_model import tiny_model
 from tests.fakes import SCHEMA, FakeStudio
 
@@ -27,6 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:Futu
 
 TEXTS = ("a good letter", "a bad letter", "nice", "awful")
 SAMPLE = ["good one", "bad one", "nice kind", "awful kind", "one of a kind"]
+WEIGHT = (1.0, 1.0, 1.0, 1.0, 6.0)
 
 
 def collected() -> Collected:
@@ -55,7 +59,7 @@ class Worker:
             home=home, llm=tiny_model(home / "tiny"), threads=1, dtype="bfloat16", epochs=1
         )
         self.registry = Registry(home)
-        self.registry.save_sample(7, SAMPLE)
+        self.registry.save_sample(7, PoolSample(tuple(SAMPLE), WEIGHT))
         self.predictor = Predictor(home, self.registry, partial(make_scorer, settings, answers=0))
         self.candidates = Candidates(settings, self.registry, self.predictor, train)
 
@@ -88,3 +92,38 @@ def test_what_a_version_says_is_kept_where_the_command_line_keeps_it(
     assert kept.get(SAMPLE).argmax(axis=1).tolist() == found.tolist()
     kept.put(["never read"], np.array([[0.1, 0.9]], dtype=np.float32))
     assert worker.predictor.predict(7, made.version, ["never read"]).tolist() == [1]
+
+
+def test_a_versions_offsets_fit_the_pool_that_the_weighted_sample_stands_for(
+    worker: Worker,
+) -> None:
+    round0 = collected()
+    project = FakeStudio().project(7)
+    made = worker.candidates.make(project, round0, training_examples(round0), 0)
+    assert made is not None
+    bare = Served(
+        "7/bare", made.policy, made.labels, worker.registry.adapter(7, made), (0.0, 0.0)
+    )
+    scorer = worker.predictor.scorer
+    log_p = np.log(scorer.score(bare, SAMPLE).astype(np.float64))
+    prior, weight = np.array(made.pool_prior), np.array(WEIGHT)
+    share = expected(log_p, prior, made.drawn, weight=weight)
+    assert made.offsets == pytest.approx(match(log_p, share, weight=weight), abs=1e-3)
+
+
+def test_other_weights_of_the_sample_make_another_version(worker: Worker) -> None:
+    round0 = collected()
+    project = FakeStudio().project(7)
+    examples = training_examples(round0)
+    first = worker.candidates.make(project, round0, examples, 0)
+    worker.registry.save_sample(7, PoolSample(tuple(SAMPLE), (9.0, 1.0, 1.0, 1.0, 1.0)))
+    second = worker.candidates.make(project, round0, examples, 0)
+    assert first is not None and second is not None
+    assert first.version != second.version
+
+
+def test_without_a_sample_a_version_is_made_all_the_same(worker: Worker) -> None:
+    worker.registry.save_sample(7, PoolSample())
+    round0 = collected()
+    made = worker.candidates.make(FakeStudio().project(7), round0, training_examples(round0), 0)
+    assert made is not None

@@ -1,25 +1,38 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
-from backend.evaluate import Promotion, compare, ground, measure, promotion
+from backend.evaluate import Promotion, boundary, compare, ground, measure, promotion
 from selection.card import Card
 from selection.collect import Collected
 from selection.item import Item
+from selection.record import Measurement
 from selection.types import Estimate
+from selection.verdict_table import verdicts_of
+from tests.selection.test_align import conger, plainly
 
 LABELS = ("yes", "no")
 
 
-def item(i: int, role: str, verdicts: dict[str, int], inclusion: float | None = None) -> Item:
+def item(
+    i: int,
+    role: str,
+    verdicts: dict[str, int],
+    inclusion: float | None = None,
+    *,
+    yes: float = 0.5,
+    **more: Any,
+) -> Item:
+    """yes: P(yes) on its card. more: other fields of the card."""
     card = Card(
-        f"i{i:03d}", 0, i, role, f"p{i // 2}" if role == "boundary" else f"i{i:03d}", inclusion,
-        2, "v", {"yes": 0.5, "no": 0.5}, "why", 0, 0.25,
+        f"i{i:03d}", 0, i, role, f"p{i // 2}" if role == "train" else f"i{i:03d}", inclusion,
+        2, "v", {"yes": yes, "no": 1 - yes}, "why", 0, 0.25, hidden=role == "train",
     )  # fmt: skip
-    return Item.judged(i, f"text {i}", card, verdicts)
+    return Item.judged(i, f"text {i}", replace(card, **more), verdicts)
 
 
 def estimate(value: float | None, low: float | None, high: float | None, items: int = 40) -> Any:
@@ -28,78 +41,65 @@ def estimate(value: float | None, low: float | None, high: float | None, items: 
     return Estimate(value, low, high, items)
 
 
-UNKNOWN = estimate(None, None, None, 0)
-NOT_WORSE, WORSE, FEW = (-0.1, -0.3, 0.1), (-0.5, -0.6, -0.4), 29
+FEW = 29
 
 
 @pytest.mark.parametrize(
-    ("production", "boundary", "promoted", "says"),
+    ("gain", "promoted", "says"),
     [
-        (estimate(-0.2, -0.3, -0.1), estimate(0.5, 0.4, 0.6), False,
-         "b is refused: it is worse than a by -0.20 [-0.30, -0.10] of kappa in production on 40"),
-        (estimate(-0.1, -0.3, 0.0), estimate(*WORSE), True,
-         "b is promoted: against a it has -0.10 [-0.30, +0.00] of kappa in production on 40 items"),
-        (UNKNOWN, estimate(*WORSE), False,
-         "worse than a by -0.50 [-0.60, -0.40] of kappa on the boundary"),
-        (UNKNOWN, estimate(0.1, -0.2, 0.4), True,
-         "+0.10 [-0.20, +0.40] of kappa on the boundary on 40 items, so it is not shown to be wor"),
-        (estimate(*NOT_WORSE, FEW), estimate(*NOT_WORSE), True, "on the boundary on 40 items, so"),
-        (estimate(*NOT_WORSE, FEW), estimate(*WORSE), False, "worse than a by -0.50"),
-        (estimate(*WORSE, FEW), estimate(*NOT_WORSE), False, "in production on 29 items."),
-        (estimate(*NOT_WORSE, 30), UNKNOWN, True, "in production on 30 items, so it is not shown"),
+        (estimate(-0.2, -0.3, -0.1), False,
+         "b is refused: it is worse than a by -0.20 [-0.30, -0.10] of kappa in production on 40 "
+         "items."),
+        (estimate(-0.1, -0.3, 0.0), True,
+         "b is promoted: against a it has -0.10 [-0.30, +0.00] of kappa in production on 40 items, "
+         "so it is not shown to be worse."),
+        (estimate(0.1, -0.2, 0.4), True,
+         "+0.10 [-0.20, +0.40] of kappa in production on 40 items, so it is not shown to be worse"),
+        (estimate(-0.5, -0.6, -0.4, FEW), False, "in production on 29 items."),
+        (estimate(-0.5, -0.6, -0.4, 1), False, "in production on 1 item."),
+        (estimate(-0.1, -0.3, 0.1, 30), True, "in production on 30 items, so it is not shown"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("replaceable", ["", "was never trained"])
 def test_promoted_unless_significantly_worse(
-    production: Estimate, boundary: Estimate, promoted: bool, says: str, replaceable: str
+    gain: Estimate, promoted: bool, says: str, replaceable: str
 ) -> None:
-    decision = promotion("b", "a", production, boundary, replaceable)
+    decision = promotion("b", "a", gain, replaceable)
     assert isinstance(decision, Promotion)
     assert decision.promoted is promoted
     assert says in decision.reason
 
 
 @pytest.mark.parametrize(
-    ("production", "boundary", "known"),
+    ("gain", "known"),
     [
-        (estimate(-0.1, -0.33, 0.26, 7), UNKNOWN,
-         "-0.10 [-0.33, +0.26] of kappa in production on 7 items and no kappa on the boundary on "
-         "0 items (nobody judged)"),
-        (Estimate(0.5, None, None, 1, "one group"), estimate(0.2, 0.1, 0.3, FEW),
-         "+0.50 of kappa in production on 1 item (one group) and +0.20 [+0.10, +0.30] of kappa on "
-         "the boundary on 29 items"),
-        (estimate(None, None, None, 40), UNKNOWN, "no kappa in production on 40 items (nobody j"),
+        (estimate(-0.1, -0.33, 0.26, 7), "-0.10 [-0.33, +0.26] of kappa in production on 7 items."),
+        (estimate(0.2, 0.1, 0.3, FEW), "+0.20 [+0.10, +0.30] of kappa in production on 29 items."),
+        (Estimate(0.5, None, None, 1, "one group"),
+         "+0.50 of kappa in production on 1 item (one group)."),
+        (Estimate(0.5, None, None, 40, "one group"),
+         "+0.50 of kappa in production on 40 items (one group)."),
+        (estimate(None, None, None, 40), "no kappa in production on 40 items (nobody judged)."),
+        (estimate(None, None, None, 0), "no kappa in production on 0 items (nobody judged)."),
     ],
 )  # fmt: skip
 def test_on_too_few_items_the_version_in_force_stays_unless_it_may_be_replaced(
-    production: Estimate, boundary: Estimate, known: str
+    gain: Estimate, known: str
 ) -> None:
-    stays = promotion("b", "a", production, boundary)
-    assert stays.promoted is False
-    assert stays.reason.startswith(
+    stays = promotion("b", "a", gain)
+    assert stays == Promotion(
+        False,
         f"a stays, since whether b is worse cannot be told: that takes 30 items, and there is "
-        f"{known}"
+        f"{known} crux models promote b puts it into force all the same.",
     )
-    assert stays.reason.endswith("crux models promote b puts it into force all the same.")
-    replaced = promotion("b", "a", production, boundary, "was never trained")
-    assert replaced.promoted is True
-    assert replaced.reason.startswith(
+    assert promotion("b", "a", gain, "was never trained") == Promotion(
+        True,
         f"b is promoted in place of a, which was never trained; whether b is worse cannot be "
-        f"told: that takes 30 items, and there is {known}"
+        f"told: that takes 30 items, and there is {known}",
     )
 
 
-def test_where_the_boundary_decides_it_is_said_what_production_knows() -> None:
-    few = estimate(-0.1, -0.33, 0.26, 7)
-    for boundary in (NOT_WORSE, WORSE):
-        reason = promotion("b", "a", few, estimate(*boundary)).reason
-        assert "of kappa on the boundary on 40 items" in reason
-        assert reason.endswith(
-            "There is -0.10 [-0.33, +0.26] of kappa in production on 7 items."
-        )  # fmt: skip
-
-
-def test_two_versions_are_compared_on_the_audit_and_the_boundary() -> None:
+def test_two_versions_are_compared_on_the_audit_alone() -> None:
     items = people()
     right = [i.verdicts["ann"] for i in items]
 
@@ -112,21 +112,21 @@ def test_two_versions_are_compared_on_the_audit_and_the_boundary() -> None:
     assert "of kappa in production on 40 items, so it is not" in compared(items).reason
     assert compared(items[:7]).promoted is False
     assert compared(items[:7], "was never trained").promoted is True
-    on_boundary = compared(people("boundary")).reason
-    assert "of kappa on the boundary on 40 items, so it is not" in on_boundary
+    # a version may have learned from what was chosen, which judges none
+    chosen = compared(people("train"))
+    assert chosen.promoted is False
+    assert "there is no kappa in production on 0 items" in chosen.reason
     nothing = Collected((), LABELS, ())
     same = compare(nothing, always(right), "good", "good", 0, 200, replaceable="")
     assert same == Promotion(True, "good stays: the same labels give the same version.")
 
 
-def test_the_ground_is_what_at_least_one_expert_judged() -> None:
+def test_the_ground_is_what_at_least_one_expert_judged_of_the_audit() -> None:
     items = (
         item(0, "audit", {"ann": 0}, 0.5), item(1, "audit", {}, 0.5),
-        item(2, "boundary", {"ann": 1}), item(3, "train", {"ann": 1}),
+        item(2, "train", {"ann": 1}), item(3, "train", {"ann": 1}, hidden=False),
     )  # fmt: skip
-    collected = Collected(items, LABELS, ())
-    assert ground(collected, "audit", 0, 100).texts == ["text 0"]
-    assert ground(collected, "boundary", 0, 100).texts == ["text 2"]
+    assert ground(Collected(items, LABELS, ()), 0, 100).texts == ["text 0"]
 
 
 def people(role: str = "audit") -> tuple[Item, ...]:
@@ -168,8 +168,8 @@ def test_production_is_weighted_and_against_each_expert() -> None:
     bob = [i.verdicts["bob"] for i in items]
     said = [1 - a if n % 7 == 0 else a for n, a in enumerate(ann)]
     figures = measure(
-        Collected(items, LABELS, ()), always(said), version="good", start="start", before="start",
-        patience=2, seed=0, resamples=200,
+        Collected(items, LABELS, ()), always(said), round=0, version="good", start="start",
+        before="start", patience=2, seed=0, resamples=200,
     )  # fmt: skip
     weight = [1 / (i.card.inclusion or 1) for i in items]
     model = against_both(said, ann, bob, weight)
@@ -189,25 +189,123 @@ def test_production_is_weighted_and_against_each_expert() -> None:
     assert low < model < high
 
 
-def test_the_boundary_counts_every_item_alike_and_audit_has_none_of_it() -> None:
-    items = people("boundary")
-    ann = [i.verdicts["ann"] for i in items]
-    figures = measure(
-        Collected(items, LABELS, ()), always(ann), version="good", start="s", before=None,
-        patience=2, seed=0, resamples=200,
+def test_one_verdict_measures_the_model_and_a_second_one_on_a_part_the_experts() -> None:
+    """Oracles: plain loops for the model, scikit-learn on texts judged twice for the experts."""
+    rng = np.random.default_rng(1)
+    items = []
+    for i in range(200):
+        ann, second = int(rng.random() < 0.7), 0.3 if i < 100 else 0.6
+        verdicts = {"ann": ann}
+        if rng.random() < second:
+            verdicts["bob"] = ann if rng.random() < 0.8 else 1 - ann
+        items.append(item(i, "audit", verdicts, 0.1 if ann else 0.4, second=second))
+    said = [one.verdicts["ann"] for one in items]
+    said[::2] = rng.integers(0, 2, 100).tolist()
+    figures = measured(items, said)
+    weight = np.array([1 / (one.card.inclusion or 1) for one in items])
+    judgements = plainly(np.array(said), verdicts_of(items, 2), weight)
+    model = conger([(2, 0), (2, 1)], 2, judgements)
+    assert figures.production_kappa.value == pytest.approx(model)
+    assert figures.production_kappa.items == 200
+    twice = [one for one in items if len(one.verdicts) == 2]
+    assert 50 < len(twice) < 130
+    ann, bob = ([one.verdicts[name] for one in twice] for name in ("ann", "bob"))
+    apart = [1 / ((one.card.inclusion or 1) * one.card.second) for one in twice]
+    experts = cohen_kappa_score(ann, bob, sample_weight=apart)
+    assert figures.expert_kappa.value == pytest.approx(experts)
+    assert figures.expert_kappa.items == figures.gap.items == len(twice)
+    assert figures.gap.value == pytest.approx(model - experts)
+
+
+def measured(items: Sequence[Item], said: Sequence[int], round: int = 0) -> Measurement:
+    return measure(
+        Collected(tuple(items), LABELS, ()), always(said), round=round, version="good", start="s",
+        before=None, patience=2, seed=0, resamples=200,
     )  # fmt: skip
-    bob = [i.verdicts["bob"] for i in items]
-    expected = against_both(ann, ann, bob, [1.0] * len(ann))
-    assert figures.boundary_kappa.value == pytest.approx(expected)
-    assert figures.boundary_expert_kappa.value == pytest.approx(cohen_kappa_score(ann, bob))
+
+
+# the boundary: test, then train
+
+
+def chosen(round: int = 0, start: int = 0, n: int = 60, **more: Any) -> list[Item]:
+    """Pairs of texts with what their cards believed, and what an expert said later."""
+    rng = np.random.default_rng(round + 5)
+    found = []
+    for i in range(start, start + n):
+        yes = float(rng.uniform(0.1, 0.9))
+        ann = int(rng.random() >= yes)
+        found.append(item(i, "train", {"ann": ann}, yes=yes, round=round, **more))
+    return found
+
+
+def kappa_of_cards(items: Sequence[Item]) -> float:
+    believed = [int(one.card.belief["yes"] < 0.5) for one in items]
+    return float(cohen_kappa_score(believed, [one.verdicts["ann"] for one in items]))
+
+
+def at_boundary(items: Sequence[Item], round: int = 0) -> Estimate:
+    return boundary(Collected(tuple(items), LABELS, ()), round, 0, 200)
+
+
+def test_the_boundary_is_the_agreement_of_what_cards_believed_before_with_the_verdicts() -> None:
+    items = chosen()
+    found = at_boundary(items)
+    assert found.value == pytest.approx(kappa_of_cards(items))
+    assert found.items == 60
+    assert found.low is not None and found.high is not None and found.value is not None
+    assert found.low < found.value < found.high
+    # whatever the version in force says of them now: it has learned them
+    figures = measured(items, [one.verdicts["ann"] for one in items])
+    assert figures.boundary_kappa == found
     assert figures.production_kappa.value is None
     assert figures.production_kappa.reason
     assert figures.gain is None
 
 
+def test_only_blind_texts_of_the_round_whose_cards_have_the_projects_labels_count() -> None:
+    items = chosen()
+    others = [
+        *chosen(round=1, start=100),
+        *chosen(start=200, hidden=False),
+        *chosen(start=300, belief={"yes": 0.9, "perhaps": 0.1}),
+        *chosen(start=400, belief={"yes": 0.9, "no": 0.05, "perhaps": 0.05}),
+        *(item(i, "audit", {"ann": 0}, 0.2, yes=0.1) for i in range(500, 560)),
+        *(item(i, "train", {}, yes=0.1) for i in range(600, 620)),
+    ]
+    assert at_boundary([*items, *others]) == at_boundary(items)
+    assert at_boundary([*items, *others], round=1).value == pytest.approx(
+        kappa_of_cards(others[:60])
+    )
+
+
+def test_every_chosen_text_counts_alike_also_one_that_the_first_round_drew_at_random() -> None:
+    items = chosen()
+    drawn = [replace(one, card=replace(one.card, inclusion=0.05)) if i % 3 == 0 else one
+             for i, one in enumerate(items)]  # fmt: skip
+    assert at_boundary(drawn).value == pytest.approx(kappa_of_cards(items))
+
+
+def test_a_pair_of_an_older_crux_that_two_experts_judged_is_measured_against_each() -> None:
+    rng = np.random.default_rng(9)
+    items = []
+    for one in chosen():
+        bob = one.verdicts["ann"] if rng.random() < 0.8 else 0
+        items.append(Item.judged(one.task, one.text, one.card, {**one.verdicts, "bob": bob}))
+    believed = [int(one.card.belief["yes"] < 0.5) for one in items]
+    ann, bob = ([one.verdicts[name] for one in items] for name in ("ann", "bob"))
+    expected = against_both(believed, ann, bob, [1.0] * 60)
+    assert at_boundary(items).value == pytest.approx(expected)
+
+
+def test_a_round_of_visible_texts_has_no_figure_at_the_boundary() -> None:
+    found = at_boundary(chosen(hidden=False))
+    assert found == Estimate.undefined(0, "no item was judged by an expert")
+    assert at_boundary([]) == found
+
+
 def test_a_round_that_nobody_judged_has_reasons_and_no_numbers() -> None:
     figures = measure(
-        Collected((), LABELS, ()), always([]), version="good", start="s", before="s",
+        Collected((), LABELS, ()), always([]), round=0, version="good", start="s", before="s",
         patience=2, seed=0, resamples=100,
     )  # fmt: skip
     for name in ("expert_kappa", "boundary_kappa", "production_kappa", "start_kappa", "gap"):
@@ -225,7 +323,7 @@ def test_an_expert_who_stands_out_is_named() -> None:
         odd = int(rng.integers(2))
         items.append(item(i, "audit", {"ann": truth, "bob": truth, "carl": odd}, 0.5))
     figures = measure(
-        Collected(tuple(items), LABELS, ()), always([0] * 120), version="v", start="s",
+        Collected(tuple(items), LABELS, ()), always([0] * 120), round=0, version="v", start="s",
         before=None, patience=2, seed=0, resamples=200,
     )  # fmt: skip
     assert figures.weakest_expert is not None

@@ -1,4 +1,5 @@
-"""Rounds of six training tasks, two boundary and four audit ones; the answer is the colour."""
+"""Rounds of eight training tasks, the last two of them blind, and four audited ones, of which two
+experts are asked about each; the answer is the colour."""
 
 import json
 import logging
@@ -8,17 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from backend import fit as module
+from backend.balance import MOST
 from backend.config import BackendSettings
-from backend.examples import pool_prior, training_examples
+from backend.examples import training_examples
 from backend.fit import Fit
 from backend.publish import open_tasks
 from backend.versions.manifest import Manifest, describe
 from selection.card import Card
-from selection.collect import collect
+from selection.collect import Collected, collect
 from selection.errors import ModelError, ProjectError, RoundError, StudioDown, VersionError
 from selection.policy import policy_hash
 from selection.push import tab_title
@@ -26,8 +27,20 @@ from selection.record import Record
 from selection.studio.schema import Schema
 from tests.fakes import SCHEMA, FakeScorer, FakeStudio, fake_train
 
-ROLES = ["train"] * 6 + ["boundary"] * 2 + ["audit"] * 4
+ROLES = ["train"] * 6 + ["blind"] * 2 + ["audit"] * 4
 TRUTH = {"green": "yes", "red": "no"}
+
+
+def card_of(name: str, round: int, order: int, role: str, **more: Any) -> Card:
+    """role: 'blind' is a training text whose pre-annotation nobody sees.
+
+    Its version believed 'yes' of every text.
+    """
+    return Card(
+        name, round, order, "train" if role == "blind" else role, name,
+        0.5 if role == "audit" else None, 2 if role == "audit" else 1, "v",
+        {"yes": 0.75, "no": 0.25}, "why", 0, 0.25, **{"hidden": role == "blind", **more},
+    )  # fmt: skip
 
 
 class Killed(BaseException):
@@ -58,10 +71,7 @@ class Loop:
         ids = []
         for i, role in enumerate(ROLES):
             name = f"{round}-{i}"
-            card = Card(
-                name, round, i, role, name, 0.5 if role == "audit" else None,
-                1 if role == "train" else 2, "v", {"yes": 0.5, "no": 0.5}, "why", 0, 0.25,
-            )  # fmt: skip
+            card = card_of(name, round, i, role)
             text = f"{('green', 'red')[i % 2]} {'x' * i} {round}"
             body = {"data": {"text": text}, "meta": card.as_meta()}
             ids += self.studio.import_tasks(7, [body])
@@ -120,8 +130,8 @@ def test_nothing_is_done_before_the_last_verdict_of_the_round(loop: Loop) -> Non
     record = loop.fit.run(7)
     assert record is not None
     assert (record.round, record.complete, record.promoted) == (0, True, True)
-    assert (record.labels, record.labels_bought) == (6, 6 + 12)
-    assert (loop.current, loop.trained) == (record.version, [6])
+    assert (record.labels, record.labels_bought) == (8, 8 + 8)
+    assert (loop.current, loop.trained) == (record.version, [8])
 
 
 def test_looking_again_does_nothing_again(loop: Loop) -> None:
@@ -129,7 +139,7 @@ def test_looking_again_does_nothing_again(loop: Loop) -> None:
     before = len(loop.scorer.asked)
     assert loop.fit.run(7) is None
     assert loop.worker().run(7) is None
-    assert (loop.records, loop.trained, len(loop.scorer.asked)) == ([record], [6], before)
+    assert (loop.records, loop.trained, len(loop.scorer.asked)) == ([record], [8], before)
 
 
 def test_a_round_whose_push_is_not_finished_is_not_trained_on(loop: Loop) -> None:
@@ -149,9 +159,9 @@ def test_start_training_trains_early_and_completion_trains_again(loop: Loop) -> 
     loop.answer(ids[4:])
     late = loop.fit.run(7)
     assert late is not None
-    assert (late.complete, late.labels) == (True, 6)
+    assert (late.complete, late.labels) == (True, 8)
     assert loop.records == [late]
-    assert loop.trained == [4, 6]
+    assert loop.trained == [4, 8]
     assert loop.fit.run(7) is None
 
 
@@ -172,7 +182,7 @@ def test_a_deleted_task_does_not_hold_up_its_round(loop: Loop) -> None:
     ids = loop.push(0)
     loop.answer(ids[:-1])
     loop.studio.delete_tasks(7, ids[-1:])
-    assert run(loop).labels_bought == 16
+    assert run(loop).labels_bought == 14
 
 
 def test_a_skipped_text_waits_for_the_other_expert(loop: Loop) -> None:
@@ -181,7 +191,7 @@ def test_a_skipped_text_waits_for_the_other_expert(loop: Loop) -> None:
     loop.studio.answer(ids[0], None, 1)
     assert loop.fit.run(7) is None
     loop.studio.answer(ids[0], "yes", 2)
-    assert run(loop).labels == 6
+    assert run(loop).labels == 8
 
 
 def test_a_text_that_everybody_skipped_is_given_up_and_teaches_nothing(loop: Loop) -> None:
@@ -189,7 +199,7 @@ def test_a_text_that_everybody_skipped_is_given_up_and_teaches_nothing(loop: Loo
     loop.answer(ids[1:])
     for expert in (1, 2):
         loop.studio.answer(ids[0], None, expert)
-    assert run(loop).labels == 5
+    assert run(loop).labels == 7
 
 
 def test_start_training_without_any_pushed_task_says_so(loop: Loop) -> None:
@@ -328,7 +338,7 @@ def test_a_worker_killed_after_the_button_imports_no_prediction_twice(
         loop.fit.run(7, forced=True)
     loop.worker().run(7, forced=True)  # the button is remembered until it has been answered
     assert loop.predictions() == {13: [loop.current]}
-    assert (loop.trained, len(loop.records)) == ([6], 1)
+    assert (loop.trained, len(loop.records)) == ([8], 1)
 
 
 def test_an_import_that_is_cut_off_leaves_the_record_unsettled(loop: Loop) -> None:
@@ -342,7 +352,7 @@ def test_an_import_that_is_cut_off_leaves_the_record_unsettled(loop: Loop) -> No
     loop.studio.up()
     assert loop.worker().run(7) is None
     assert loop.predictions() == {n: [loop.current] for n in (13, 14, 15, 16)}
-    assert (loop.records[-1].settled, loop.trained) == (True, [6])
+    assert (loop.records[-1].settled, loop.trained) == (True, [8])
 
 
 # who is in force
@@ -438,13 +448,59 @@ def test_the_record_has_the_figures_of_the_version_in_force(loop: Loop) -> None:
     assert Record.from_json(json.loads(body)) == second
 
 
-def test_blind_tasks_teach_nothing_and_get_no_prediction(loop: Loop) -> None:
+def test_the_boundary_is_what_the_version_that_chose_believed_and_later_versions_learn_it(
+    loop: Loop,
+) -> None:
+    """The cards say yes of every text: of the two blind ones that is right about one."""
+    first, second = trained(loop), trained(loop, 1)
+    for record in (first, second):
+        assert (record.boundary_kappa.value, record.boundary_kappa.items) == (0.0, 2)
+    taught = [name for name, _ in loop.fit.registry.get(7, second.candidate).examples]
+    assert taught == [f"{round}-{i}" for round in (0, 1) for i in range(8)]
+
+
+def test_audited_texts_teach_nothing_and_blind_ones_get_no_prediction(loop: Loop) -> None:
     record = trained(loop)
     examples = loop.fit.registry.get(7, record.version).examples
-    assert examples == tuple((f"0-{i}", ("yes", "no")[i % 2]) for i in range(6))
+    assert examples == tuple((f"0-{i}", ("yes", "no")[i % 2]) for i in range(8))
     ids = loop.push(1)
     loop.fit.run(7, forced=True)
     assert sorted(loop.predictions()) == ids[:6]
+
+
+def test_a_pair_that_an_older_crux_kept_from_teaching_teaches_now(loop: Loop) -> None:
+    ids = loop.push(0)
+    meta = loop.studio.bodies[ids[6]]["meta"]["crux"]
+    meta |= {"role": "boundary", "experts": 2, "hidden": False, "blind": True}
+    del meta["second"]
+    loop.answer(ids)
+    record = run(loop)
+    examples = loop.fit.registry.get(7, record.version).examples
+    assert [name for name, _ in examples] == [f"0-{i}" for i in range(8)]
+    assert (record.labels, record.labels_bought) == (8, 17)
+    assert record.boundary_kappa.items == 2
+    assert loop.predictions() == {}
+
+
+def test_the_balance_of_the_pool_is_told_by_the_audit(loop: Loop) -> None:
+    record = trained(loop)
+    made = loop.fit.registry.get(7, record.version)
+    assert made.pool_prior == pytest.approx((0.5, 0.5))
+    assert made.drawn == pytest.approx(4)  # audited texts, each with the same chance
+
+
+def test_where_a_second_expert_is_asked_on_a_part_the_model_is_measured_on_all(
+    loop: Loop,
+) -> None:
+    ids = loop.push(0)
+    for task, experts in zip(ids[8:], (1, 2, 1, 2), strict=True):
+        loop.studio.bodies[task]["meta"]["crux"] |= {"experts": experts, "second": 0.5}
+    loop.answer(ids)
+    record = run(loop)
+    assert (record.complete, record.labels_bought) == (True, 8 + 6)
+    assert record.production_kappa.items == 4
+    assert record.expert_kappa.items == record.gap.items == 2
+    assert record.production_kappa.value == 1.0
 
 
 def test_experts_of_one_training_task_are_one_example_by_majority_and_ties_are_counted(
@@ -456,7 +512,7 @@ def test_experts_of_one_training_task_are_one_example_by_majority_and_ties_are_c
     loop.studio.answer(ids[1], "no", 2)
     record = loop.fit.run(7)
     assert record is not None
-    assert (record.ties, record.labels, record.labels_bought) == (1, 5, 20)
+    assert (record.ties, record.labels, record.labels_bought) == (1, 7, 18)
 
 
 # projects that change
@@ -470,7 +526,7 @@ def test_a_label_added_to_the_config_starts_from_the_prompted_model_again(loop: 
     assert record.version != old
     assert loop.fit.registry.get(7, record.version).labels == ("yes", "no", "maybe")
     assert f"in place of {record.start}" in record.promotion
-    assert record.labels == 12
+    assert record.labels == 16
 
 
 def test_versions_of_other_labels_are_never_compared_with_those_of_now(loop: Loop) -> None:
@@ -494,7 +550,7 @@ def test_a_renamed_label_leaves_old_verdicts_out_and_the_loop_alive(
             loop.studio.answer(task, {"green": "good", "red": "no"}[colour], expert)
     record = loop.fit.run(7)
     assert record is not None
-    assert record.labels == 3 + 6  # the old "yes" are none of the labels
+    assert record.labels == 4 + 8  # the old "yes" are none of the labels
     assert "does not have (any more): it has good, no" in caplog.text
     caplog.clear()
     for _ in range(3):
@@ -578,7 +634,7 @@ def test_a_version_deleted_before_its_record_is_settled_is_trained_again(loop: L
     record = loop.fit.run(7)
     assert record is not None
     assert (record.version, record.settled, loop.current) == (version, True, version)
-    assert loop.trained == [6, 6]
+    assert loop.trained == [8, 8]
 
 
 def test_a_damaged_current_version_is_named_and_holds_up_no_round(
@@ -606,7 +662,7 @@ def test_start_training_makes_a_damaged_version_again(
     assert record is not None
     assert (record.version, record.settled, loop.current) == (version, True, version)
     assert loop.fit.registry.adapter(7, loop.fit.registry.get(7, version)) is not None
-    assert loop.trained == [6, 6]
+    assert loop.trained == [8, 8]
     assert "It is made again now." in caplog.text
 
 
@@ -618,7 +674,7 @@ def test_start_training_sets_a_damaged_pointer_again(loop: Loop, body: str) -> N
         loop.fit.run(7)
     record = loop.fit.run(7, forced=True)
     assert record is not None
-    assert (record.version, loop.current, loop.trained) == (version, version, [6])
+    assert (record.version, loop.current, loop.trained) == (version, version, [8])
 
 
 def test_training_that_fails_leaves_everything_as_it_was(loop: Loop) -> None:
@@ -664,14 +720,13 @@ def test_the_pools_balance_comes_from_the_tasks_drawn_at_random() -> None:
         studio.import_tasks(7, [{"data": {"text": name}, "meta": card.as_meta()}])
         studio.answer(i + 1, label, 1)
     examples = training_examples(collect(studio.tasks(7), SCHEMA))
-    # weights 2, 20, 20; their mean 14 is spread over both labels
-    assert examples.prior == pytest.approx([(2 + 7) / 56, (40 + 7) / 56])
-    assert examples.drawn == pytest.approx(42**2 / (2**2 + 20**2 + 20**2))
+    assert examples.prior == pytest.approx([2 / 42, 40 / 42])  # by the weights 2, 20, 20
+    p = 2 / 42
+    variance = ((2 * (1 - p)) ** 2 + 2 * (20 * p) ** 2) / 42**2
+    assert examples.drawn == pytest.approx(min(p * (1 - p) / variance, MOST * 3))
     only = [replace(item, card=replace(item.card, inclusion=None)) for item in examples.items]
-    prior, drawn = pool_prior(only, examples.targets, 2)
-    assert (prior.tolist(), drawn) == (pytest.approx([3 / 6, 3 / 6]), 0.0)
-    prior, drawn = pool_prior([], np.zeros(0, dtype=np.int64), 2)
-    assert (prior.tolist(), drawn) == (pytest.approx([0.5, 0.5]), 0.0)
+    alone = training_examples(Collected(tuple(only), SCHEMA.labels, ()))
+    assert (alone.prior.tolist(), alone.drawn) == (pytest.approx([3 / 6, 3 / 6]), 0.0)
 
 
 def test_training_reads_as_much_of_a_text_as_scoring_does(loop: Loop) -> None:

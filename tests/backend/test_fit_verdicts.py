@@ -8,14 +8,13 @@ import pytest
 
 from backend.fit import SETTLE
 from backend.versions import ledger
-from selection.card import Card
 from selection.collect import collect
 from selection.errors import RoundError
 from selection.policy import policy_hash
 from selection.push import tab_title, task_body
 from selection.record import Paid, Record
 from selection.studio.schema import Schema
-from tests.backend.test_fit import ROLES, TRUTH, Loop
+from tests.backend.test_fit import ROLES, TRUTH, Loop, card_of
 from tests.fakes import SCHEMA
 
 LONG_AGO = "2024-01-01T12:00:00+00:00"
@@ -31,11 +30,7 @@ class Project(Loop):
     def push(self, round: int, tab: bool = True) -> list[int]:
         bodies = []
         for i, role in enumerate(ROLES):
-            name, blind = f"{round}-{i}", role != "train"
-            card = Card(
-                name, round, i, role, name, 0.5 if role == "audit" else None, 2 if blind else 1,
-                "v", {"yes": 0.5, "no": 0.5}, "why", 0, 0.25, hidden=not blind, twin=0,
-            )  # fmt: skip
+            card = card_of(f"{round}-{i}", round, i, role, hidden=role != "audit", twin=0)
             text = f"{('green', 'red')[i % 2]} {'x' * i} {round}"
             bodies.append(task_body(self.studio.project(7), card, text))
         if tab:
@@ -85,18 +80,18 @@ LATE, SOON = SETTLE * 2, SETTLE / 2
 
 def test_each_look_asks_the_next_person_about_what_was_answered_since(loop: Project) -> None:
     loop.push(0)
-    loop.label(2, most=8)  # all training texts and the boundary
+    loop.label(2, most=10)  # all training texts and half of the audit
     assert loop.fit.run(7) is None
     assert len(loop.studio.bodies) == 12 + 2
     loop.label(2)
     assert (loop.studio.next_task(2), loop.fit.run(7)) == (None, None)
-    assert len(loop.studio.bodies) == 12 + 6
+    assert len(loop.studio.bodies) == 12 + 4
     assert loop.fit.run(7) is None
-    assert len(loop.studio.bodies) == 12 + 6
-    assert loop.label(3) == 6
+    assert len(loop.studio.bodies) == 12 + 4
+    assert loop.label(3) == 4
     record = loop.fit.run(7)
     assert record is not None
-    assert (record.round, record.complete, record.labels, record.labels_bought) == (0, True, 6, 18)
+    assert (record.round, record.complete, record.labels, record.labels_bought) == (0, True, 8, 16)
     assert record.expert_kappa.items == 4
 
 
@@ -118,7 +113,7 @@ def test_a_record_names_the_policy_and_the_verdicts_behind_it(loop: Project) -> 
     loop.push(1)
     second = loop.finish()
     assert second.policy == policy_hash("Is the text really good?", SCHEMA.labels) != record.policy
-    assert loop.paid == Paid(36, 0, {record.policy: 18, second.policy: 18})
+    assert loop.paid == Paid(32, 0, {record.policy: 16, second.policy: 16})
 
 
 # corrections
@@ -181,7 +176,7 @@ def test_start_training_while_a_label_is_renamed_keeps_what_was_measured(loop: P
     loop.push(0)
     measured = loop.finish()
     loop.studio.schema = Schema(("good", "no"), "verdict", "text", "text")
-    with pytest.raises(RoundError, match="two labels at least, and all 3 are 'no'"):
+    with pytest.raises(RoundError, match="two labels at least, and all 4 are 'no'"):
         loop.fit.run(7, forced=True)
     assert loop.records == [measured]
 
@@ -196,7 +191,7 @@ def test_a_deleted_verdict_is_asked_again_and_the_round_is_measured_then(loop: P
     loop.studio.answer(ids[8], "no", 2, at=ago(LATE))
     after = loop.fit.run(7)
     assert after is not None
-    assert (after.complete, after.labels_bought, loop.paid.gone) == (True, 19, 1)
+    assert (after.complete, after.labels_bought, loop.paid.gone) == (True, 17, 1)
     assert after.verdicts != before.verdicts
 
 
@@ -231,8 +226,8 @@ def test_verdicts_of_deleted_tasks_stay_bought(loop: Project) -> None:
     loop.label(3)
     record = loop.fit.run(7)
     assert record is not None
-    assert (record.labels, record.labels_bought) == (4, 18)
-    assert loop.paid == Paid(18, 2, {record.policy: 16})
+    assert (record.labels, record.labels_bought) == (6, 16)
+    assert loop.paid == Paid(16, 2, {record.policy: 14})
 
 
 def test_verdicts_of_deleted_tasks_delay_no_training_that_starts_by_itself(loop: Project) -> None:
@@ -274,7 +269,7 @@ def test_imported_verdicts_complete_a_round_only_if_the_setting_says_so(
         if user == 2:
             loop.fit.run(7)
     record = loop.fit.run(7)
-    assert (record is not None, loop.paid.verdicts) == ((True, 18) if imported else (False, 0))
+    assert (record is not None, loop.paid.verdicts) == ((True, 16) if imported else (False, 0))
 
 
 def test_annotations_made_of_predictions_teach_nothing_and_the_text_is_asked_again(
@@ -289,4 +284,4 @@ def test_annotations_made_of_predictions_teach_nothing_and_the_text_is_asked_aga
     assert loop.paid == Paid()
     assert "made from predictions by the action Create Annotations From Predictions" in caplog.text
     record = loop.finish()
-    assert (record.labels, record.labels_bought) == (6, 18)
+    assert (record.labels, record.labels_bought) == (8, 16)

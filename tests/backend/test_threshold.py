@@ -3,17 +3,25 @@
 import numpy as np
 import pytest
 
-from backend.threshold import OWN, expected, match, wanted_counts
+from backend.threshold import OWN, expected, match
+from selection.types import Doubles, Ints
 
 
-def predicted_shares(log_p: np.ndarray, offsets: tuple[float, ...]) -> list[float]:
-    k = log_p.shape[1]
-    best = (log_p + np.array(offsets)).argmax(axis=1)
-    return (np.bincount(best, minlength=k) / len(log_p)).tolist()
+def predictions(log_p: Doubles, offsets: tuple[float, ...]) -> Ints:
+    found: Ints = (log_p + np.array(offsets)).argmax(axis=1)
+    return found
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+def predicted_shares(
+    log_p: Doubles, offsets: tuple[float, ...], weight: Ints | None = None
+) -> list[float]:
+    count = np.bincount(predictions(log_p, offsets), weight, minlength=log_p.shape[1])
+    return [float(share) for share in count / count.sum()]
+
+
+def log_softmax(logits: Doubles) -> Doubles:
+    found: Doubles = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return found
 
 
 @pytest.mark.parametrize("bias", [-20.0, -2.0, 0.0, 5.0])
@@ -39,9 +47,78 @@ def test_five_labels_come_close_to_their_shares_whatever_the_models_bias() -> No
     assert predicted_shares(log_p, match(log_p, share)) == pytest.approx(share.tolist(), abs=0.02)
 
 
-def test_counts_are_whole_and_complete() -> None:
-    assert wanted_counts(10, np.array([0.25, 0.25, 0.5])).tolist() in ([3, 2, 5], [2, 3, 5])
-    assert wanted_counts(7, np.array([0.01, 0.99])).tolist() == [0, 7]
+def weighted(k: int, seed: int, n: int = 200) -> tuple[Doubles, Ints, Doubles]:
+    """Answers of a model that prefers its first label, whole weights, and the pool's shares."""
+    rng = np.random.default_rng(seed)
+    log_p = log_softmax(rng.normal(size=(n, k)) * 2 + np.eye(k)[0] * 4)
+    share = rng.dirichlet(np.full(k, 2.0))
+    return log_p, rng.integers(1, 9, n), share
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_text_of_weight_w_is_as_good_as_w_texts(k: int, seed: int) -> None:
+    """Repeating each text as often as its weight says, and matching without weights."""
+    log_p, weight, share = weighted(k, seed)
+    offsets = match(log_p, share, weight=weight.astype(np.float64))
+    by_hand = match(np.repeat(log_p, weight, axis=0), share)
+    if k == 2:
+        # equal texts win together: the repeated ones may take one text more or less
+        differ = predictions(log_p, offsets) != predictions(log_p, by_hand)
+        assert weight[differ].sum() <= weight.max()
+    ours, theirs = (predicted_shares(log_p, one, weight) for one in (offsets, by_hand))
+    assert ours == pytest.approx(theirs, abs=0.03)
+    assert ours == pytest.approx(share.tolist(), abs=0.03)
+
+
+def test_two_labels_win_their_share_of_the_weight_as_nearly_as_whole_texts_can() -> None:
+    log_p, weight, _ = weighted(2, 7)
+    for share in (0.01, 0.1, 0.37, 0.9):
+        offsets = match(log_p, np.array([share, 1 - share]), weight=weight.astype(np.float64))
+        found = predicted_shares(log_p, offsets, weight)[0]
+        assert abs(found - share) <= weight.max() / weight.sum() / 2 + 1e-9
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_equal_weights_are_no_weights(k: int) -> None:
+    log_p, _, share = weighted(k, 5)
+    alike = np.full(200, 3.5)
+    assert match(log_p, share, weight=alike) == pytest.approx(match(log_p, share))
+    assert expected(log_p, share, 9.0, weight=alike) == pytest.approx(expected(log_p, share, 9.0))
+
+
+def test_the_expected_share_counts_each_answer_by_its_weight() -> None:
+    log_p, weight, prior = weighted(3, 6)
+    by_hand = np.bincount(np.repeat(log_p.argmax(axis=1), weight), minlength=3).astype(np.float64)
+    by_hand += weight.mean() / 3  # one text of the mean weight is spread over all labels
+    own = by_hand / by_hand.sum()
+    found = expected(log_p, prior, 20.0, weight=weight.astype(np.float64))
+    assert found == pytest.approx((20.0 * prior + OWN * own) / (20.0 + OWN))
+    assert found.sum() == pytest.approx(1.0)
+
+
+def test_a_sample_drawn_where_the_threshold_lies_finds_the_threshold_of_the_pool() -> None:
+    """Of 20,000 texts 2 % are positive; 300 drawn by their doubt, over many draws."""
+    rng = np.random.default_rng(8)
+    positive = rng.random(20_000) < 0.02
+    logit = np.where(positive, rng.normal(0.5, 2, 20_000), rng.normal(-5, 2, 20_000))
+    log_p = log_softmax(np.stack([logit, np.zeros(20_000)], axis=1))
+    share = np.array([0.02, 0.98])
+    doubt = 0.2 / 20_000 + 0.8 * (root := np.exp(-np.abs(logit) / 2)) / root.sum()
+    chance = np.minimum(300 * doubt, 1.0)
+
+    def spread(chance: Doubles) -> tuple[float, float]:
+        """Mean and deviation of the share of the pool that is called positive."""
+        found = []
+        for _ in range(60):
+            drawn = rng.random(20_000) < chance
+            offsets = match(log_p[drawn], share, weight=1 / chance[drawn])
+            found.append(predicted_shares(log_p, offsets)[0])
+        return float(np.mean(found)), float(np.std(found))
+
+    mean, by_doubt = spread(chance)
+    assert mean == pytest.approx(0.02, abs=0.003)
+    assert by_doubt < 0.7 * spread(np.full(20_000, 300 / 20_000))[1]
 
 
 def test_shares_that_do_not_fit_are_refused() -> None:

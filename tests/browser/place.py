@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,20 @@ from demo.services import Services, State
 from selection.backend_client import BackendClient
 from selection.collect import Collected, collect
 from selection.record import Record
+from selection.second import LEAST, asks_all
 from selection.studio.api import Project, Studio, Task
 from tests.backend.engine.tiny_model import tiny_model
 from tests.browser.headlines import CONFIG, HEADLINES, POLICY
 
 CRUX = str(Path(sys.executable).parent / "crux")
-# Small; pre-annotations are shown from the start, for the third person's sake.
+# Small; pre-annotations are shown from the start, for the third person's sake. Half of the chosen
+# texts are blind, so that the boundary has a kappa.
 ROUND = {
-    "per_round": 12, "audit_per_round": 8, "evaluation_share": 0.5, "read_limit": 80,
-    "max_rounds": 2, "audit_reserve": 0.3, "preannotate_above": -1, "blind_share": 0.25,
+    "per_round": 12, "audit_per_round": 8, "read_limit": 80,
+    "max_rounds": 2, "audit_reserve": 0.3, "preannotate_above": -1, "blind_share": 0.5,
 }  # fmt: skip
+# Ids of texts about which two people are asked, should they be audited, in every round.
+IDS = tuple(islice((str(i) for i in count() if asks_all(str(i), LEAST)), len(HEADLINES)))
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def place(label_studio: Server, root: Path, title: str) -> Iterator[Place]:
         project = studio.create_project(title, CONFIG, POLICY)
         backend = BackendClient(state.backend_url, state.secret)
         with (root / "pool.csv").open("w", newline="", encoding="utf-8") as out:
-            csv.writer(out).writerows([("id", "text"), *enumerate(HEADLINES)])
+            csv.writer(out).writerows([("id", "text"), *zip(IDS, HEADLINES, strict=True)])
         config = write_config(root, state, project.id, pool=str(root / "pool.csv"), **ROUND)
         found = Place(state, studio, backend, project, config)
         found.crux("connect")

@@ -4,6 +4,7 @@ At the end nothing but the two people's own clicks is counted, teaches and measu
 clicked is noted here, and the numbers are computed from that alone.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -206,10 +207,7 @@ def check(scene: Scene, round: int) -> Record:
     assert record.labels_bought == scene.place.status()["labels_bought"] == scene.submits
 
     cards = {t.data["text"]: t.crux for t in scene.place.tasks() if t.crux}
-    texts = {
-        role: [t for t in cards if cards[t]["role"] == role]
-        for role in ("train", "audit", "boundary")
-    }
+    texts = {role: [t for t in cards if cards[t]["role"] == role] for role in ("train", "audit")}
     taught = {text for _, text in scene.counting} & {*texts["train"]}
     examples = training_examples(collected)
     assert {item.text for item in examples.items} == taught
@@ -219,18 +217,36 @@ def check(scene: Scene, round: int) -> Record:
     assert candidate.examples == len(taught)
 
     weights = [1 / cards[text]["inclusion"] for text in texts["audit"]]
+    apart = [one / cards[text]["second"] for one, text in zip(weights, texts["audit"], strict=True)]
     model = said_by(scene, record.version, texts["audit"])
     both = [[scene.counting[who, text] for text in texts["audit"]] for who in (ANNA, BEN)]
     assert record.expert_kappa.value == pytest.approx(
-        cohen_kappa_score(*both, sample_weight=weights)
+        cohen_kappa_score(*both, sample_weight=apart)
     )
     assert record.production_kappa.value == pytest.approx(with_two(model, both, weights))
-    model = said_by(scene, record.version, texts["boundary"])
-    both = [[scene.counting[who, text] for text in texts["boundary"]] for who in (ANNA, BEN)]
-    if model:
-        ones = [1.0] * len(model)
-        assert record.boundary_kappa.value == pytest.approx(with_two(model, both, ones))
+
+    tested = [t for t in texts["train"] if cards[t]["round"] == round and cards[t]["blind"]]
+    believed = {t: max(cards[t]["belief"], key=cards[t]["belief"].__getitem__) for t in tested}
+    assert record.boundary_kappa.items == len(tested)
+    assert record.boundary_kappa.value == pytest.approx(before_it_taught(scene, believed))
     return record
+
+
+def before_it_taught(scene: Scene, believed: dict[str, str]) -> float | None:
+    """Kappa of what cards believed with who labelled each text; None if all say the same."""
+    said = {
+        who: [(believed[text], label) for (one, text), label in scene.counting.items()
+              if one == who and text in believed]
+        for who in (ANNA, BEN)
+    }  # fmt: skip
+    by_card = Counter(card for pairs in said.values() for card, _ in pairs)
+    differ = by_chance = 0.0
+    for pairs in filter(None, said.values()):
+        by_person = Counter(label for _, label in pairs)
+        same = sum(by_card[label] * by_person[label] for label in LABELS)
+        differ += sum(card != label for card, label in pairs)
+        by_chance += len(pairs) * (1 - same / (by_card.total() * len(pairs)))
+    return 1 - differ / by_chance if by_chance else None
 
 
 def verdicts(collected: Collected) -> dict[tuple[str, str], str]:

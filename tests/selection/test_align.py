@@ -58,6 +58,11 @@ def random_case(seed: int, n: int = 90, e: int = 3, k: int = 5) -> tuple[Ints, V
     return answers(rng, truth, 0.6, k), Verdicts(table, names(e), k), sample
 
 
+def seldom(sample: Sample, seed: int = 0) -> Sample:
+    """The same, of which a second verdict was asked for with a chance of each item's own."""
+    return Sample(sample.weight, sample.group, fresh(seed).uniform(0.2, 1, len(sample.weight)))
+
+
 # A pair of raters -> (left label, right label, weight) of the items that both judged.
 Judgements = Callable[[int, int], list[tuple[int, int, float]]]
 
@@ -85,11 +90,16 @@ def by_loops(kind: str, judgements: Judgements, e: int, k: int) -> float:
     return experts if kind == "expert" else conger(with_model, k, judgements) - experts
 
 
-def plainly(model: Ints, verdicts: Verdicts, weight: Doubles) -> Judgements:
+def plainly(
+    model: Ints, verdicts: Verdicts, weight: Doubles, apart: Doubles | None = None
+) -> Judgements:
+    """apart: weights of what two experts say of the same item, if they are others."""
+    e = len(verdicts.experts)
     answers = [*verdicts.table.T.tolist(), model.tolist()]
 
     def judgements(i: int, j: int) -> list[tuple[int, int, float]]:
-        rows = zip(answers[i], answers[j], weight.tolist(), strict=True)
+        counted = weight if apart is None or max(i, j) == e else apart
+        rows = zip(answers[i], answers[j], counted.tolist(), strict=True)
         return [row for row in rows if NO not in row[:2] and row[2] > 0]
 
     return judgements
@@ -145,11 +155,11 @@ def test_kappa_of_several_is_disagreement_over_that_by_chance(k: int, seed: int)
         "gap": gap(model, verdicts, sample, rng=fresh(), resamples=50),
     }
     for kind, estimate in seen.items():
-        weight = sample.weight if kind == "model" else sample.weight * two
-        expected = by_loops(kind, plainly(model, verdicts, weight), 3, k)
+        expected = by_loops(kind, plainly(model, verdicts, sample.weight), 3, k)
         assert estimate.value == pytest.approx(expected)
     assert seen["expert"].items == seen["gap"].items == two.sum()
-    assert seen["model"].items == (verdicts.table != NO).any(axis=1).sum()
+    once = (verdicts.table != NO).any(axis=1).sum()
+    assert seen["model"].items == once > two.sum()
 
 
 def test_where_chances_are_alike_it_is_the_mean_kappa_of_the_pairs() -> None:
@@ -215,6 +225,130 @@ def test_prevalence_and_agreement_count_weights() -> None:
     assert found.prevalence == pytest.approx((4 / 22, 18 / 22))
 
 
+# A second verdict on a part of the items
+
+
+def asked_twice(
+    rng: np.random.Generator, rare: Ints, chance: Doubles, right: float = 0.85
+) -> tuple[Verdicts, Sample]:
+    """Two experts, of whom only one judges an item, unless a draw says both. rare: true labels."""
+    table = np.stack([answers(rng, rare, right, 2) for _ in range(2)], axis=1)
+    left_out = rng.integers(0, 2, len(rare))
+    alone = rng.random(len(rare)) >= chance
+    table[alone, left_out[alone]] = NO
+    sample = Sample(rng.uniform(1, 9, len(rare)), np.arange(len(rare)), chance)
+    return Verdicts(table, names(2), 2), sample
+
+
+def test_the_experts_kappa_weighs_each_item_by_its_chance_and_that_of_a_second_verdict() -> None:
+    rng = fresh(23)
+    truth = (rng.random(500) < 0.3).astype(np.int64)
+    verdicts, sample = asked_twice(rng, truth, np.where(truth == 1, 0.8, 0.25))
+    one, two = verdicts.table.T
+    both = (one != NO) & (two != NO)
+    assert sample.second is not None
+    weight = (sample.weight / sample.second)[both]
+    found = expert_alignment(verdicts, sample, rng=fresh(), resamples=50)
+    experts = cohen_kappa_score(one[both], two[both], sample_weight=weight)
+    assert found.kappa.value == pytest.approx(experts)
+    assert found.kappa.value != pytest.approx(
+        cohen_kappa_score(one[both], two[both], sample_weight=sample.weight[both]), abs=0.005
+    )
+    assert found.kappa.items == both.sum()
+    assert found.agreement == pytest.approx(np.average(one[both] == two[both], weights=weight))
+    assert found.lowest is not None
+    assert found.lowest.kappa == pytest.approx(experts)
+
+
+def test_the_models_kappa_knows_nothing_of_the_chance_of_a_second_verdict() -> None:
+    rng = fresh(24)
+    truth = (rng.random(300) < 0.3).astype(np.int64)
+    verdicts, sample = asked_twice(rng, truth, np.full(300, 0.3))
+    model = answers(rng, truth, 0.7, 2)
+    always = Sample(sample.weight, sample.group)
+    found = model_alignment(model, verdicts, sample, rng=fresh(), resamples=50)
+    assert found.value == model_alignment(model, verdicts, always, rng=fresh(), resamples=50).value
+    assert found.items == 300
+
+
+def test_the_gap_is_the_model_on_all_items_less_the_experts_on_those_judged_twice() -> None:
+    rng = fresh(25)
+    truth = (rng.random(400) < 0.4).astype(np.int64)
+    verdicts, sample = asked_twice(rng, truth, np.where(truth == 1, 0.7, 0.3))
+    model = answers(rng, truth, 0.7, 2)
+    both = (verdicts.table != NO).all(axis=1)
+    found = gap(model, verdicts, sample, rng=fresh(), resamples=300)
+    with_model = model_alignment(model, verdicts, sample, rng=fresh(), resamples=300)
+    experts = expert_alignment(verdicts, sample, rng=fresh(), resamples=300).kappa
+    assert with_model.value is not None and experts.value is not None
+    assert found.value == pytest.approx(with_model.value - experts.value)
+    assert (found.items, experts.items, with_model.items) == (both.sum(), both.sum(), 400)
+    assert 0 < both.sum() < 400
+    assert found.low is not None and found.high is not None
+    assert found.low < found.value < found.high
+
+
+def test_a_chance_of_one_is_two_experts_always() -> None:
+    model, verdicts, sample = random_case(26)
+    certain = Sample(sample.weight, sample.group, np.ones(90))
+    for kind in (model_alignment, gap):
+        assert kind(model, verdicts, certain, rng=fresh()) == kind(
+            model, verdicts, sample, rng=fresh()
+        )
+    assert expert_alignment(verdicts, certain, rng=fresh()) == expert_alignment(
+        verdicts, sample, rng=fresh()
+    )
+
+
+def test_where_nobody_was_asked_twice_the_gap_says_so_and_the_model_is_measured() -> None:
+    model = np.array([0, 1, 1, 0, 1])
+    apart = judged([0, 1, NO, NO, 1], [NO, NO, 1, 1, NO])
+    sample = Sample(np.ones(5), np.arange(5), np.full(5, 0.25))
+    nobody = Estimate.undefined(0, "no item was judged by two experts")
+    assert gap(model, apart, sample, rng=fresh()) == nobody
+    assert expert_alignment(apart, sample, rng=fresh()).kappa == nobody
+    assert model_alignment(model, apart, sample, rng=fresh()).items == 5
+
+
+def test_known_chances_of_a_second_verdict_make_the_experts_kappa_unbiased() -> None:
+    """Asked again mostly about what is positive: the plain kappa is off, the weighted is not."""
+    rng = fresh(27)
+    truth = (rng.random(3_000) < 0.2).astype(np.int64)
+    table = np.stack([answers(rng, truth, 0.85, 2) for _ in range(2)], axis=1)
+    population = float(cohen_kappa_score(*table.T))
+    chance = np.where(truth == 1, 0.9, 0.1)
+    weighted: list[float] = []
+    plainly_counted: list[float] = []
+    for _ in range(200):
+        once = rng.random(3_000) >= chance
+        some = table.copy()
+        some[once, 1] = NO
+        verdicts = Verdicts(some, names(2), 2)
+        for second, found in ((chance, weighted), (None, plainly_counted)):
+            sample = Sample(np.ones(3_000), np.arange(3_000), second)
+            value = expert_alignment(verdicts, sample, rng=rng, resamples=2).kappa.value
+            assert value is not None
+            found.append(value)
+    error = np.std(weighted) / np.sqrt(len(weighted))
+    assert abs(np.mean(weighted) - population) < 4 * error + 0.005
+    assert abs(np.mean(plainly_counted) - population) > 0.04
+
+
+def test_the_interval_of_the_gap_covers_the_truth_with_a_third_of_second_verdicts() -> None:
+    expert, model = (0.1, 0.03), (0.25, 0.05)
+    truth = true_kappa(0.3, model, expert) - true_kappa(0.3, expert, expert)
+    rng, hits = fresh(28), 0
+    for _ in range(150):
+        predicted, *columns = draw(rng, 150, 0.3, [model, expert, expert])
+        table = np.stack(columns, axis=1)
+        table[rng.random(150) >= 1 / 3, 1] = NO
+        sample = Sample(np.ones(150), np.arange(150), np.full(150, 1 / 3))
+        found = gap(predicted, Verdicts(table, names(2), 2), sample, rng=rng, resamples=400)
+        assert found.low is not None and found.high is not None
+        hits += found.low <= truth <= found.high
+    assert hits >= 143  # of a 98 % interval, 95 % of 150 or more
+
+
 # What must not matter
 
 
@@ -222,9 +356,9 @@ def test_the_names_of_labels_do_not_matter() -> None:
     model, verdicts, sample = random_case(6)
     other = np.array([3, 0, 4, 1, 2])
     renamed = Verdicts(np.where(verdicts.table == NO, NO, other[verdicts.table]), names(3), 5)
-    for kind in (model_alignment, gap):
-        before = kind(model, verdicts, sample, rng=fresh())
-        after = kind(other[model], renamed, sample, rng=fresh())
+    for kind, of in ((model_alignment, sample), (gap, sample), (gap, seldom(sample))):
+        before = kind(model, verdicts, of, rng=fresh())
+        after = kind(other[model], renamed, of, rng=fresh())
         assert [after.value, after.low, after.high] == pytest.approx(
             [before.value, before.low, before.high]
         )
@@ -232,9 +366,11 @@ def test_the_names_of_labels_do_not_matter() -> None:
 
 def test_the_order_of_items_and_the_scale_of_weights_do_not_matter() -> None:
     model, verdicts, sample = random_case(7)
+    sample = seldom(sample)
+    assert sample.second is not None
     order = fresh(8).permutation(len(model))
     mixed = Verdicts(verdicts.table[order], names(3), 5)
-    scaled = Sample(sample.weight[order] * 7, sample.group[order])
+    scaled = Sample(sample.weight[order] * 7, sample.group[order], sample.second[order])
     before = gap(model, verdicts, sample, rng=fresh())
     after = gap(model[order], mixed, scaled, rng=fresh())
     assert [after.value, after.low, after.high] == pytest.approx(
@@ -282,17 +418,25 @@ def test_to_draw_kinds_is_to_draw_groups() -> None:
     assert [many.low, many.high] == pytest.approx([few.low, few.high], abs=0.006)
 
 
+@pytest.mark.parametrize("always", [True, False])
 @pytest.mark.parametrize("kind", ["expert", "model", "gap"])
-def test_the_interval_equals_draws_in_plain_loops(kind: str) -> None:
+def test_the_interval_equals_draws_in_plain_loops(kind: str, always: bool) -> None:
+    """always: whether two experts were always asked, or with a chance of each item's own."""
     e, k, draws = 3, 3, 120
     model, verdicts, sample = random_case(11, n=60, k=k)
-    if kind != "model":  # so that every group stays
-        verdicts = Verdicts(np.where(verdicts.table == NO, 0, verdicts.table), names(e), k)
-    kept = (verdicts.table != NO).any(axis=1)
+    sample = sample if always else seldom(sample)
+    apart_weight = sample.weight if sample.second is None else sample.weight / sample.second
+    times_judged = (verdicts.table != NO).sum(axis=1)
+    twice = times_judged >= 2
+    kept = twice if kind == "expert" else times_judged >= 1
+    assert 0 < twice.sum() < len(kept)
     groups = sorted(set(sample.group[kept].tolist()))
-    of_group = np.array([sample.weight[kept & (sample.group == g)].sum() for g in groups])
-    share = (of_group**2).sum() / of_group.sum() ** 2
-    heard = [*verdicts.table.T.tolist(), *([model[kept].tolist()] if kind != "expert" else [])]
+
+    # an imagined group weighs as much as the mean one that these raters judged
+    share = 1 / len(groups)
+    share_apart = 1 / len(set(sample.group[twice].tolist()))
+    columns = verdicts.table[kept].T.tolist()
+    heard = [*columns, *([model[kept].tolist()] if kind != "expert" else [])]
     rarest = sorted(range(k), key=lambda label: sum(column.count(label) for column in heard))
     together = TOGETHER_IN_GAP if kind == "gap" else TOGETHER
     rng = fresh(1)
@@ -301,17 +445,17 @@ def test_the_interval_equals_draws_in_plain_loops(kind: str) -> None:
     unseen = rng.standard_gamma(np.array(often), (draws, len(often)))
 
     def value(times: Doubles, more: Doubles) -> float:
-        weight = np.zeros(len(model))
+        often = np.zeros(len(model))
         for g, t in zip(groups, times, strict=True):
-            weight[sample.group == g] = sample.weight[sample.group == g] * t
-        counted = plainly(model, verdicts, weight)
-        once = plainly(model, verdicts, sample.weight)
+            often[sample.group == g] = t
+        counted = plainly(model, verdicts, sample.weight * often, apart_weight * often)
+        once = plainly(model, verdicts, sample.weight, apart_weight)
         numbered = plainly(model, verdicts, sample.group + 1.0)
 
         def judgements(i: int, j: int) -> list[tuple[int, int, float]]:
             found = counted(i, j)
             for left, right, w in once(i, j):
-                w = w * share / (k - 1)
+                w = w * (share if i == e else share_apart) / (k - 1)
                 others = [(c, [c != left, c != right]) for c in range(k)]
                 found += [(c, right, w * more[i]) for c, (new, _) in others if new]
                 found += [(left, c, w * more[j]) for c, (_, new) in others if new]
@@ -331,7 +475,7 @@ def test_the_interval_equals_draws_in_plain_loops(kind: str) -> None:
 
         return by_loops(kind, judgements, e, k)
 
-    point = by_loops(kind, plainly(model, verdicts, sample.weight), e, k)
+    point = by_loops(kind, plainly(model, verdicts, sample.weight, apart_weight), e, k)
     drawn = [value(times, more) for times, more in zip(seen, unseen, strict=True)]
     if kind == "expert":
         found = expert_alignment(verdicts, sample, rng=fresh(1), resamples=draws).kappa
@@ -341,6 +485,7 @@ def test_the_interval_equals_draws_in_plain_loops(kind: str) -> None:
     tail = (1 - (PARITY_CONFIDENCE if kind == "gap" else 0.95)) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     assert [found.value, found.low, found.high] == pytest.approx([point, low, high], abs=1e-9)
+    assert found.items == (kept.sum() if kind == "model" else twice.sum())
 
 
 def test_on_many_items_the_interval_is_the_bootstrap_of_scipy_widened_by_the_shape() -> None:

@@ -10,6 +10,7 @@ import pytest
 from selection.backend_client import LATEST, PAUSES, SOONEST, BackendClient
 from selection.errors import BackendError
 from selection.http import SECRET_HEADER
+from selection.pool_sample import PoolSample
 from selection.record import ProjectState
 
 URL = "http://127.0.0.1:9"
@@ -74,6 +75,19 @@ def test_a_promotion_tells_the_version_in_force(wire: Wire) -> None:
     wire.replies = [httpx.Response(200, json={"current": "v2"})]
     assert BackendClient(URL).promote(7, "v2") == "v2"
     assert wire.sent == [("POST", "/projects/7/current", {"version": "v2"})]
+
+
+def test_a_sample_travels_with_its_weights(wire: Wire) -> None:
+    wire.replies = [httpx.Response(200, json={"kept": 2})]
+    BackendClient(URL).sample(7, PoolSample(("a", "b"), (1.5, 240.0)))
+    body = {"texts": ["a", "b"], "weight": [1.5, 240.0]}
+    assert wire.sent == [("POST", "/projects/7/sample", body)]
+
+
+def test_the_last_version_is_asked_for_by_a_check(wire: Wire) -> None:
+    wire.replies = [httpx.Response(202, json={"queued": True})]
+    BackendClient(URL).last(7)
+    assert wire.sent == [("POST", "/projects/7/check", {"last": True})]
 
 
 def test_the_secret_travels_in_its_header() -> None:

@@ -9,24 +9,25 @@ CARD = Card(
     id="a7",
     round=2,
     order=5,
-    role="boundary",
-    pair="a7|b1",
-    inclusion=None,
+    role="audit",
+    pair="a7",
+    inclusion=0.125,
     experts=2,
     version="v3",
     belief={"yes": 0.6, "no": 0.4},
     why="labelled 'yes', while its neighbour b1 is labelled 'no'",
     seed=0,
     reserve=0.25,
+    second=0.5,
 )
-NEWER = ("blind", "hidden", "policy", "twin")  # that an older card need not have
+NEWER = ("blind", "hidden", "policy", "twin", "second")  # that an older card need not have
 META = {
     "id": "a7",
     "round": 2,
     "order": 5,
-    "role": "boundary",
-    "pair": "a7|b1",
-    "inclusion": None,
+    "role": "audit",
+    "pair": "a7",
+    "inclusion": 0.125,
     "experts": 2,
     "version": "v3",
     "belief": {"yes": 0.6, "no": 0.4},
@@ -37,6 +38,7 @@ META = {
     "hidden": False,
     "policy": "",
     "twin": None,
+    "second": 0.5,
 }
 
 
@@ -48,17 +50,46 @@ def test_people_see_three_columns_and_nothing_that_tells_what_the_model_thinks()
     assert CARD.as_columns() == {"crux_round": 2, "crux_order": 5, "crux_id": "a7"}
 
 
-@pytest.mark.parametrize(("role", "blind"), [("train", False), ("boundary", True), ("audit", True)])
-def test_only_training_tasks_show_what_the_model_thinks(role: str, blind: bool) -> None:
-    assert role in ROLES
-    card = read_card(1, {**META, "role": role})
+@pytest.mark.parametrize(
+    ("role", "hidden", "blind"),
+    [("train", False, False), ("train", True, True), ("audit", False, True)],
+)
+def test_only_training_tasks_that_are_not_hidden_show_what_the_model_thinks(
+    role: str, hidden: bool, blind: bool
+) -> None:
+    card = read_card(1, {**META, "role": role, "hidden": hidden})
     assert card is not None
-    assert (card.blind, card.as_meta()["crux"]["blind"]) == (blind, blind)
+    crux = card.as_meta()["crux"]
+    assert isinstance(crux, dict)
+    assert (card.blind, crux["blind"]) == (blind, blind)
+
+
+def test_a_text_is_chosen_or_audited() -> None:
+    assert ROLES == ("train", "audit")
+
+
+@pytest.mark.parametrize("hidden", [{}, {"hidden": False}])
+def test_a_pair_that_an_older_crux_kept_for_evaluation_is_a_blind_text_that_teaches(
+    hidden: dict[str, bool],
+) -> None:
+    old = {key: value for key, value in META.items() if key not in NEWER}
+    pushed = {**old, "role": "boundary", "pair": "a7|b1", "inclusion": None, "blind": True}
+    card = read_card(1, {**pushed, **hidden})
+    assert card is not None
+    assert (card.role, card.hidden, card.blind) == ("train", True, True)
+    # it asked two experts, and goes on to
+    assert (card.experts, card.places, card.second, card.pair) == (2, 2, 1.0, "a7|b1")
+
+
+def test_a_card_of_an_older_crux_always_asked_all_its_experts() -> None:
+    card = read_card(1, {key: value for key, value in META.items() if key not in NEWER})
+    assert card is not None
+    assert (card.second, card.hidden, card.twin) == (1.0, False, None)
 
 
 def test_what_was_written_is_read_again() -> None:
     assert read_card(1, CARD.as_meta()["crux"]) == CARD
-    assert read_card(1, {**META, "inclusion": 1, "role": "audit"}) is not None
+    assert read_card(1, {**META, "inclusion": 1, "second": 1}) is not None
 
 
 def test_a_card_that_was_pushed_with_a_stratum_is_still_read() -> None:
@@ -72,7 +103,7 @@ def test_a_task_of_somebody_else_has_no_card() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"role": "test"}, "the role is 'test', not one of train, boundary, audit"),
+        ({"role": "test"}, "the role is 'test', not one of train, audit"),
         ({"more": 1}, "unexpected keyword argument 'more'"),
         ({"round": "2"}, "round is '2'"),
         ({"round": -1}, "round is -1"),
@@ -86,6 +117,11 @@ def test_a_task_of_somebody_else_has_no_card() -> None:
         ({"inclusion": 1.5}, "inclusion is 1.5"),
         ({"inclusion": "0.5"}, "inclusion is '0.5'"),
         ({"inclusion": float("nan")}, "inclusion is nan"),
+        ({"second": 0}, "second is 0"),
+        ({"second": 1.5}, "second is 1.5"),
+        ({"second": None}, "second is None"),
+        ({"second": "0.5"}, "second is '0.5'"),
+        ({"second": float("nan")}, "second is nan"),
         ({"belief": [0.6, 0.4]}, r"belief is \[0.6, 0.4\]"),
         ({"belief": {}}, "belief is {}"),
         ({"belief": {"yes": "much"}}, "belief is {'yes': 'much'}"),

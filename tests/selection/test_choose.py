@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selection.audit import permanent
-from selection.choose import RULE, Plan, Rule, choose
+from selection.audit import informative
+from selection.choose import RULE, Plan, Rule, choose, drawn
+from selection.permanent import permanent
 from selection.pool_files import read_files
-from selection.split import side
 from selection.types import Audit, Beliefs, Choice, Pool
 
 RESERVE = 0.25
@@ -37,11 +37,11 @@ class World:
         n = len(self.pool)
         first = Plan(
             round=round,
+            trained=round > 0,
             bought=np.zeros(n, dtype=np.bool_),
             inclusion=np.full(n, np.nan),
             per_round=40,
             audit_per_round=12,
-            evaluation_share=0.35,
             audit_reserve=RESERVE,
             seed=3,
         )
@@ -55,11 +55,13 @@ class World:
         bought, inclusion = plan.bought.copy(), plan.inclusion.copy()
         bought[choice.row] = True
         inclusion[sample.row] = sample.inclusion
-        return replace(plan, round=plan.round + 1, bought=bought, inclusion=inclusion)
+        return replace(
+            plan, round=plan.round + 1, trained=True, bought=bought, inclusion=inclusion
+        )
 
 
-def rows(choice: Choice, *roles: str) -> list[int]:
-    return choice.row[np.isin(choice.role, roles)].tolist()
+def rows(choice: Choice, role: str) -> list[int]:
+    return choice.row[choice.role == role].tolist()
 
 
 @pytest.mark.parametrize("round", [0, 1])
@@ -68,9 +70,10 @@ def rows(choice: Choice, *roles: str) -> list[int]:
 def test_as_many_texts_are_chosen_as_asked_for(round: int, k: int, per_round: int) -> None:
     world = World(k=k)
     choice, sample = world.choose(world.plan(round, per_round=per_round))
-    assert len(rows(choice, "train", "boundary")) == per_round
+    assert len(rows(choice, "train")) == per_round
+    assert len(rows(choice, "audit")) == 12
     assert sorted(rows(choice, "audit")) == sorted(sample.row.tolist())
-    assert len(set(choice.row.tolist())) == len(choice)
+    assert len(set(choice.row.tolist())) == len(choice) == per_round + 12
 
 
 @pytest.mark.parametrize("round", [0, 1])
@@ -83,9 +86,9 @@ def test_the_same_arguments_give_the_same_choice(round: int) -> None:
     assert first.row.tolist() == second.row.tolist()
 
 
-def test_another_seed_draws_other_rows_in_round_0() -> None:
+def test_another_seed_audits_other_rows() -> None:
     world = World()
-    one, two = (world.choose(world.plan(0, seed=seed))[0] for seed in (0, 1))
+    one, two = (world.choose(world.plan(0, seed=seed))[1] for seed in (0, 1))
     assert set(one.row.tolist()) != set(two.row.tolist())
 
 
@@ -94,15 +97,19 @@ def test_nothing_is_taken_from_the_audits_reserve(round: int) -> None:
     world = World()
     number = permanent(world.pool.ids, 3)
     choice, _ = world.choose(world.plan(round))
-    assert (number[rows(choice, "train", "boundary")] >= RESERVE).all()
+    assert (number[rows(choice, "train")] >= RESERVE).all()
     assert (number[rows(choice, "audit")] < RESERVE).all()
 
 
 def test_five_rounds_buy_nothing_twice() -> None:
     world = World(n=500, k=3)
-    plan, bought, chances = world.plan(0), set(), {}
-    for _ in range(5):
+    plan = world.plan(0)
+    bought: set[int] = set()
+    chances: dict[int, float] = {}
+    for round in range(5):
         choice, sample = world.choose(plan)
+        assert len(rows(choice, "audit")) == 12
+        assert len(sample.row) == 12 * (round + 1)
         assert not bought & set(choice.row.tolist())
         bought |= set(choice.row.tolist())
         now = dict(zip(sample.row.tolist(), sample.inclusion.tolist(), strict=True))
@@ -124,14 +131,14 @@ def test_the_two_of_a_pair_are_labelled_differently_and_stay_together() -> None:
         left, right = sorted(choice.row[two].tolist(), key=lambda r: world.beliefs.predicted[r])
         assert name == f"{world.pool.ids[left]}|{world.pool.ids[right]}"
         assert world.beliefs.predicted[left] < world.beliefs.predicted[right]
-        assert set(choice.role[two].tolist()) == {side(name, 0.35)}
-    assert {"train", "boundary"} <= set(choice.role.tolist())
+    # all of them teach: what the model believed of them before tests it (backend/evaluate.py)
+    assert set(choice.role.tolist()) == {"train", "audit"}
 
 
 def test_pairs_stand_at_the_boundary() -> None:
     world = World(n=2_000)
     choice, _ = world.choose(world.plan(1))
-    chosen = world.beliefs.margin[rows(choice, "train", "boundary")]
+    chosen = world.beliefs.margin[rows(choice, "train")]
     assert np.median(chosen) < 0.5 * np.median(world.beliefs.margin)
 
 
@@ -151,35 +158,19 @@ def test_why_says_what_the_model_thinks() -> None:
         assert why == f"labelled '{label}', while its neighbour {other} is labelled '{others}'"
 
 
-def test_round_0_takes_each_predicted_label_equally_often_and_says_the_chance() -> None:
+def test_the_start_takes_as_many_texts_that_speak_for_each_label() -> None:
     world = World(n=600)
     world.beliefs = world.believe(0.09 * world.beliefs.probability + np.array([0.91, 0.0]))
     assert set(world.beliefs.predicted.tolist()) == {0}  # says yes to everything, more or less so
     choice, _ = world.choose(world.plan(0))
     why = choice.why[choice.role == "train"].tolist()
-    for label in ("yes", "no"):
-        assert why.count(f"drawn at random among those labelled '{label}'") == 10
-        assert why.count(f"like many others labelled '{label}'") == 10
-    drawn = np.array([reason.startswith("drawn") for reason in why])
-    chance = choice.inclusion[choice.role == "train"]
-    assert np.isnan(chance[~drawn]).all()  # what was not drawn had no chance that could be told
-    assert len(set(chance[drawn].tolist())) == 2
-    # each chance is 10 of the open rows of its label, which are all the open rows together
-    assert (10 / np.unique(chance[drawn])).sum() == pytest.approx(
-        (permanent(world.pool.ids, 3) >= RESERVE).sum()
-    )
+    assert sorted(why) == ["speaks most for 'no'"] * 20 + ["speaks most for 'yes'"] * 20
+    # nothing of it is a random draw: the audit alone has chances
+    assert np.isnan(choice.inclusion[choice.role == "train"]).all()
+    assert not np.isnan(choice.inclusion[choice.role == "audit"]).any()
 
 
-@pytest.mark.parametrize(("typical", "drawn"), [(0.0, 40), (0.25, 30), (1.0, 0)])
-def test_the_rule_says_how_much_of_round_0_is_drawn_at_random(typical: float, drawn: int) -> None:
-    world = World(n=600)
-    choice, _ = world.choose(world.plan(0), Rule(typical=typical))
-    why = choice.why[choice.role == "train"].tolist()
-    assert sum(reason.startswith("drawn at random") for reason in why) == drawn
-    assert sum(reason.startswith("like many others") for reason in why) == 40 - drawn
-
-
-def test_round_0_believes_a_model_that_sees_a_rare_label_rarely() -> None:
+def test_the_start_believes_a_model_that_sees_a_rare_label_rarely() -> None:
     world = World(n=2_000)
     lead = world.beliefs.probability[:, 0]
     rare = lead > np.quantile(lead, 0.95)
@@ -191,17 +182,43 @@ def test_round_0_believes_a_model_that_sees_a_rare_label_rarely() -> None:
     assert rare[rows(choice, "train")].sum() == 20
 
 
-def test_the_typical_part_of_round_0_stands_for_more_than_a_random_one() -> None:
-    world = World(n=2_000)
-    choice, _ = world.choose(world.plan(0))
-    typical = [i for i, why in enumerate(choice.why) if why.startswith("like many")]
+def test_the_words_of_the_policy_help_a_start_whose_model_is_blind_and_later_rounds_not() -> None:
+    world = World(n=400)
+    world.beliefs = world.believe(np.full((400, 2), 0.5))
+    meant = np.zeros(400, dtype=np.bool_)
+    meant[np.random.default_rng(5).choice(400, 60, replace=False)] = True
+    words = np.where(meant[:, None], [3.0, -3.0], [-0.2, 0.2])
+    choice, _ = choose(
+        world.pool, world.vectors, world.beliefs, world.plan(0), words=words
+    )
+    yes = choice.row[choice.why == "speaks most for 'yes'"]
+    assert len(yes) == 20
+    assert meant[yes].all()
+    world = World(n=400)
+    plan = world.plan(1)
+    plainly, _ = world.choose(plan)
+    told, _ = choose(world.pool, world.vectors, world.beliefs, plan, words=words)
+    assert told.row.tolist() == plainly.row.tolist()
 
-    def covered(chosen: list[int]) -> float:
-        return float(np.exp((world.vectors @ world.vectors[chosen].T - 1) / 0.2).max(axis=1).mean())
 
-    rng = np.random.default_rng(0)
-    by_chance = [covered(rng.choice(2_000, 10, replace=False).tolist()) for _ in range(50)]
-    assert covered(choice.row[typical].tolist()) > max(by_chance)
+def test_a_later_round_whose_model_was_never_trained_starts_too() -> None:
+    world = World(n=400)
+    choice, _ = world.choose(world.plan(2, trained=False))
+    assert {why[:16] for why in choice.why[choice.role == "train"]} == {"speaks most for "}
+
+
+def test_the_likeliest_texts_are_taken_as_the_rule_says() -> None:
+    world = World(n=600)
+    open_rows = np.flatnonzero(permanent(world.pool.ids, 3) >= RESERVE)
+    yes = world.beliefs.probability[:, 0]
+    choice, _ = world.choose(world.plan(0), Rule(likely=1))
+    bought = choice.row[choice.why == "speaks most for 'yes'"]
+    assert set(bought.tolist()) == set(open_rows[np.argsort(-yes[open_rows])][:20].tolist())
+    # of more of them those that cover the others
+    wider, _ = world.choose(world.plan(0), Rule(likely=5))
+    spread = wider.row[wider.why == "speaks most for 'yes'"]
+    assert set(spread.tolist()) <= set(open_rows[np.argsort(-yes[open_rows])][:100].tolist())
+    assert set(spread.tolist()) != set(bought.tolist())
 
 
 @pytest.mark.parametrize("round", [0, 1])
@@ -212,7 +229,7 @@ def test_a_model_that_thinks_the_same_of_every_text_does_not_stop_the_loop(
     world = World()
     world.beliefs = world.believe(np.tile(row, (400, 1)))
     choice, sample = world.choose(world.plan(round))
-    train = rows(choice, "train", "boundary")
+    train = rows(choice, "train")
     assert len(train) == 40
     assert len(sample.row) > 0
     # spread over the space: no coordinate is always on one side
@@ -220,15 +237,14 @@ def test_a_model_that_thinks_the_same_of_every_text_does_not_stop_the_loop(
     assert above.min() > 0.15 and above.max() < 0.85
 
 
-def test_the_audit_grows_by_its_share_every_round() -> None:
+def test_the_audits_chances_follow_what_a_verdict_tells_about_the_models_kappa() -> None:
     world = World()
-    for round in range(3):
-        _, sample = world.choose(world.plan(round))
-        predicted = world.beliefs.predicted[sample.row]
-        rate = dict(zip(predicted.tolist(), sample.inclusion.tolist(), strict=True))
-        expected = [rate[name] * (world.beliefs.predicted == name).sum() for name in range(2)]
-        if round:  # round 0 goes by balanced beliefs
-            assert expected == pytest.approx([6 * (round + 1)] * 2)
+    _, sample = world.choose(world.plan(1))
+    share = informative(world.beliefs.probability)[sample.row]
+    below = sample.inclusion < RESERVE
+    assert below.any()
+    ratio = sample.inclusion[below] / share[below]
+    assert ratio == pytest.approx(np.full(below.sum(), ratio[0]))
 
 
 def test_what_is_bought_already_is_covered() -> None:
@@ -241,8 +257,8 @@ def test_what_is_bought_already_is_covered() -> None:
     world.vectors = world.vectors[~bought]
     world.beliefs = world.believe(world.beliefs.probability[~bought])
     without, _ = world.choose(world.plan(1))
-    here = side_of[rows(with_them, "train", "boundary")].mean()
-    there = side_of[~bought][rows(without, "train", "boundary")].mean()
+    here = side_of[rows(with_them, "train")].mean()
+    there = side_of[~bought][rows(without, "train")].mean()
     assert here < there - 0.1
 
 
@@ -256,7 +272,7 @@ def test_the_unsure_part_of_the_boundary_comes_before_a_larger_sure_one() -> Non
     lead = np.where(unsure, 0.02, 0.9) * np.where(rng.random(300) < 0.5, 1, -1)
     world.beliefs = world.believe(np.stack([0.5 + lead / 2, 0.5 - lead / 2], axis=1))
     choice, _ = world.choose(world.plan(1, per_round=2))
-    assert unsure[rows(choice, "train", "boundary")].tolist() == [True, True]
+    assert unsure[rows(choice, "train")].tolist() == [True, True]
 
 
 def test_a_large_pool_is_first_narrowed_to_what_is_least_sure() -> None:
@@ -266,7 +282,7 @@ def test_a_large_pool_is_first_narrowed_to_what_is_least_sure() -> None:
     choice, _ = world.choose(world.plan(1), Rule(candidates=60))
     open_rows = np.flatnonzero(permanent(world.pool.ids, 3) >= RESERVE)
     least = open_rows[np.argsort(yes[open_rows])][:60]
-    assert set(rows(choice, "train", "boundary")) <= set(least.tolist())
+    assert set(rows(choice, "train")) <= set(least.tolist())
 
 
 def test_single_rows_fill_up_where_pairs_run_out() -> None:
@@ -275,13 +291,13 @@ def test_single_rows_fill_up_where_pairs_run_out() -> None:
     few[np.flatnonzero(permanent(world.pool.ids, 3) >= RESERVE)[:30]] = [0.4, 0.6]
     world.beliefs = world.believe(few)
     choice, _ = world.choose(world.plan(1, per_round=101))
-    assert len(rows(choice, "train", "boundary")) == 101
+    assert len(rows(choice, "train")) == 101
     singles = [i for i, name in enumerate(choice.pair) if "|" not in name]
     singles = [i for i in singles if choice.role[i] != "audit"]
     assert singles
     for i in singles:
         assert choice.pair[i] == world.pool.ids[choice.row[i]]
-        assert choice.role[i] == side(choice.pair[i], 0.35)
+        assert choice.role[i] == "train"
         assert choice.why[i].startswith("close to the boundary, labelled ")
 
 
@@ -290,7 +306,7 @@ def test_a_pool_smaller_than_the_budget_is_bought_whole_but_for_the_reserve(roun
     world = World(n=30)
     choice, sample = world.choose(world.plan(round, per_round=500, audit_per_round=500))
     number = permanent(world.pool.ids, 3)
-    assert sorted(rows(choice, "train", "boundary")) == np.flatnonzero(number >= RESERVE).tolist()
+    assert sorted(rows(choice, "train")) == np.flatnonzero(number >= RESERVE).tolist()
     assert sorted(rows(choice, "audit")) == np.flatnonzero(number < RESERVE).tolist()
     assert set(sample.inclusion.tolist()) == {RESERVE}
 
@@ -367,6 +383,80 @@ def test_blind_and_open_tasks_are_mixed() -> None:
     assert place.max() > 2 * len(choice) / 3
 
 
+# the sample by which a new version is fitted to the pool
+
+
+def test_drawn_rows_are_neither_bought_nor_in_the_audits_reserve() -> None:
+    world = World(n=2_000)
+    bought = np.random.default_rng(0).random(2_000) < 0.3
+    rows, weight = drawn(world.pool, world.beliefs, world.plan(1, bought=bought), 300)
+    assert not bought[rows].any()
+    assert (permanent(world.pool.ids, 3)[rows] >= RESERVE).all()
+    assert len(rows) == len(set(rows.tolist())) == len(weight)
+    assert (weight >= 1).all()
+    # four standard errors of a sum of Poisson draws, whose variance is below its mean
+    assert abs(len(rows) - 300) < 4 * np.sqrt(300)
+
+
+def test_a_drawn_rows_weight_is_one_over_a_chance_that_follows_the_models_doubt() -> None:
+    world = World(n=2_000)
+    plan = world.plan(1)
+    rows, weight = drawn(world.pool, world.beliefs, plan, 200)
+    share = informative(world.beliefs.probability)
+    free = permanent(world.pool.ids, plan.seed) >= RESERVE
+    chance = np.minimum(200 * share / share[free].sum(), 1.0)
+    assert chance[free].max() < 1
+    assert weight == pytest.approx(1 / chance[rows])
+
+
+def test_what_is_drawn_stands_for_the_pool() -> None:
+    """Horvitz and Thompson's total over many seeds is that of all rows that could be drawn."""
+    world = World(n=600, k=3)
+    value = np.stack(
+        [np.ones(600), world.beliefs.predicted == 0, world.vectors[:, 0] > 0.3], axis=1
+    ).astype(np.float64)
+    found = []
+    for seed in range(800):
+        rows, weight = drawn(world.pool, world.beliefs, world.plan(1, seed=seed), 60)
+        free = permanent(world.pool.ids, seed) >= RESERVE
+        found.append(weight @ value[rows] - value[free].sum(axis=0))
+    off = np.array(found)
+    assert (np.abs(off.mean(axis=0)) < 4 * off.std(axis=0) / np.sqrt(len(off))).all()
+
+
+def test_more_texts_are_drawn_around_the_threshold_of_a_rare_label_than_by_chance() -> None:
+    world = World(n=4_000)
+    rng = np.random.default_rng(4)
+    rare = np.where(rng.random(4_000) < 0.04, rng.uniform(0.3, 0.9, 4_000), 0.005)
+    world.beliefs = world.believe(np.stack([rare, 1 - rare], axis=1))
+    rows, _ = drawn(world.pool, world.beliefs, world.plan(1), 300)
+    assert (rare[rows] > 0.1).mean() > 4 * (rare > 0.1).mean()
+
+
+def test_the_same_plan_draws_the_same_and_another_round_others() -> None:
+    world = World()
+    (one, weight), (two, again), (other, _) = (
+        drawn(world.pool, world.beliefs, world.plan(round), 50) for round in (1, 1, 2)
+    )
+    assert (one.tolist(), weight.tolist()) == (two.tolist(), again.tolist())
+    assert one.tolist() != other.tolist()
+
+
+@pytest.mark.parametrize("round", [0, 1])
+def test_a_pool_smaller_than_the_sample_is_drawn_whole(round: int) -> None:
+    world = World(n=60)
+    rows, weight = drawn(world.pool, world.beliefs, world.plan(round), 10_000)
+    assert rows.tolist() == np.flatnonzero(permanent(world.pool.ids, 3) >= RESERVE).tolist()
+    assert set(weight.tolist()) == {1.0}
+
+
+def test_where_nothing_is_free_nothing_is_drawn() -> None:
+    world = World(n=50)
+    plan = world.plan(1, bought=np.ones(50, dtype=np.bool_))
+    rows, weight = drawn(world.pool, world.beliefs, plan, 300)
+    assert (rows.tolist(), weight.tolist()) == ([], [])
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     n=st.integers(1, 120),
@@ -388,5 +478,6 @@ def test_whatever_is_bought_already_the_promises_hold(
     open_rows = ~bought & (number >= RESERVE)
     assert not bought[choice.row].any()
     assert len(set(choice.row.tolist())) == len(choice)
-    assert len(rows(choice, "train", "boundary")) == min(per_round, int(open_rows.sum()))
+    assert len(rows(choice, "train")) == min(per_round, int(open_rows.sum()))
+    assert len(rows(choice, "audit")) == min(12, int((~bought & (number < RESERVE)).sum()))
     assert set(np.flatnonzero(~np.isnan(inclusion)).tolist()) <= set(sample.row.tolist())

@@ -181,18 +181,22 @@ def test_verdicts_become_a_table() -> None:
 
 
 def test_the_sample_says_how_each_item_was_drawn() -> None:
-    def audit(name: str, chance: float, order: int) -> Card:
-        return replace(CARD, id=name, pair=name, role="audit", inclusion=chance, order=order)
+    def audit(name: str, chance: float, order: int, second: float = 1.0) -> Card:
+        return replace(
+            CARD, id=name, pair=name, role="audit", inclusion=chance, order=order, second=second
+        )
 
     cards = [
-        replace(CARD, id="a", pair="a|b", role="boundary", order=0),
-        replace(CARD, id="b", pair="a|b", role="boundary", order=1),
-        audit("c", 0.25, 2),
-        audit("d", 0.1, 3),
+        replace(CARD, id="a", pair="a|b", order=0),
+        replace(CARD, id="b", pair="a|b", order=1),
+        audit("c", 0.25, 2, 0.25),
+        audit("d", 0.1, 3, 0.6),
         audit("e", 0.1, 4),
     ]
     sample = sample_of(collect([task(i, c) for i, c in enumerate(cards)], SCHEMA).items)
     assert sample.weight.tolist() == [1.0, 1.0, 4.0, 10.0, 10.0]
+    assert sample.second is not None
+    assert sample.second.tolist() == [1.0, 1.0, 0.25, 0.6, 1.0]
     same = (sample.group[:, None] == sample.group).tolist()
     assert same == np.array(
         [[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]]

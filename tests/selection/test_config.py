@@ -91,6 +91,22 @@ def test_a_key_that_is_not_known_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("evaluation_share = 0.35", "no pair is held back any more, since each tests the version "
+         "that chose it before it teaches: delete the line"),
+        ("patience = 3", "the backend measures the gain, so set CRUX_PATIENCE in its environment "
+         "alone"),
+    ],
+)  # fmt: skip
+def test_a_setting_of_an_older_crux_that_is_gone_says_why(line: str, why: str) -> None:
+    write(f"project = 1\n{line}")
+    name = line.split(" ")[0]
+    assert refused() == f"Setting '{name}' (in crux.toml) is gone: {why}."
+    assert name not in Settings.model_fields
+
+
+@pytest.mark.parametrize(
     ("key", "value", "wanted"),
     [
         ("project", '"seven"', "'seven': Input should be a valid integer"),
@@ -98,8 +114,11 @@ def test_a_key_that_is_not_known_is_named() -> None:
         ("per_round", "1", "1: Input should be greater than or equal to 2"),
         ("audit_reserve", "1.0", "1.0: Input should be less than 1"),
         ("audit_reserve", "0", "0: Input should be greater than 0"),
-        ("evaluation_share", "1.5", "1.5: Input should be less than or equal to 1"),
-        ("evaluation_share", "nan", "nan: Input should be"),
+        ("blind_share", "1.5", "1.5: Input should be less than or equal to 1"),
+        ("blind_share", "nan", "nan: Input should be"),
+        ("experts_width", "0", "0: Input should be greater than 0"),
+        ("experts_width", "2.5", "2.5: Input should be less than or equal to 2"),
+        ("audit_per_round", "-1", "-1: Input should be greater than or equal to 0"),
         ("delta", "nan", "nan: Input should be"),
         ("experts", "0", "0: Input should be greater than or equal to 1"),
         ("pool", "[1, 2]", "[1, 2]: Input should be a valid string"),

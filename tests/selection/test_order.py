@@ -16,6 +16,7 @@ from selection.config import Settings
 from selection.errors import RoundError
 from selection.order import Order, make_order, rebuilt
 from selection.push import push
+from selection.second import asks_all
 from selection.types import Audit, Choice, Pool
 from tests.fakes import SCHEMA, FakeStudio
 from tests.selection.test_push import PROJECT, card, order
@@ -39,7 +40,7 @@ def test_an_order_has_a_card_for_every_chosen_row_and_new_chances_for_earlier_on
     settings = Settings(project=7, experts=3, seed=5, audit_reserve=0.2)
     shared = {"round": 2, "seed": 5, "reserve": 0.2, "policy": "5d0c7a1e", "twin": 0}
     made = make_order(
-        2, pool, choice, sample, scores, settings, policy="5d0c7a1e", visible=True
+        2, pool, choice, sample, scores, settings, policy="5d0c7a1e", visible=True, second=1.0
     )
     assert made == Order(
         2,
@@ -52,6 +53,45 @@ def test_an_order_has_a_card_for_every_chosen_row_and_new_chances_for_earlier_on
         ("four", "one"),
         {"b": 0.25},
     )  # fmt: skip
+
+
+def audited(ids: list[str], second: float, experts: int = 3) -> Order:
+    """An order in which the first id is chosen, and all others are audited."""
+    n = len(ids)
+    pool = Pool(strings(*ids), strings(*(f"text {i}" for i in ids)))
+    role = strings("train", *["audit"] * (n - 1))
+    chance = np.where(role == "audit", 0.2, np.nan)
+    choice = Choice(np.arange(n), role, strings(*ids), chance, strings(*[""] * n))
+    scores = [Scores("v1", ("yes", "no"), np.full((n, 2), 0.5))]
+    sample = Audit(np.arange(1, n), np.full(n - 1, 0.2))
+    settings = Settings(project=7, experts=experts)
+    return make_order(
+        0, pool, choice, sample, scores, settings, policy="", visible=True, second=second
+    )
+
+
+IDS = [f"id {i:04d}" for i in range(2_001)]
+
+
+def test_all_experts_are_asked_about_the_part_of_the_audit_that_the_chance_says() -> None:
+    chosen, *drawn = audited(IDS, 0.25).cards
+    assert (chosen.experts, chosen.second) == (1, 1.0)
+    assert {card.second for card in drawn} == {0.25}
+    assert {card.experts for card in drawn} == {1, 3}
+    asked = {card.id for card in drawn if card.experts == 3}
+    assert asked == {name for name in IDS[1:] if asks_all(name, 0.25)}
+    # four standard errors of a share of 2,000
+    assert abs(len(asked) / 2_000 - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 2_000)
+
+
+def test_a_chance_of_one_asks_all_experts_about_every_audited_text() -> None:
+    chosen, *drawn = audited(IDS[:50], 1.0).cards
+    assert {card.experts for card in drawn} == {3}
+    assert chosen.experts == 1
+
+
+def test_where_experts_is_one_nobody_is_asked_twice() -> None:
+    assert {card.experts for card in audited(IDS[:50], 1.0, experts=1).cards} == {1}
 
 
 def test_an_order_whose_file_is_lost_is_what_has_arrived() -> None:

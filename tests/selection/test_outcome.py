@@ -65,14 +65,15 @@ def test_a_round_for_one_person_promises_no_second_verdicts() -> None:
     assert said[2:] == ["It takes one person, about 1 minute in all at 1.0 s a verdict."]
 
 
-@pytest.mark.parametrize(("drawn", "said"), [(39, True), (32, False), (25, True)])
-def test_an_audit_of_another_size_than_asked_for_says_why(drawn: int, said: bool) -> None:
+@pytest.mark.parametrize(("drawn", "said"), [(39, False), (32, False), (25, True), (0, True)])
+def test_an_audit_for_which_the_reserve_holds_too_few_texts_says_so(drawn: int, said: bool) -> None:
     message = pushed(order(64, drawn), 1, SETTINGS, now()).message
     line = (
-        f"{drawn} of the texts are drawn at random to measure the model: about 32 a round, since "
-        f"each text has its own fixed chance."
+        f"{drawn} of the texts are drawn at random to measure the model, and not 32: the audit's "
+        f"reserve holds no more. Add rows to the pool."
     )
     assert (line in message) is said
+    assert ("reserve" in message) is said
 
 
 def test_a_round_that_asks_under_new_words_says_so() -> None:

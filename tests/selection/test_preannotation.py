@@ -165,7 +165,7 @@ def test_an_expert_keeps_or_changes_what_stands_preselected_and_agrees_on_blind_
         item(5, says(1), hidden=True, belief={"yes": 0.1, "no": 0.9}),
         item(6, says(None, 0)), item(7, says(None), hidden=True),  # skips say nothing
         item(8, says(0)),  # visible, and yet nothing stood preselected
-        item(9, says(0), role="audit"), item(10, says(0, 0), role="boundary"),
+        item(9, says(0), role="audit"), item(10, says(0, 0), role="audit"),
     ) == (habit((2, 3), (2, 3)),)  # fmt: skip
 
 

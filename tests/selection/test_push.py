@@ -17,26 +17,29 @@ PROJECT = Project(7, "title", "policy", SCHEMA, "<View/>", "", 0, 0, 1, "Sequent
 
 
 def card(i: int, role: str, round: int = 0) -> Card:
+    """role: 'hidden' is a training text that is served blind."""
     belief = {"yes": 0.25, "no": 0.75}
     return Card(
         id=f"r{round}-{i:02d}",
         round=round,
         order=i,
-        role=role,
+        role="train" if role == "hidden" else role,
         pair=f"p{i // 2}",
         inclusion=0.2 if role == "audit" else None,
-        experts=1 if role == "train" else 2,
+        experts=2 if role == "audit" else 1,
         version="v1",
         belief=belief,
         why=f"because {i}",
         seed=0,
         reserve=0.25,
+        hidden=role == "hidden",
         twin=0,
+        second=0.5 if role == "audit" else 1.0,
     )
 
 
 def order(n: int = 13, round: int = 0, moved: dict[str, float] | None = None) -> Order:
-    roles = ("train", "audit", "train", "boundary")
+    roles = ("train", "audit", "train", "hidden")
     cards = tuple(card(i, roles[i % 4], round) for i in range(n))
     return Order(round, cards, tuple(f"text {round} {i}" for i in range(n)), moved or {})
 
@@ -96,8 +99,9 @@ def test_a_training_task_shows_what_the_model_thinks_and_a_blind_one_does_not() 
 
 def test_a_blind_task_stays_blind_where_one_expert_must_do() -> None:
     studio = FakeStudio()
-    put(studio, Order(0, (replace(card(1, "boundary"), experts=1),), ("text",), {}))
-    assert [body["predictions"] for body in studio.bodies.values()] == [[]]
+    cards = replace(card(1, "audit"), experts=1), card(2, "hidden")
+    put(studio, Order(0, cards, ("text", "other"), {}))
+    assert [body["predictions"] for body in studio.bodies.values()] == [[], []]
 
 
 def test_what_was_pushed_is_collected_again() -> None:

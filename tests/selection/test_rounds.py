@@ -23,13 +23,17 @@ from selection.errors import (
 )
 from selection.lock import alone
 from selection.outcome import Outcome
-from selection.push import tab_title
-from selection.record import TrainingState
-from selection.rounds import PAUSES, Rounds
+from selection.permanent import permanent
+from selection.push import PAUSES, tab_title
+from selection.record import TrainingState, Version
+from selection.rounds import Rounds
+from selection.second import LEAST, asks_all
 from selection.status import status
 from selection.studio.schema import Schema
 from selection.studio.task import prediction
 from selection.twin import push_twins
+from selection.types import Estimate
+from selection.words import definitions
 from tests.fakes import SCHEMA, FakeBackend, FakeStudio
 from tests.selection.test_status import record
 
@@ -66,6 +70,12 @@ class Loop:
         # what the embedder would say, so that none is loaded
         Cache(self.home / "vectors" / _folder("offline")).put([f"text {i}" for i in rows], vectors)
 
+    def know_words(self) -> None:
+        """What the embedder would say of the labels: yes is at the top of the circle."""
+        said = definitions(self.studio.policy, self.studio.schema.labels)
+        vectors = np.array([[0.0, 1.0], [0.0, -1.0]], dtype=np.float32)
+        Cache(self.home / "vectors" / _folder("offline")).put(said, vectors)
+
     @property
     def rounds(self) -> Rounds:
         settings = Settings(
@@ -83,6 +93,7 @@ class Loop:
     def round(self, **changes: Any) -> Outcome:
         said = {name: changes.pop(name) for name in ("anyway", "new_policy") if name in changes}
         self.changes |= changes
+        self.know_words()
         return self.rounds.round(**said)
 
     def cards(self, round: int | None = None) -> list[dict[str, Any]]:
@@ -103,6 +114,10 @@ class Loop:
         """What the worker does once all verdicts are there."""
         round = max(card["round"] for card in self.cards())
         self.backend.records.append(record(round, **changes))
+        if not self.backend.listed:  # the version that answers has learned something by now
+            labels = self.backend.labels
+            made = Version(self.backend.version, "trained", round, "llm", "policy", labels)
+            self.backend.listed.append(made)
 
     def complete(self, rounds: int = 1) -> None:
         for _ in range(rounds):
@@ -161,8 +176,75 @@ def test_what_is_pushed_says_why_and_what_the_model_thought(loop: Loop) -> None:
             (1, card["role"] == "train")
         )
     assert {card["role"] for card in loop.cards(0)} == {"train", "audit"}
-    assert {card["role"] for card in loop.cards(1)} <= {"train", "audit", "boundary"}
+    assert {card["role"] for card in loop.cards(1)} == {"train", "audit"}
     assert loop.studio.model_version == "v1"
+
+
+def test_every_round_draws_exactly_as_many_audited_texts_as_the_setting_says(loop: Loop) -> None:
+    loop.complete(rounds=3)
+    for round in range(3):
+        roles = [card["role"] for card in loop.cards(round)]
+        assert (roles.count("train"), roles.count("audit")) == (8, 6)
+
+
+def test_the_backend_gets_drawn_texts_of_the_pool_with_their_weights(loop: Loop) -> None:
+    loop.round()
+    sample = loop.backend.sampled
+    pool = {f"text {i}" for i in range(SIZE)}
+    bought = {body["data"]["text"] for body in loop.studio.bodies.values()}
+    assert len(sample.texts) > 20
+    assert set(sample.texts) <= pool
+    assert all(weight >= 1 for weight in sample.weight)
+    # it was drawn before the choice, and among what only the audit may draw from there is none
+    ids = np.array([f"r{int(text.split()[1]):03d}" for text in sample.texts], dtype=object)
+    assert (permanent(ids, 0) >= 0.25).all()
+    loop.answer()
+    loop.train()
+    loop.round()
+    assert not bought & set(loop.backend.sampled.texts)
+
+
+# second verdicts
+
+
+def audited(loop: Loop, round: int) -> list[dict[str, Any]]:
+    return [card for card in loop.cards(round) if card["role"] == "audit"]
+
+
+def test_a_second_expert_is_asked_on_a_part_of_the_audit_and_the_card_says_the_chance(
+    loop: Loop,
+) -> None:
+    loop.round(audit_per_round=20)
+    cards = audited(loop, 0)
+    assert len(cards) == 20
+    assert {card["second"] for card in cards} == {LEAST}
+    expected = [2 if asks_all(card["id"], LEAST) else 1 for card in cards]
+    assert [card["experts"] for card in cards] == expected
+    assert {1, 2} == set(expected)
+    assert {(c["experts"], c["second"]) for c in loop.cards(0) if c["role"] == "train"} == {(1, 1)}
+
+
+def test_more_second_verdicts_are_asked_while_the_experts_kappa_is_not_known_well(
+    loop: Loop,
+) -> None:
+    # the width is twice of what is wanted, so that 8 texts lack 24, and half of those are asked
+    loop.round(experts_width=0.4)
+    loop.answer()
+    loop.train(expert_kappa=Estimate(0.5, 0.1, 0.9, 8))
+    loop.round(audit_per_round=15)
+    assert {card["second"] for card in audited(loop, 1)} == {12 / 15}
+    loop.answer()
+    loop.train(expert_kappa=Estimate(0.8, 0.7, 0.9, 40))
+    loop.round(audit_per_round=5)
+    assert {card["second"] for card in audited(loop, 2)} == {LEAST}
+
+
+def test_a_width_that_no_round_reaches_asks_all_experts_about_every_audited_text(
+    loop: Loop,
+) -> None:
+    loop.complete()
+    loop.round(experts_width=0.01)
+    assert {(card["experts"], card["second"]) for card in audited(loop, 1)} == {(2, 1.0)}
 
 
 def test_a_failed_training_is_told(loop: Loop) -> None:
@@ -486,6 +568,37 @@ def test_progress_tells_what_the_newest_round_waits_for(loop: Loop) -> None:
     assert (failed.failed, failed.message) == (True, "Training failed: one label")
     loop.train()
     assert loop.rounds.progress().finished
+
+
+# the end
+
+
+def test_the_loop_ends_with_a_version_that_learns_from_everything(loop: Loop) -> None:
+    with pytest.raises(RoundError, match="nothing to learn from yet. Run crux round first"):
+        loop.rounds.finish()
+    loop.round()
+    assert loop.rounds.finish().state == "waiting"
+    loop.answer()
+    assert loop.rounds.finish().state == "training"
+    assert loop.backend.lasted == []
+    loop.train()
+    said = loop.rounds.finish()
+    assert (said.state, said.round, loop.backend.lasted) == ("finishing", 0, [7])
+    verdicts = sum(card["experts"] for card in loop.cards())
+    assert said.message == (
+        f"The loop ends after round 0. One last version learns from all {verdicts} verdicts, the "
+        f"audit's too; nothing is left to measure it with, so its kappa is quoted as that of v1."
+    )
+    assert not loop.rounds.finishing().finished
+    loop.backend.training = TrainingState("training", "final0-a: loss 0.5", 3, 9)
+    assert loop.rounds.finishing().step == "training, final0-a: loss 0.5"
+    loop.backend.training = TrainingState("failed", "one label")
+    failed = loop.rounds.finishing()
+    assert (failed.failed, failed.message) == (True, "one label")
+    loop.backend.training = TrainingState()
+    loop.backend.records[-1] = record(0, final="final0-a")
+    made = loop.rounds.finishing()
+    assert (made.finished, made.message) == (True, "final0-a")
 
 
 def test_everything_is_the_project_what_was_bought_and_the_table(loop: Loop) -> None:

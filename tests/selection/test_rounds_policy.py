@@ -97,20 +97,22 @@ def test_a_round_that_waits_for_a_second_person_ends_with_one_if_the_admin_says_
     loop: Loop, backend: Backend
 ) -> None:
     loop.studio.users = {1: "1", 2: "2"}
-    loop.round()
+    loop.round(audit_per_round=20)
     for number, body in loop.studio.bodies.items():
         loop.studio.answer(number, "yes" if rule(body["data"]["text"])[0] > 0.5 else "no", 1)
     waits = loop.round()
-    blind = sum(card["role"] != "train" for card in loop.cards())
+    audited = [card["experts"] for card in loop.cards() if card["role"] == "audit"]
+    both = audited.count(2)
+    assert 0 < both < len(audited) == 20  # the others ask one expert
     assert (
-        f"1 is done; {blind} verdicts wait for a second person, and 2 has answered nothing yet: "
+        f"1 is done; {both} verdicts wait for a second person, and 2 has answered nothing yet: "
         "ask them, or set experts = 1"
     ) in waits.message
     backend.checked.clear()
     fewer = loop.round(experts=1)
     assert (fewer.state, fewer.message) == (
         "waiting",
-        f"{blind} texts of round 0 ask for fewer verdicts now: experts = 1. Run crux round again "
+        f"{both} texts of round 0 ask for fewer verdicts now: experts = 1. Run crux round again "
         f"to go on.",
     )
     assert backend.checked == [7]  # the worker has a complete round, and no event tells it
@@ -151,12 +153,13 @@ def test_a_share_of_the_training_texts_is_blind_all_the_same(loop: Loop) -> None
 def test_imported_verdicts_count_here_if_they_do_for_the_backend(
     loop: Loop, backend: Backend, imported: bool
 ) -> None:
-    loop.round()
+    loop.round(audit_per_round=20)
     for number in loop.studio.bodies:
         loop.studio.answer(number, "yes", 1, updated_by=None)
     backend.count_imported = imported
     now = loop.rounds.status()
     asked = sum(card["experts"] for card in loop.cards())
+    assert asked > len(loop.cards())
     assert now.open_round is not None
     assert now.open_round.missing == (asked - len(loop.cards()) if imported else asked)
     assert any("CRUX_COUNT_IMPORTED=true" in said for said in now.problems) is not imported

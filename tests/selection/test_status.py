@@ -28,16 +28,15 @@ def record(round: int, **changes: Any) -> Record:
         "labels": 6 * (round + 1), "labels_bought": 18 * (round + 1), "train_seconds": 9.0,
         "expert_kappa": kappa(0.8, 0.7, 0.9), "expert_agreement": 0.9,
         "prevalence": {"yes": 0.2, "no": 0.8}, "boundary_kappa": kappa(0.3, 0.1, 0.5),
-        "boundary_expert_kappa": kappa(0.5, 0.3, 0.7), "production_kappa": kappa(0.4, 0.2, 0.6),
+        "production_kappa": kappa(0.4, 0.2, 0.6),
         "start_kappa": kappa(0.1, -0.1, 0.3), "gap": kappa(-0.4, -0.6, -0.2),
     }  # fmt: skip
     return records.record(round, **{**measured, **changes})
 
 
-def item(i: int, round: int, answered: int, experts: int = 1) -> Item:
-    card = Card(
-        f"i{i}", round, i, "train", f"i{i}", None, experts, "v", {"yes": 1.0}, "", 0, 0.25
-    )
+def item(i: int, round: int, answered: int, experts: int = 1, role: str = "train") -> Item:
+    chance = 0.1 if role == "audit" else None
+    card = Card(f"i{i}", round, i, role, f"i{i}", chance, experts, "v", {"yes": 1.0}, "", 0, 0.25)
     return Item.judged(i, f"text {i}", card, {str(e): 0 for e in range(answered)})
 
 
@@ -61,7 +60,7 @@ def test_an_empty_project_goes_on() -> None:
         "training": TrainingState().as_json(), "forecast": "",
         "problems": ["odd"], "budget": 1000, "people": [], "preselections": [],
         "policy": {"now": "dde4f5f3", "pushed": "", "verdicts": {}, "version": ""},
-        "seconds_a_verdict": None,
+        "seconds_a_verdict": None, "verdicts_that_teach": 0, "verdicts_that_measure": 0,
     }  # fmt: skip
 
 
@@ -145,19 +144,38 @@ def test_the_worker_is_told_in_a_sentence(training: TrainingState, says: str) ->
     assert look(training=training).training_sentence == says
 
 
-def test_the_forecast_is_the_larger_of_law_and_plan_and_says_what_it_costs() -> None:
-    # half of [0.2, 0.6] is 0.2, twice of what is aimed at: four times the 64 items, 192 more
-    assert look(rounds=(record(0, prevalence={}),)).forecast == (
-        "About 192 more audited texts (384 verdicts) to know production kappa to within 0.1."
+def test_verdicts_are_counted_by_what_they_are_for() -> None:
+    items = (
+        item(0, 0, 1), item(1, 0, 2), item(2, 0, 0),
+        item(3, 0, 1, role="audit"), item(4, 0, 2, 2, role="audit"), item(5, 1, 1, 2, role="audit"),
+    )  # fmt: skip
+    now = look(items)
+    assert (now.taught, now.measured, now.labels_bought) == (3, 4, 7)
+    body = now.as_json()
+    assert (body["verdicts_that_teach"], body["verdicts_that_measure"]) == (3, 4)
+
+
+@pytest.mark.parametrize(("experts", "verdicts"), [(1, 192), (2, 240), (3, 288)])
+def test_the_forecast_counts_a_second_verdict_on_a_part_of_the_texts(
+    experts: int, verdicts: int
+) -> None:
+    # half of [0.2, 0.6] is 0.2, twice of what is aimed at: four times the 64 items, 192 more;
+    # of a quarter of them more than one expert is asked
+    assert look(rounds=(record(0, prevalence={}),), experts=experts).forecast == (
+        f"About 192 more audited texts ({verdicts} verdicts) to know production kappa to within "
+        f"0.1."
     )
+
+
+def test_the_forecast_is_the_larger_of_law_and_plan_and_says_what_it_costs() -> None:
     planned = texts_needed(0.2, 0.4, 0.1)
     assert planned is not None and planned > 256
     more = planned - 64
-    assert f"About {more} more audited texts ({3 * more} verdicts)" in (
+    assert f"About {more} more audited texts ({round(1.5 * more)} verdicts)" in (
         look(rounds=(record(0),), experts=3).forecast
     )
     wide = record(0, production_kappa=kappa(0.4, 0.0, 0.8, 64))
-    assert "About 960 more audited texts (1,920 verdicts; the budget has 1,000 left) to know" in (
+    assert "About 960 more audited texts (1,200 verdicts; the budget has 1,000 left) to know" in (
         look(rounds=(wide,)).forecast
     )
 
@@ -174,8 +192,8 @@ def test_without_an_interval_the_forecast_is_what_was_planned() -> None:
     more = planned - 20
     now = look(rounds=(record(0, production_kappa=unknown, prevalence={"yes": 0.1, "no": 0.9}),))
     assert now.forecast == (
-        f"About {more} more audited texts ({2 * more} verdicts) to know production kappa to within "
-        "0.1."
+        f"About {more} more audited texts ({round(1.25 * more)} verdicts) to know production kappa "
+        "to within 0.1."
     )
     nobody = record(0, production_kappa=kappa(None, None, None, 0), prevalence={})
     assert look(rounds=(nobody,)).forecast == ""

@@ -57,6 +57,10 @@ def test_who_pays_reads_how_good_the_model_is_and_what_comes_next() -> None:
         "round: it chooses the texts and puts them into Label Studio."
     )
     assert said.budget == "296 of 1,000 verdicts are bought, 704 are left."
+    spent = summary(state(taught=200, measured=96)).budget
+    assert spent == (
+        "296 of 1,000 verdicts are bought, 704 are left; 200 of them teach and 96 measure."
+    )
     assert said.as_json() == {
         "quality": said.quality, "comparison": said.comparison, "next": said.next,
         "budget": said.budget,

@@ -95,6 +95,14 @@ def test_weights_are_positive(weight: float) -> None:
         Sample(np.array([1.0, weight]), np.arange(2))
 
 
+@pytest.mark.parametrize("chance", [0.0, -0.1, 1.1, float("nan")])
+def test_a_chance_of_a_second_verdict_lies_above_0_and_up_to_1(chance: float) -> None:
+    with pytest.raises(ValueError, match="chance of a second verdict must lie in"):
+        Sample(np.ones(2), np.arange(2), np.array([1.0, chance]))
+    with pytest.raises(ValueError, match="a sample are not aligned"):
+        Sample(np.ones(2), np.arange(2), np.ones(3))
+
+
 @pytest.mark.parametrize("label", [-2, 2])
 def test_a_verdict_is_a_label_or_none(label: int) -> None:
     with pytest.raises(ValueError, match="verdicts must be labels 0 to 1 or -1"):

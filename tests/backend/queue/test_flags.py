@@ -29,17 +29,17 @@ def flags(request: pytest.FixtureRequest, tmp_path: Path) -> Flags:
 def test_a_flag_is_up_from_its_setting_to_its_clearing_however_often_it_is_set(
     flags: Flags,
 ) -> None:
-    assert flags.raised() == {"look": set(), "train": set(), "training": set()}
+    assert flags.raised() == {"look": set(), "train": set(), "training": set(), "last": set()}
     for _ in range(3):
         flags.set(7, "look")
     flags.set(12, "train")
-    assert flags.raised() == {"look": {7}, "train": {12}, "training": set()}
+    assert flags.raised() == {"look": {7}, "train": {12}, "training": set(), "last": set()}
     assert (flags.has(7, "look"), flags.has(7, "train"), flags.has(12, "train")) == (
         True, False, True,
     )  # fmt: skip
     flags.clear(7, "look")
     flags.clear(7, "look")
-    assert flags.raised() == {"look": set(), "train": {12}, "training": set()}
+    assert flags.raised() == {"look": set(), "train": {12}, "training": set(), "last": set()}
 
 
 def test_what_is_taken_up_stays_until_it_is_cleared_and_a_later_press_is_another(
@@ -50,11 +50,11 @@ def test_what_is_taken_up_stays_until_it_is_cleared_and_a_later_press_is_another
     assert flags.take_up(7) is True
     assert flags.take_up(7) is True  # the try before was killed
     flags.set(7, "train")
-    assert flags.raised() == {"look": set(), "train": {7}, "training": {7}}
+    assert flags.raised() == {"look": set(), "train": {7}, "training": {7}, "last": set()}
     flags.clear(7, "training")
     assert flags.raised()["train"] == {7}
     assert flags.take_up(7) is True
-    assert flags.raised() == {"look": set(), "train": set(), "training": {7}}
+    assert flags.raised() == {"look": set(), "train": set(), "training": {7}, "last": set()}
 
 
 def test_a_press_that_is_taken_up_twice_at_once_is_taken_up(flags: Flags) -> None:
@@ -62,7 +62,7 @@ def test_a_press_that_is_taken_up_twice_at_once_is_taken_up(flags: Flags) -> Non
     flags.take_up(7)
     flags.set(7, "train")
     assert flags.take_up(7) is True
-    assert flags.raised() == {"look": set(), "train": set(), "training": {7}}
+    assert flags.raised() == {"look": set(), "train": set(), "training": {7}, "last": set()}
 
 
 class Trap:

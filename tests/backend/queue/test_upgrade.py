@@ -31,7 +31,7 @@ def test_the_presses_and_events_of_an_older_queue_file_are_taken_over_once(tmp_p
     flags = Jobs(BackendSettings(home=tmp_path)).flags
     for _ in range(2):
         take_over(flags, tmp_path, None)
-        assert flags.raised() == {"look": {7, 8}, "train": {8, 9}, "training": set()}
+        assert flags.raised() == {"look": {7, 8}, "train": {8, 9}, "training": set(), "last": set()}
     assert list(tmp_path.glob("queue.db*")) == []
 
 
@@ -39,7 +39,7 @@ def test_a_damaged_queue_file_is_removed_and_holds_nothing_up(tmp_path: Path) ->
     (tmp_path / "queue.db").write_bytes(b"no database" * 1000)
     flags = Jobs(BackendSettings(home=tmp_path)).flags
     take_over(flags, tmp_path, None)
-    assert flags.raised() == {"look": set(), "train": set(), "training": set()}
+    assert flags.raised() == {"look": set(), "train": set(), "training": set(), "last": set()}
     assert not (tmp_path / "queue.db").exists()
 
 
@@ -50,5 +50,5 @@ def test_an_older_queue_in_redis_is_taken_over_once(server: RedisServer, tmp_pat
     flags, broker = Jobs(settings).flags, open_broker(settings.queue_url)
     for _ in range(2):
         take_over(flags, tmp_path, broker)
-        assert flags.raised() == {"look": {7, 8}, "train": {8, 9}, "training": set()}
+        assert flags.raised() == {"look": {7, 8}, "train": {8, 9}, "training": set(), "last": set()}
     assert server.client.keys("huey*") == []

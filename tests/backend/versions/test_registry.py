@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from backend.versions.manifest import ADAPTER, Manifest, version_name, write_json
 from backend.versions.registry import Registry
 from selection.errors import ModelError, StorageError, VersionError
+from selection.pool_sample import PoolSample
 from selection.record import TrainingState
 from tests.records import record
 
@@ -341,3 +342,38 @@ def test_a_policy_with_half_a_character_makes_one_version(registry: Registry) ->
     made = put(registry, odd)
     assert made.policy == "half \ud83d"
     assert put(registry, odd) == made
+
+
+# the pool's sample
+
+
+def test_the_pools_sample_comes_back_with_its_weights(registry: Registry) -> None:
+    assert registry.sample(7) == PoolSample()
+    sample = PoolSample(("ein Text", "é \ud800"), (1.5, 240.0))
+    registry.save_sample(7, sample)
+    assert registry.sample(7) == sample
+
+
+@pytest.mark.parametrize(
+    ("kept", "found"),
+    [
+        (["a", "b"], PoolSample(("a", "b"), (1.0, 1.0))),  # as an older Crux wrote it
+        ([], PoolSample()),
+        ({"texts": ["a"], "weight": []}, PoolSample()),
+        ({"texts": ["a"], "weight": ["much"]}, PoolSample()),
+        ({"texts": ["a"]}, PoolSample()),
+        ("text", PoolSample()),
+    ],
+)
+def test_a_sample_that_is_damaged_is_none_until_it_is_sent_again(
+    registry: Registry, kept: object, found: PoolSample
+) -> None:
+    registry.save_sample(7, PoolSample(("old",), (1.0,)))
+    (registry.folder(7) / "sample.json").write_text(json.dumps(kept))
+    assert registry.sample(7) == found
+
+
+def test_a_sample_that_is_no_json_is_none(registry: Registry) -> None:
+    registry.save_sample(7, PoolSample(("old",), (1.0,)))
+    (registry.folder(7) / "sample.json").write_text("{")
+    assert registry.sample(7) == PoolSample()

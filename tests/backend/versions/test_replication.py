@@ -16,6 +16,7 @@ from backend.queue.jobs import Jobs
 from backend.versions.manifest import ADAPTER, Manifest
 from backend.versions.registry import Registry, make_registry
 from selection.errors import BackendError, VersionError
+from selection.pool_sample import PoolSample
 from selection.record import TrainingState
 from tests.backend.queue.redis_server import PASSWORD, RedisServer, redis_server
 from tests.backend.versions.test_registry import BASE, TRAINED, full_disk, put
@@ -65,12 +66,12 @@ def test_records_sample_and_the_workers_state_are_seen_everywhere(machine: Machi
     a, b = machine("a"), machine("b")
     a.save_record(7, record(0, settled=False))
     a.save_record(7, record(10))
-    b.save_sample(7, ["ein Text", "é"])
+    b.save_sample(7, PoolSample(("ein Text", "é"), (1.5, 240.0)))
     a.set_training(7, TrainingState("training", "round1", 3, 90))
     assert b.records(7) == a.records(7) == [
         record(0, settled=False), record(10),
     ]  # fmt: skip
-    assert a.sample(7) == ["ein Text", "é"]
+    assert a.sample(7) == PoolSample(("ein Text", "é"), (1.5, 240.0))
     assert b.training(7) == TrainingState("training", "round1", 3, 90)
     assert machine("c").projects() == [7]
 

@@ -8,6 +8,7 @@ import pytest
 
 from selection.errors import StudioError
 from selection.policy import policy_hash
+from selection.pool_sample import PoolSample
 from selection.record import TrainingState
 from selection.studio.schema import parse_schema
 from tests.backend.eventually import until
@@ -173,10 +174,41 @@ def test_check_makes_the_worker_look(backend: Backend) -> None:
     assert (answer.status_code, backend.queued) == (202, 1)
 
 
-def test_random_texts_of_the_pool_are_kept_also_with_half_a_character(backend: Backend) -> None:
+def test_drawn_texts_of_the_pool_are_kept_also_with_half_a_character(backend: Backend) -> None:
     texts = ["red", "é \ud800"]
-    assert backend.post("/projects/7/sample", {"texts": texts}).json == {"kept": 2}
-    assert backend.process.serving.registry.sample(7) == texts
+    body = {"texts": texts, "weight": [1.5, 80]}
+    assert backend.post("/projects/7/sample", body).json == {"kept": 2}
+    assert backend.process.serving.registry.sample(7) == PoolSample(tuple(texts), (1.5, 80.0))
+
+
+@pytest.mark.parametrize("weight", [{}, {"weight": []}])
+def test_texts_without_weights_stand_for_equally_many(
+    backend: Backend, weight: dict[str, list[float]]
+) -> None:
+    answer = backend.post("/projects/7/sample", {"texts": ["red", "green"], **weight})
+    assert answer.json == {"kept": 2}
+    kept = backend.process.serving.registry.sample(7)
+    assert kept == PoolSample(("red", "green"), (1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("weight", "says"),
+    [
+        ([1.0], "1 weights for 2 texts"),
+        ([1.0, 0.0], "weights must be positive numbers"),
+        ([1.0, -2.0], "weights must be positive numbers"),
+        ([1.0, 1e999], "must be a JSON object"),  # JSON knows no infinity
+        (["much", 1.0], "weight[0] is \"much\": 'weight' must be how many texts of the pool"),
+        ("much", "'weight' must be how many texts of the pool each stands for"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused_and_the_old_sample_stays(
+    backend: Backend, weight: Any, says: str
+) -> None:
+    backend.post("/projects/7/sample", {"texts": ["red"], "weight": [3.0]})
+    answer = backend.post("/projects/7/sample", {"texts": ["a", "b"], "weight": weight})
+    refused(answer, 400 if "JSON" in says else 422, says)
+    assert backend.process.serving.registry.sample(7) == PoolSample(("red",), (3.0,))
 
 
 @pytest.mark.parametrize(

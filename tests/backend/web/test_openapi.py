@@ -18,7 +18,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/score": {"project": 7, "texts": ["red", "green"]},
     "/projects/{project}/check": {"forced": True},
     "/projects/{project}/current": {"version": "round0-a"},
-    "/projects/{project}/sample": {"texts": ["red"]},
+    "/projects/{project}/sample": {"texts": ["red"], "weight": [2.5]},
 }
 
 

@@ -10,7 +10,15 @@ from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from backend.train import Recipe
 from benchmarks.choice import pool_reading
-from benchmarks.headline.data import HARSH, Ground, examples_of, majority, one_vote, split
+from benchmarks.headline.data import (
+    HARSH,
+    Ground,
+    balance,
+    examples_of,
+    majority,
+    one_vote,
+    split,
+)
 from benchmarks.headline.experiment import Piece, Setting, pieces, remeasure, run, write
 from benchmarks.headline.loop import Loop, Terms
 from benchmarks.headline.model import Learner, Version, compare, figures
@@ -116,10 +124,23 @@ def test_votes_and_all_expert_labels_are_of_every_text_of_the_pool() -> None:
     assert experts.targets.tolist() == [HARSH if r.majority(0) else 1 - HARSH for r in pool]
 
 
-def test_the_random_labels_prior_is_their_own_balance_with_one_text_spread_over_both() -> None:
+def test_the_random_labels_prior_is_their_own_balance() -> None:
     given = examples_of("d", ground(), 0, 20)
-    assert given.prior[HARSH] == pytest.approx((given.positives + 0.5) / 21)
+    assert 0 < given.positives < 20
+    assert given.prior[HARSH] == pytest.approx(given.positives / 20)
     assert given.drawn == pytest.approx(20)
+
+
+def test_random_labels_of_one_kind_alone_leave_half_a_text_for_the_other() -> None:
+    prior, drawn = balance(np.full(20, 1 - HARSH), np.full(20, 0.01), 2)
+    assert prior[HARSH] == pytest.approx(0.5 / 21)
+    assert drawn == pytest.approx(20)
+
+
+def test_chosen_labels_say_nothing_of_the_pool() -> None:
+    targets = np.array([HARSH, HARSH, HARSH, 1 - HARSH])
+    prior, drawn = balance(targets, np.array([np.nan, np.nan, 0.1, 0.1]), 2)
+    assert (prior[HARSH], drawn) == (pytest.approx(0.5), pytest.approx(2))
 
 
 # measuring

@@ -14,9 +14,12 @@ from benchmarks.statistics import loops, trials
 from benchmarks.statistics.simulate import (
     World,
     audited,
+    believed,
     collected,
     expected,
+    graded,
     judged,
+    know,
     knowing,
     plain,
     true_kappa,
@@ -72,8 +75,9 @@ def test_the_collected_verdicts_are_those_that_were_drawn() -> None:
     expert, versions = knowing(world, 0.9), [knowing(world, s) for s in (0.5, 0.7, 0.9)]
     looks = list(audited(fresh(6), world, [expert] * 5, versions, [50, 100, 150], each=2))
     assert [len(look.predictions) for look in looks] == [1, 2, 3]
-    assert [len(look.types) for look in looks] == pytest.approx([50, 100, 150], abs=30)
+    assert [len(look.types) for look in looks] == [50, 100, 150]
     last = looks[-1]
+    assert {item.card.role for item in last.collected.items} == {"audit"}
     items = last.collected.items
     verdicts, sample = verdicts_of(items, 2), sample_of(items)
     assert ((verdicts.table != NO_VERDICT).sum(axis=1) == 2).all()
@@ -81,6 +85,54 @@ def test_the_collected_verdicts_are_those_that_were_drawn() -> None:
     assert sample.weight.sum() == pytest.approx(20_000, rel=0.3)
     positive = (sample.weight * last.types).sum() / sample.weight.sum()
     assert positive == pytest.approx(0.1, abs=0.06)
+
+
+@pytest.mark.parametrize("world", [plain((0.9, 0.1)), graded((0.9, 0.1)), graded((0.6, 0.3, 0.1))])
+def test_a_model_believes_half_its_answer_and_half_what_its_answer_and_the_texts_look_tell(
+    world: World,
+) -> None:
+    model, rng = know(world, 0.8), fresh(14)
+    types = world.draw(rng, HUGE)
+    answer = model.says(types, rng.random(HUGE))
+    belief = believed(world, model, types, answer)
+    assert (belief.argmax(axis=1) == answer).all()
+    assert belief.sum(axis=1) == pytest.approx(np.ones(HUGE))
+    looks = np.zeros(HUGE, dtype=np.int64) if world.looks is None else world.looks[types]
+    for look in np.unique(looks):
+        for said in range(world.k):
+            here = (looks == look) & (answer == said)
+            share = np.bincount(world.label[types[here]], minlength=world.k) / here.sum()
+            error = 5 / np.sqrt(here.sum())
+            assert belief[here][0] == pytest.approx((np.eye(world.k)[said] + share) / 2, abs=error)
+            assert np.ptp(belief[here], axis=0).max() == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("one", "two"), [(0.9, 0.9), (0.9, 0.6), (0.3, 0.2)])
+@pytest.mark.parametrize("prevalence", [(0.9, 0.1), (0.6, 0.3, 0.1)])
+def test_raters_who_know_less_of_hard_texts_have_the_same_kappa(
+    prevalence: tuple[float, ...], one: float, two: float
+) -> None:
+    world = graded(prevalence)
+    assert world.prevalence == pytest.approx(np.array(prevalence))
+    first, second = know(world, one), know(world, two)
+    assert (first.chance >= -1e-12).all() and (first.chance <= 1 + 1e-12).all()
+    assert true_kappa(world, first, first) == pytest.approx(one * one)
+    assert true_kappa(world, first, second) == pytest.approx(one * two, rel=0.005)
+    easy, hard = first.chance[0, 0], first.chance[world.k, 0]
+    assert easy > hard  # the right answer of the first label
+
+
+def test_a_second_expert_judges_the_part_of_the_audit_that_the_chance_says() -> None:
+    world = plain((0.7, 0.3))
+    expert, model = knowing(world, 0.9), knowing(world, 0.8)
+    looks = list(audited(fresh(15), world, [expert] * 2, [model] * 2, [200, 400], second=0.3))
+    for look, size in zip(looks, (200, 400), strict=True):
+        items = look.collected.items
+        assert len(items) == size
+        assert {item.card.second for item in items} == {0.3}
+        judgements = (verdicts_of(items, 2).table != NO_VERDICT).sum(axis=1)
+        assert set(judgements.tolist()) == {1, 2}
+        assert abs((judgements == 2).mean() - 0.3) < 4 * sqrt(0.3 * 0.7 / size)
 
 
 # Trials with few simulations: bounds are three standard errors from what the full run found
@@ -140,10 +192,10 @@ def test_a_tie_between_experts_is_nobodys_label_and_costs_no_kappa() -> None:
     world = plain((0.5, 0.5))
     types = world.draw(fresh(10), 2000)
     table = judged(fresh(11), types, [knowing(world, 1.0), knowing(world, 0.0)])
-    label, ties = majority(verdicts_of(collected(table, 2, "boundary").items, 2))
+    label, ties = majority(verdicts_of(collected(table, 2).items, 2))
     assert ties == (table[:, 0] != table[:, 1]).sum() == (label == NO_VERDICT).sum()
     assert ties == pytest.approx(1000, abs=100)
-    found = ground(collected(table, 2, "boundary"), "boundary", 0, 200)
+    found = ground(collected(table, 2), 0, 200)
     model = found.model(types)
     assert model.items == 2000
     assert model.value == pytest.approx(0.5, abs=0.03)

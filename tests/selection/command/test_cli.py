@@ -46,6 +46,7 @@ class Promoting(FakeBackend):
 def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
     loop = Loop(tmp_path)
     loop.backend = Promoting(loop.backend.rule)
+    loop.know_words()
     monkeypatch.chdir(tmp_path)
     values = {"project": 7, "home": str(tmp_path), "pool": str(loop.pool), "per_round": 8,
               "studio_token": "t0ken", "webhook_secret": "a-secret"}  # fmt: skip
@@ -74,7 +75,7 @@ def crux(
 
 
 COMMANDS = [
-    ("connect",), ("doctor",), ("round",), ("status",), ("report",), ("models",),
+    ("connect",), ("doctor",), ("round",), ("finish",), ("status",), ("report",), ("models",),
     ("models", "list"), ("models", "promote"), ("models", "rollback"),
 ]  # fmt: skip
 
@@ -316,6 +317,8 @@ class Story(Rounds):
 
     outcomes: list[Outcome]
     seen: list[Waiting]
+    ends: list[Outcome]
+    last: list[Waiting]
 
     def round(self, *, anyway: bool = False, new_policy: bool = False) -> Outcome:
         return self.outcomes.pop(0)
@@ -324,6 +327,12 @@ class Story(Rounds):
         if not self.seen:
             raise KeyboardInterrupt
         return self.seen.pop(0)
+
+    def finish(self) -> Outcome:
+        return self.ends.pop(0)
+
+    def finishing(self) -> Waiting:
+        return self.last.pop(0)
 
 
 @pytest.fixture
@@ -337,13 +346,45 @@ PUSHED = [Outcome("pushed", 0, "first", 9), Outcome("pushed", 1, "second", 9)]
 DONE, WAITS = Waiting("done", 1, 1, finished=True), Waiting("verdicts of experts", 3, 9)
 
 
-def test_auto_goes_on_until_the_stop_rule_speaks(crux: Run, story: type[Story]) -> None:
+ENDS = Outcome("finishing", 1, "The loop ends.")
+MADE = Waiting("the worker begins", 0, 1, True, False, "final1-a")
+
+
+def test_auto_goes_on_until_the_stop_rule_speaks_and_ends_with_the_last_version(
+    crux: Run, story: type[Story]
+) -> None:
     story.outcomes = [*PUSHED, Outcome("stop", 1, "parity")]
     story.seen = [WAITS, DONE, WAITS, WAITS, DONE]
+    story.ends, story.last = [ENDS], [Waiting("training, final1-a", 3, 9), MADE]
     code, out, err = crux("round", "--auto")
-    assert (code, out) == (0, "first second parity")
+    assert (code, out) == (0, "first second parity The loop ends. final1-a is in force.")
     assert "round 0: verdicts of experts 3/9" in err
-    assert (story.outcomes, story.seen) == ([], [])
+    assert "the last version: training, final1-a 3/9" in err
+    assert (story.outcomes, story.seen, story.ends, story.last) == ([], [], [], [])
+
+
+def test_finish_waits_for_the_last_version_and_says_when_it_is_in_force(
+    crux: Run, story: type[Story]
+) -> None:
+    story.ends, story.last = [ENDS], [MADE]
+    assert crux("finish")[:2] == (0, "The loop ends. final1-a is in force.")
+    story.ends, story.last = [ENDS], [MADE]
+    assert json.loads(crux("finish", "--json")[1]) == {
+        "state": "finishing", "round": 1, "message": "The loop ends.", "tasks": 0,
+    }  # fmt: skip
+
+
+def test_finish_waits_for_nothing_while_the_round_does(crux: Run, story: type[Story]) -> None:
+    story.ends, story.last = [Outcome("waiting", 1, "Round 1 still waits.")], []
+    assert crux("finish")[:2] == (0, "Round 1 still waits.")
+
+
+def test_finish_ends_where_the_last_training_fails(crux: Run, story: type[Story]) -> None:
+    story.ends = [ENDS]
+    story.last = [Waiting("the worker begins", 0, 1, False, True, "one label")]
+    code, out, err = crux("finish")
+    assert (code, out) == (1, "The loop ends.")
+    assert "Error: one label" in err
 
 
 def test_auto_ends_where_training_fails(crux: Run, story: type[Story]) -> None:

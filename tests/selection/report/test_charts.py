@@ -33,7 +33,7 @@ def test_an_undefined_round_is_left_out_of_the_curve_and_said() -> None:
     html = drawn()
     assert len(marks(html, "s-boundary_kappa", "rect")) == 2
     assert text(next(body(html).iter("figure"))[-1]) == (
-        "Not drawn, because undefined:Boundary, round 0: no item of the boundary set was judged"
+        "Not drawn, because undefined:Boundary, round 0: no item was judged by an expert"
     )
 
 

@@ -28,8 +28,8 @@ def table(html: str, at: int) -> list[list[str]]:
 
 def test_errors_are_those_of_the_version_in_force_and_say_what_was_believed_before() -> None:
     errors = section(drawn(reread=read_again()))
-    assert errors[0] == (
-        "Round 2blindtask 2101 | What dentists want you to know about sugar substitutes | "
+    assert errors[1] == (
+        "Round 2blindtaughttask 2101 | What dentists want you to know about sugar substitutes | "
         "Version in force round2-5f3a9c1eclickbait62 %news38 %round0-5f3a9c1e had believed news "
         "56 % | anna: ≠ newsben: ≠ news"
     )
@@ -40,16 +40,21 @@ def test_errors_are_those_of_the_version_in_force_and_say_what_was_believed_befo
 def test_the_newest_round_comes_first_and_what_taught_the_version_after_what_measured_it() -> None:
     heads = [one.split(" | ")[0] for one in section(drawn(reread=read_again()))]
     assert heads == [
-        "Round 2blindtask 2101", "Round 2visibletaughttask 2108", "Round 1blindtask 1304",
+        "Round 2visibletaughttask 2108", "Round 2blindtaughttask 2101", "Round 1blindtask 1304",
         "Round 1blindtask 1331",
     ]  # fmt: skip
+    # an audited text of the newest round stands before both, though the version is less sure of it
+    again = read_again()
+    sly = replace(again, beliefs={**again.beliefs, "h00302": {"clickbait": 0.51, "news": 0.49}})
+    heads = [one.split(" | ")[0] for one in section(drawn(reread=sly))]
+    assert heads[:2] == ["Round 2blindtask 2302", "Round 2visibletaughttask 2108"]
 
 
 def test_a_text_that_taught_is_counted_apart_from_the_errors_that_were_measured() -> None:
     html = drawn(reread=read_again(left_out=7))
     assert (
-        "On 3 of 122 blind texts no expert says what the version in force says. The same holds for "
-        "1 of 11 texts of the newest round that taught it; these are no errors that were measured. "
+        "On 2 of 97 blind texts no expert says what the version in force says. The same holds for "
+        "2 of 14 texts of the newest round that taught it; these are no errors that were measured. "
         "Not read again: 7 older texts."
     ) in html
 
@@ -66,16 +71,41 @@ def test_a_text_of_a_round_that_is_not_trained_yet_did_not_teach() -> None:
 def test_the_tables_count_blind_texts_by_what_experts_and_model_say() -> None:
     html = drawn(reread=read_again())
     assert [text(e) for e in body(html).iter("h3")][3:5] == [
-        "Drawn at random (96 texts)", "At the boundary (26 texts)",
-    ]  # fmt: skip
+        "Drawn at random (96 texts)",
+        "Chosen for round 2, by the version that chose (4 texts)",
+    ]
     assert table(html, 0) == [
         ["Experts say", "Model: clickbait", "Model: news"],
         ["clickbait", "14", "0"],
         ["news", "2", "77"],
         ["experts differ", "3", "0"],
     ]
-    assert table(html, 1)[2] == ["news", "1", "3"]
+    # by what the cards believed before anybody taught anything, not by the version in force, which
+    # is wrong on one of them; older rounds and visible texts do not count
+    assert table(html, 1) == [
+        ["Experts say", "Model: clickbait", "Model: news"],
+        ["clickbait", "2", "0"],
+        ["news", "0", "1"],
+        ["experts differ", "0", "1"],
+    ]
     assert "Unweighted counts of blind texts" in html
+
+
+def test_cards_of_other_labels_than_the_project_has_now_are_in_no_table() -> None:
+    chosen, audited = item(0, "A", "blind", 0.9, "cc"), item(1, "B", "audit", 0.9, "cc")
+    old = replace(chosen, card=replace(chosen.card, belief={"clickbait": 0.9, "satire": 0.1}))
+    again = Reread(NOW, {"h00001": {"clickbait": 0.9, "news": 0.1}})
+    html = drawn(collected=Collected((old, audited), LABELS, ()), reread=again)
+    assert len(having(body(html), "matrix")) == 1
+
+
+def test_a_round_of_which_all_texts_were_visible_has_no_table_of_chosen_texts() -> None:
+    both = Collected(
+        (item(0, "A", "train", 0.9, "c"), item(1, "B", "audit", 0.9, "cc")), LABELS, ()
+    )
+    html = drawn(collected=both, reread=read_again(both))
+    assert [text(e) for e in body(html).iter("h3")][3:4] == ["Drawn at random (1 text)"]
+    assert len(having(body(html), "matrix")) == 1
 
 
 def test_of_many_labels_the_confusions_are_listed_the_most_frequent_first() -> None:
@@ -119,7 +149,7 @@ def test_nothing_of_a_text_that_waits_is_among_the_errors() -> None:
     sly = replace(again, beliefs={**again.beliefs, "h00120": {"clickbait": 0.01, "news": 0.99}})
     html = drawn(reread=sly)
     assert "lighthouse" not in "".join(section(html))
-    assert table(html, 1)[1] == ["clickbait", "13", "0"]
+    assert table(html, 1)[1] == ["clickbait", "2", "0"]
     assert "99 %" not in html
 
 

@@ -9,12 +9,11 @@ def told(html: str) -> list[str]:
 
 def test_bars_tell_what_each_round_bought_and_how_balanced_it_was() -> None:
     assert told(drawn()) == [
-        "Round 0: training 64, boundary test 0, audit 64 (128)",
-        "Round 1: training 42, boundary test 44, audit 64 (150)",
-        "Round 2: training 11, boundary test 11, audit 64 (86)",
-        "Training: clickbait 50 %, news 50 % (117)",
-        "Boundary test: clickbait 67 %, news 33 % (55)",
-        "Audit: clickbait 16 %, news 84 % (192)",
+        "Round 0: testing, then teaching 64, measuring production 64 (128)",
+        "Round 1: testing, then teaching 86, measuring production 64 (150)",
+        "Round 2: testing, then teaching 22, measuring production 64 (86)",
+        "Testing, then teaching: clickbait 55 %, news 45 % (172)",
+        "Measuring production: clickbait 16 %, news 84 % (192)",
         "The pool: clickbait 11 %, news 89 % ()",
     ]
 
@@ -27,7 +26,7 @@ def test_weighted_and_unweighted_shares_stand_apart_and_say_which_they_are() -> 
         "Labels of the pool (estimated, weighted)",
     ]
     unweighted, weighted = having(halves[1], "bars")
-    assert len(having(unweighted, "bar-row")) == 3
+    assert len(having(unweighted, "bar-row")) == 2
     assert [text(e) for e in having(weighted, "bar-name")] == ["The pool"]
 
 
@@ -40,7 +39,6 @@ def test_without_an_audit_nothing_is_said_of_the_pool() -> None:
 def test_a_bar_is_as_long_as_its_labels_beside_the_longest_round() -> None:
     row = having(one(body(drawn()), "halves"), "bar-row")[2]
     assert [(e.get("class"), e.get("style")) for e in row[1]] == [
-        ("piece role-train", "width:7.33%"),
-        ("piece role-boundary", "width:7.33%"),
+        ("piece role-train", "width:14.67%"),
         ("piece role-audit", "width:42.67%"),
     ]

@@ -40,7 +40,7 @@ def test_a_blind_pair_is_shown_when_both_are_answered() -> None:
 
 
 def test_a_blind_single_text_hides_its_belief_too() -> None:
-    lone = Collected((item(5, "Alone", "boundary", 0.777, "c"),), LABELS, ())
+    lone = Collected((item(5, "Alone", "blind", 0.777, "c"),), LABELS, ())
     html = drawn(collected=lone)
     assert "77.7%" not in html
     assert text(one(card_with(html, "Alone"), "waits")) == (
@@ -57,7 +57,9 @@ def test_the_two_of_a_pair_stand_beside_each_other_with_belief_answer_and_reason
         "Chosen because: labelled 'news', while its neighbour h00102 is labelled 'clickbait' "
         "(task 2103); it taught the version in force",
     ]
-    assert [text(e) for e in card[0]] == ["training", "visible", "≠ experts contradict the model"]
+    assert [text(e) for e in card[0]] == [
+        "testing, then teaching", "visible", "≠ experts contradict the model",
+    ]  # fmt: skip
     assert [e.get("class") for e in one(card, "two")] == ["side", "side differs"]
 
 

@@ -13,7 +13,7 @@ def rows(html: str) -> Iterator[list[str]]:
 def test_the_table_holds_every_round_with_its_figures() -> None:
     assert list(rows(drawn()))[3] == [
         "1", "278", "round0-5f3a9c1e", "0.77 0.64 to 0.90, n 64",
-        "0.34 0.14 to 0.54, n 22 experts there 0.66", "0.47 0.31 to 0.63, n 64",
+        "0.34 0.14 to 0.54, n 22", "0.47 0.31 to 0.63, n 64",
         "not promoted trained on 106 texts, 4 min", "Go on",
     ]  # fmt: skip
 
@@ -22,7 +22,7 @@ def test_an_undefined_kappa_is_a_word_with_a_footnote_and_never_a_number() -> No
     html = drawn()
     assert list(rows(html))[1][4] == "undefined 1"
     (table_notes,) = [e for e in having(body(html), "note") if e.tag == "ol"]
-    assert [text(e) for e in table_notes] == ["no item of the boundary set was judged"]
+    assert [text(e) for e in table_notes] == ["no item was judged by an expert"]
 
 
 def test_a_training_before_all_answers_says_so() -> None:
@@ -35,7 +35,7 @@ def test_a_training_before_all_answers_says_so() -> None:
 def test_footnotes_are_numbered_in_the_order_in_which_the_table_is_read() -> None:
     none = undefined("nothing was judged")
     round = measured(0, 64, expert_kappa=undefined("few"), boundary_kappa=none,
-                     boundary_expert_kappa=none, production_kappa=none)  # fmt: skip
+                     production_kappa=none)  # fmt: skip
     html = drawn(state(rounds=(round,)))
     assert [text(e) for e in body(html).iter("sup")] == ["1", "2", "2"]
     (notes,) = [e for e in having(body(html), "note") if e.tag == "ol"]

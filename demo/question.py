@@ -1,0 +1,115 @@
+"""What a demo asks about which texts, and what is kept apart to tell the truth at the end."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from demo.ratings import HARSH, Rated, load
+from selection.errors import SettingError
+from selection.types import Doubles
+
+VERY_HARSH = -3
+LABELS = ("harsh", "fine")
+NOUNS = {"tweets": "tweet", "products": "product review", "editorials": "editorial sentence"}
+# of a demo that must end within 20 minutes on 2 cores; docs/settings.md has the defaults
+SHORT: dict[str, Any] = {"read_limit": 500, "max_rounds": 5, "budget": 445}
+
+
+@dataclass(frozen=True)
+class Question:
+    """Two labels, and the texts about which experts are asked.
+
+    title: of the project. kinds: of texts (ratings.KINDS). least: a rating of at most this is the
+    first label. apart: one text of so many is kept from the loop. others: how many of those with
+    the second label measure at the end, 0 for all.
+    """
+
+    title: str
+    kinds: tuple[str, ...]
+    least: int
+    labels: tuple[str, str]
+    policy: str
+    apart: int
+    others: int
+    settings: Mapping[str, Any] = field(default_factory=lambda: SHORT)
+
+    @property
+    def config(self) -> str:
+        """The project's label config."""
+        first, second = self.labels
+        return f"""<View>
+  <Text name="text" value="$text"/>
+  <Choices name="verdict" toName="text" choice="single" showInLine="true">
+    <Choice value="{first}"/>
+    <Choice value="{second}"/>
+  </Choices>
+</View>"""
+
+    def texts(self) -> "Texts":
+        """Load the texts and set those apart that measure. Which ones depends on the texts alone.
+
+        Raises PoolError without the archive.
+        """
+        rated = [one for kind in self.kinds for one in load(kind, least=self.least)]
+        first = {one.text: one for one in rated}  # a text may be of two kinds
+        order = sorted(first.values(), key=lambda one: _digest(one.text))
+        apart, pool = order[:: self.apart], [r for i, r in enumerate(order) if i % self.apart]
+        positive = [one for one in apart if one.majority(2)]
+        other = [one for one in apart if not one.majority(2)]
+        kept = other[: self.others or len(other)]
+        weight = np.array([1.0] * len(positive) + [len(other) / len(kept)] * len(kept))
+        return Texts(pool, [*positive, *kept], weight)
+
+    def answers(self, rated: Sequence[Rated], third: int) -> dict[str, str]:
+        """Return text -> what one expert says: the majority of one third of its raters."""
+        return {one.text: self.labels[0 if one.majority(third) else 1] for one in rated}
+
+
+@dataclass(frozen=True)
+class Texts:
+    """pool: what the loop may buy. test: (t,) texts that it never sees. weight: (t,) how many texts
+    each of them stands for."""
+
+    pool: list[Rated]
+    test: list[Rated]
+    weight: Doubles
+
+
+def policy(kind: str) -> str:
+    """What experts and model are told about one kind of texts."""
+    return (
+        f"Is this {NOUNS[kind]} harshly negative? Answer 'harsh' if the writer expresses strongly "
+        f"negative feeling: anger, disgust, despair, contempt, a harsh complaint. Answer 'fine' "
+        f"if it is positive, neutral or only mildly negative."
+    )
+
+
+_RARE = Question(
+    "Extremely negative texts",
+    ("tweets", "products", "editorials"),
+    VERY_HARSH,
+    ("extreme", "ordinary"),
+    "Is this text extremely negative? Answer 'extreme' if the writer expresses hatred, fury, "
+    "horror, disgust or despair in the strongest words. Answer 'ordinary' if it is positive, "
+    "neutral or negative in the usual way.",
+    apart=3,
+    others=400,
+)
+
+
+def question(name: str) -> Question:
+    """Return the question of this name: 'rare', or a kind of texts. Raises SettingError."""
+    if name == "rare":
+        return _RARE
+    if name not in NOUNS:
+        known = ", ".join(("rare", *NOUNS))
+        raise SettingError(f"There are no ratings of {name!r}; take one of {known}.")
+    title = f"Harshly negative {name}"
+    return Question(title, (name,), HARSH, LABELS, policy(name), apart=6, others=0)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

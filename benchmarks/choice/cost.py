@@ -1,6 +1,8 @@
 """The time of a choice: 64 of 20,000 rows of 384 numbers, with vectors and beliefs given.
 
-    python -m benchmarks.choice.cost [--rows 20000] [--json benchmarks/results/cost.json]
+    python -m benchmarks.choice.cost [--rows 20000] [--strategy crux] [--json FILE]
+
+The docs quote benchmarks/results/cost.json.
 """
 
 import json
@@ -12,8 +14,8 @@ import numpy as np
 import typer
 
 from benchmarks.choice.learner import learn
-from benchmarks.choice.ours import crux
 from benchmarks.choice.state import State
+from benchmarks.choice.strategies import by_name
 from selection.choose import RULE
 
 REPEATS = 7
@@ -23,6 +25,7 @@ def main(
     rows: Annotated[int, typer.Option(min=1_000)] = 20_000,
     width: Annotated[int, typer.Option(min=2)] = 384,
     count: Annotated[int, typer.Option(min=2)] = 64,
+    strategy: Annotated[str, typer.Option(help="one of the efficiency suite's")] = "crux",
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """Time the choice of a later round, and the matrix products that it needs in any case."""
@@ -34,17 +37,19 @@ def main(
     bought = rng.permutation(rows)[: 3 * count]
     beliefs = learn(vectors[bought], answers[bought], vectors, 2)
     state = State(vectors, beliefs, bought, answers[bought], 1, 0, rng)
+    choose = by_name(strategy)[strategy]
     some = vectors[: RULE.candidates]
     choice, floor = [], []
     for _ in range(REPEATS):
         began = time.perf_counter()
-        crux(state, count)
+        choose(state, count)
         choice.append(time.perf_counter() - began)
         began = time.perf_counter()
         for _ in range(2):  # the nearest row with another label, and what covers what
             some @ some.T
         floor.append(time.perf_counter() - began)
     result = {
+        "strategy": strategy,
         "rows": rows,
         "width": width,
         "count": count,

@@ -81,15 +81,50 @@ def chapter() -> str:
             *_ranking(everyone, areas(everyone)),
         ]
     if variants := load("variants"):
-        lines += ["", *_variants(variants)]
-    return "\n".join(lines) + "\n"
+        lines += ["", *_variants(variants, "Our choice with one thing changed", "variants")]
+    if regions := load("regions"):
+        what = "Our choice, and the same spread over regions of confusion (selection/region.py)"
+        lines += ["", *_variants(regions, what, "regions")]
+    return "\n".join([*lines, *_confusion()]) + "\n"
 
 
-def _variants(results: dict[str, Result]) -> list[str]:
-    """Compare our choice with one thing changed to our choice, on the same seeds."""
+def _confusion() -> list[str]:
+    """Return what benchmarks/choice/confusion.py measured; nothing if it did not."""
+    file = RESULTS / "confusion.json"
+    if not file.exists():
+        return []
+    measured = json.loads(file.read_text())
+    every = measured.pop("every set")
     lines = [
-        f"Our choice with one thing changed, {_seeds(results)} ({len(results)} sets, `python -m "
-        "benchmarks.choice.suite --part variants`); the standard error is over seeds:",
+        "",
+        f"Of the 1,000 least sure texts in rounds 1 to 4 of our choice ({len(measured)} sets, "
+        "`python -m benchmarks.choice.confusion`): how many are in a region, and how often the "
+        "learner is wrong there and outside; in the last column outside, if the predicted labels "
+        "were as frequent there as inside.",
+        "",
+        "| clusters | set | in a cluster | regions | rounds without | in a region | "
+        "wrong in a region | wrong outside | outside, labels alike |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    rows = [("k-means", SETS[key].title, one["k-means"]) for key, one in measured.items()]
+    rows += [(kind, "all of them", one) for kind, one in every.items()]
+    for kind, title, one in rows:
+        shares = (
+            "–" if one[key] is None else f"{one[key]:.0%}"
+            for key in ("none", "inside", "wrong_inside", "wrong_outside", "wrong_alike")
+        )
+        lines.append(
+            f"| {kind} | {title} | {one['clustered']:.0%} | {one['regions']:.1f} | "
+            f"{' | '.join(shares)} |"
+        )
+    return lines
+
+
+def _variants(results: dict[str, Result], what: str, part: str) -> list[str]:
+    """Compare our choice with something changed to our choice, on the same seeds."""
+    lines = [
+        f"{what}, {_seeds(results)} ({len(results)} sets, `python -m "
+        f"benchmarks.choice.suite --part {part}`); the standard error is over seeds:",
         "",
         "| changed | mean area | difference from ours |",
         "|---|---|---|",

@@ -11,6 +11,7 @@ from benchmarks.choice.naive import naive_pairs
 from benchmarks.choice.ours import crux, with_rule
 from benchmarks.choice.peers import peers
 from benchmarks.choice.race import stratified
+from benchmarks.choice.regions import ByRegions
 from benchmarks.choice.state import State, Strategy
 from selection.budget import budget
 from selection.choose import Rule
@@ -132,7 +133,19 @@ VARIANTS: dict[str, Strategy] = {
     "kernel width 0.1": with_rule(Rule(width=0.1)),
     "kernel width 0.4": with_rule(Rule(width=0.4)),
 }
-COLD_START = frozenset({"random", "crux", *VARIANTS})  # these choose the first batch themselves
+# the same spread over regions of confusion, and that with one thing changed
+REGIONS: dict[str, Strategy] = {
+    "crux by regions": ByRegions(),
+    "regions: half as many clusters": ByRegions(clusters=0.25),
+    "regions: twice as many clusters": ByRegions(clusters=1.0),
+    "regions: two by two": ByRegions(pairwise=True),
+    "regions alone": ByRegions(outside=False),
+    "regions: least sure of each label": ByRegions(each=True),
+    "regions by HDBSCAN": ByRegions(density=5),
+}
+COLD_START = frozenset(
+    {"random", "crux", *VARIANTS, *REGIONS}
+)  # these choose the first batch themselves
 
 
 def by_name(wanted: str) -> dict[str, Strategy]:
@@ -142,12 +155,13 @@ def by_name(wanted: str) -> dict[str, Strategy]:
     SettingError for an unknown name.
     """
     names = [name.strip() for name in wanted.split(",")]
-    here = {**WRITTEN_HERE, **VARIANTS}
+    mine = {**VARIANTS, **REGIONS}
+    here = {**WRITTEN_HERE, **mine}
     if set(names) <= set(here):
         return {name: here[name] for name in names}
     every = {**here, **peers()}
     if names == ["all"]:
-        return {name: strategy for name, strategy in every.items() if name not in VARIANTS}
+        return {name: strategy for name, strategy in every.items() if name not in mine}
     unknown = [name for name in names if name not in every]
     if unknown:
         raise SettingError(f"There is no strategy {unknown[0]!r}. There are: {', '.join(every)}.")

@@ -121,3 +121,21 @@ def test_a_variant_is_compared_with_our_choice_seed_by_seed(
     rows = choice.chapter().splitlines()
     assert "| nothing | 0.4000 | |" in rows
     assert "| wider | 0.4500 | +0.0500 ± 0.0500 |" in rows
+
+
+def test_the_errors_in_regions_stand_beside_those_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.choice.report.RESULTS", tmp_path)
+    kept(tmp_path, "efficiency", "clickbait")
+    one = {"clustered": 1.0, "regions": 3.5, "none": 0.25, "inside": 0.4, "wrong_inside": 0.2,
+           "wrong_outside": 0.1, "wrong_alike": 0.15}  # fmt: skip
+    none = {**one, "clustered": 0.1, "regions": 0.0, "none": 1.0, "inside": 0.0,
+            "wrong_inside": None, "wrong_alike": None}  # fmt: skip
+    both = {"k-means": one, "HDBSCAN": none}
+    (tmp_path / "confusion.json").write_text(json.dumps({"clickbait": both, "every set": both}))
+    rows = choice.chapter().splitlines()
+    figures = "100% | 3.5 | 25% | 40% | 20% | 10% | 15% |"
+    assert f"| k-means | Clickbait, 5 % | {figures}" in rows
+    assert f"| k-means | all of them | {figures}" in rows
+    assert "| HDBSCAN | all of them | 10% | 0.0 | 100% | 0% | – | 10% | – |" in rows

@@ -269,7 +269,7 @@ def loop(model: str) -> Callable[[Path, int], Loop]:
         here = ground()
         learner = Counted(model, "Is it mean?", here, 1, TOKENS, quiet)
         learner.last = last
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(1)
         vectors = rng.normal(size=(len(here.pool), 8)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         recipe = Recipe(max_steps=3, max_tokens=TOKENS)

@@ -89,8 +89,6 @@ def _explain(model: type[BaseModel], error: ValidationError) -> tuple[int, str]:
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, TooMuch):
         return 413, str(cause)
-    if not first["loc"]:  # the fields do not fit together
-        return 422, f"{cause}."
     name, *inside = first["loc"]
     fields = {field.alias or key: field for key, field in model.model_fields.items()}
     wanted = fields[str(name)].description

@@ -92,8 +92,8 @@ ROUTES = (
         messages.Current, messages.PromoteBody, failures=(409, *STUDIO),
     ),
     Route(
-        "POST", "/projects/{project}/sample", "Keep random texts of the pool",
-        messages.Kept, messages.SampleBody, failures=STUDIO,
+        "POST", "/projects/{project}/sample", "Keep drawn texts of the pool",
+        messages.Kept, messages.SampleBody, failures=(409, *STUDIO),
     ),
     Route("GET", "/metrics", "Figures for Prometheus", None),
     Route("GET", "/openapi.json", "This description", dict),

@@ -5,7 +5,7 @@ dropped before anything sees it, except in the events that CruxModel.fit is give
 """
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -173,18 +173,14 @@ class SampleBody(Body):
     """POST /projects/{project}/sample."""
 
     texts: Texts
-    weight: list[float] = Field(
+    weight: list[Annotated[float, Field(gt=0, le=1e15)]] = Field(
         default_factory=list,
-        description="how many texts of the pool each stands for; 1 if left out",
+        description="a list of positive numbers, how many texts of the pool each text stands for; "
+        "1 if left out",
     )
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        self.as_sample()  # ValueError says what is wrong
-        return self
-
     def as_sample(self) -> PoolSample:
-        """Return the sample with its weights."""
+        """Return the sample with its weights. Raises ValueError unless there is one for each."""
         return PoolSample(tuple(self.texts), tuple(self.weight or [1.0] * len(self.texts)))
 
 

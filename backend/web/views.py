@@ -126,7 +126,11 @@ def _promote(model: CruxModel, body: messages.PromoteBody, project: int) -> mess
 
 def _sample(model: CruxModel, body: messages.SampleBody, project: int) -> messages.Kept:
     model.process.schema(project)  # raises for a number that is no project's: it gets no folder
-    model.process.serving.registry.save_sample(project, body.as_sample())
+    try:
+        sample = body.as_sample()
+    except ValueError as error:  # no description of the API can say that two lists are as long
+        raise Refused(f"'weight' does not fit 'texts': {error}.", 409) from None
+    model.process.serving.registry.save_sample(project, sample)
     return messages.Kept(kept=len(body.texts))
 
 

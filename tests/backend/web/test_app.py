@@ -194,12 +194,12 @@ def test_texts_without_weights_stand_for_equally_many(
 @pytest.mark.parametrize(
     ("weight", "says"),
     [
-        ([1.0], "1 weights for 2 texts"),
-        ([1.0, 0.0], "weights must be positive numbers"),
-        ([1.0, -2.0], "weights must be positive numbers"),
+        ([1.0], "'weight' does not fit 'texts': 1 weights for 2 texts"),
+        ([1.0, 0.0], "weight[1] is 0.0: 'weight' must be a list of positive numbers"),
+        ([1.0, -2.0], "weight[1] is -2.0: 'weight' must be a list of positive numbers"),
         ([1.0, 1e999], "must be a JSON object"),  # JSON knows no infinity
-        (["much", 1.0], "weight[0] is \"much\": 'weight' must be how many texts of the pool"),
-        ("much", "'weight' must be how many texts of the pool each stands for"),
+        (["much", 1.0], "weight[0] is \"much\": 'weight' must be a list of positive numbers"),
+        ("much", "'weight' must be a list of positive numbers, how many texts of the pool"),
     ],
 )
 def test_weights_that_cannot_be_are_refused_and_the_old_sample_stays(
@@ -207,7 +207,7 @@ def test_weights_that_cannot_be_are_refused_and_the_old_sample_stays(
 ) -> None:
     backend.post("/projects/7/sample", {"texts": ["red"], "weight": [3.0]})
     answer = backend.post("/projects/7/sample", {"texts": ["a", "b"], "weight": weight})
-    refused(answer, 400 if "JSON" in says else 422, says)
+    refused(answer, 400 if "JSON" in says else 409 if "fit" in says else 422, says)
     assert backend.process.serving.registry.sample(7) == PoolSample(("red",), (3.0,))
 
 

@@ -20,3 +20,11 @@ def boundary(margin: Doubles, among: Bools, most: int) -> Ints:
         raise ValueError(f"{len(margin)} margins, {len(among)} flags")
     rows = np.flatnonzero(among)
     return rows[np.argsort(margin[rows], kind="stable")[:most]].astype(np.int64)
+
+
+def doubt(margin: Doubles) -> Doubles:
+    """Return (m,) weights: 1 if undecided, falling with the margin in units of its median."""
+    if not len(margin):
+        return margin
+    weight: Doubles = np.exp(-margin / max(float(np.median(margin)), 1e-9))
+    return weight

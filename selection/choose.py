@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from selection.audit import audit, informative
-from selection.boundary import boundary
+from selection.boundary import boundary, doubt
 from selection.budget import WIDTH, budget
 from selection.label import balance
-from selection.pair import pair
+from selection.pair import midpoints, pair
 from selection.permanent import permanent
 from selection.start import start
 from selection.types import (
@@ -143,8 +143,8 @@ def _boundary(
     rows = boundary(margin, open_rows, rule.candidates)
     pairs = pair(vectors, beliefs.predicted, rows)
     chosen = budget(
-        _midpoints(vectors, pairs),
-        _unsure((margin[pairs.left] + margin[pairs.right]) / 2),
+        midpoints(vectors, pairs),
+        doubt((margin[pairs.left] + margin[pairs.right]) / 2),
         np.stack([pairs.left, pairs.right], axis=1),
         most=plan.per_round,
         covered=covered,
@@ -159,7 +159,7 @@ def _boundary(
     rows = boundary(margin, rest, rule.candidates)
     more = budget(
         vectors[rows],
-        _unsure(margin[rows]),
+        doubt(margin[rows]),
         np.stack([rows, rows], axis=1),
         most=left,
         covered=np.concatenate([covered, vectors[taken.row]]),
@@ -168,21 +168,6 @@ def _boundary(
     unknown = np.full(len(more), np.nan)
     single = _singles(pool, rows[more], unknown, beliefs, "close to the boundary, labelled")
     return _joined(taken, single)
-
-
-def _midpoints(vectors: Floats, pairs: Pairs) -> Floats:
-    """Return (m, d) unit vectors between the two rows of each pair."""
-    middle = vectors[pairs.left] + vectors[pairs.right]
-    length = np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-9)
-    return np.asarray(middle / length, dtype=np.float32)
-
-
-def _unsure(margin: Doubles) -> Doubles:
-    """Return (m,) weights: 1 if undecided, falling with the margin in units of its median."""
-    if not len(margin):
-        return margin
-    weight: Doubles = np.exp(-margin / max(float(np.median(margin)), 1e-9))
-    return weight
 
 
 def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs) -> Choice:

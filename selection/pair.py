@@ -32,3 +32,10 @@ def pair(vectors: Floats, predicted: Ints, rows: Ints) -> Pairs:
     _, first = np.unique(np.stack([left, right], axis=1), axis=0, return_index=True)
     once = np.sort(first)
     return Pairs(left[once], right[once])
+
+
+def midpoints(vectors: Floats, pairs: Pairs) -> Floats:
+    """Return (m, d) unit vectors between the two rows of each pair."""
+    middle = vectors[pairs.left] + vectors[pairs.right]
+    length = np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-9)
+    return np.asarray(middle / length, dtype=np.float32)

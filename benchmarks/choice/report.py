@@ -83,13 +83,13 @@ def chapter() -> str:
     if variants := load("variants"):
         lines += ["", *_variants(variants, "Our choice with one thing changed", "variants")]
     if regions := load("regions"):
-        what = "Our choice, and the same spread over regions of confusion (selection/region.py)"
+        what = "Our choice, and the same spread over regions (benchmarks/choice/regions)"
         lines += ["", *_variants(regions, what, "regions")]
     return "\n".join([*lines, *_confusion()]) + "\n"
 
 
 def _confusion() -> list[str]:
-    """Return what benchmarks/choice/confusion.py measured; nothing if it did not."""
+    """Return what benchmarks/choice/regions/confusion.py measured; nothing if it did not."""
     file = RESULTS / "confusion.json"
     if not file.exists():
         return []
@@ -98,9 +98,9 @@ def _confusion() -> list[str]:
     lines = [
         "",
         f"Of the 1,000 least sure texts in rounds 1 to 4 of our choice ({len(measured)} sets, "
-        "`python -m benchmarks.choice.confusion`): how many are in a region, and how often the "
-        "learner is wrong there and outside; in the last column outside, if the predicted labels "
-        "were as frequent there as inside.",
+        "`python -m benchmarks.choice.regions.confusion`): how many are in a region, and how often "
+        "the learner is wrong there and outside; in the last column outside, if the predicted "
+        "labels were as frequent there as inside.",
         "",
         "| clusters | set | in a cluster | regions | rounds without | in a region | "
         "wrong in a region | wrong outside | outside, labels alike |",

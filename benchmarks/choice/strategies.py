@@ -11,7 +11,7 @@ from benchmarks.choice.naive import naive_pairs
 from benchmarks.choice.ours import crux, with_rule
 from benchmarks.choice.peers import peers
 from benchmarks.choice.race import stratified
-from benchmarks.choice.regions import ByRegions
+from benchmarks.choice.regions.strategy import ByRegions
 from benchmarks.choice.state import State, Strategy
 from selection.budget import budget
 from selection.choose import Rule

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selection.boundary import boundary
+from selection.boundary import boundary, doubt
 
 
 def test_the_least_sure_rows_come_first() -> None:
@@ -32,3 +32,9 @@ def test_nothing_outside_is_less_sure_than_what_is_inside(values: list[float], m
 def test_arrays_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="3 margins, 2 flags"):
         boundary(np.zeros(3), np.ones(2, dtype=np.bool_), 1)
+
+
+def test_doubt_falls_with_the_margin_in_units_of_its_median() -> None:
+    assert doubt(np.array([0.0, 0.2, 0.4])) == pytest.approx(np.exp([0, -1, -2]))
+    assert doubt(np.zeros(2)).tolist() == [1.0, 1.0]
+    assert len(doubt(np.zeros(0))) == 0

@@ -1,6 +1,6 @@
 """Are regions where the model is confused? Its errors inside of them and beside them.
 
-    python -m benchmarks.choice.confusion [--sets clickbait,tweets] [--seeds 2] [--names]
+    python -m benchmarks.choice.regions.confusion [--sets clickbait,tweets] [--seeds 2] [--names]
 
 Rounds 1 to 4 of our choice on each set of the efficiency suite; of each round's 1,000 least sure
 texts, which are in a region, and how often the learner is wrong there. The same for the clusters of
@@ -20,12 +20,13 @@ from benchmarks.choice.efficiency import vectors_of
 from benchmarks.choice.learner import learn
 from benchmarks.choice.ours import crux
 from benchmarks.choice.race import make_course
-from benchmarks.choice.regions import ByRegions, margins
+from benchmarks.choice.regions.cluster import NO_REGION, Clusters, connect, neighbours, overlap
+from benchmarks.choice.regions.name import distinctive, name
+from benchmarks.choice.regions.region import measure
+from benchmarks.choice.regions.strategy import ByRegions, margins
 from benchmarks.choice.state import State
-from selection.cluster import NO_REGION, Clusters, connect, neighbours, overlap
+from selection.boundary import doubt
 from selection.errors import CruxError
-from selection.region import doubt, measure
-from selection.region_name import distinctive, name
 from selection.types import Bools, Ints, Strings
 
 ROUNDS, COUNT = 5, 64

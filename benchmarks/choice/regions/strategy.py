@@ -1,4 +1,4 @@
-"""Our choice spread over regions of confusion (selection/cluster.py, selection/region.py).
+"""Our choice spread over regions of confusion (cluster.py, region.py).
 
 Round 0 is that of `crux round`. Later the pairs are those of its boundary too; what differs is that
 each region gets a part of the budget, in proportion to the doubt that lies in it.
@@ -10,11 +10,7 @@ import numpy as np
 from sklearn.cluster import HDBSCAN
 
 from benchmarks.choice.ours import crux
-from benchmarks.choice.state import State
-from selection.boundary import boundary
-from selection.budget import budget
-from selection.choose import RULE
-from selection.cluster import (
+from benchmarks.choice.regions.cluster import (
     LEVEL,
     NO_REGION,
     Clusters,
@@ -24,8 +20,12 @@ from selection.cluster import (
     neighbours,
     overlap,
 )
+from benchmarks.choice.regions.region import by_region, candidates
+from benchmarks.choice.state import State
+from selection.boundary import boundary, doubt
+from selection.budget import budget
+from selection.choose import RULE
 from selection.pair import pair
-from selection.region import by_region, candidates, doubt
 from selection.types import Beliefs, Doubles, Floats, Ints
 
 

@@ -3,18 +3,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selection.budget import budget
-from selection.cluster import NO_REGION, Clusters, cluster, connect, neighbours, overlap
-from selection.region import (
+from benchmarks.choice.regions.cluster import (
+    NO_REGION,
+    Clusters,
+    cluster,
+    connect,
+    neighbours,
+    overlap,
+)
+from benchmarks.choice.regions.region import (
     Candidates,
     Sizes,
     by_region,
     candidates,
-    doubt,
     measure,
     region_of,
     spread,
 )
+from selection.budget import budget
 from selection.types import Pairs
 
 
@@ -110,12 +116,6 @@ def test_a_pair_is_in_a_region_if_both_of_its_rows_are() -> None:
     assert found.region.tolist() == [0, NO_REGION, NO_REGION, NO_REGION]
     assert found.members.tolist() == [[9, 4], [9, 2], [7, 4], [8, 3]]
     assert found.points[0, [9, 4]] == pytest.approx(np.full(2, 0.5**0.5))
-
-
-def test_doubt_falls_with_the_margin_in_units_of_its_median() -> None:
-    assert doubt(np.array([0.0, 0.2, 0.4])) == pytest.approx(np.exp([0, -1, -2]))
-    assert doubt(np.zeros(2)).tolist() == [1.0, 1.0]
-    assert len(doubt(np.zeros(0))) == 0
 
 
 def test_the_share_of_the_pool_is_that_of_the_planted_topics() -> None:

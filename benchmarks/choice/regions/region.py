@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.choice.regions.cluster import NO_REGION, Clusters
+from selection.boundary import doubt
 from selection.budget import WIDTH, budget
-from selection.cluster import NO_REGION, Clusters
+from selection.pair import midpoints
 from selection.types import Doubles, Floats, Ints, Pairs
 
 WITHIN = 0.1  # of a cluster's own rows are farther from its centre than a row counted as like it
@@ -72,11 +74,9 @@ def candidates(
     vectors: (n, d) unit. margin: (n,). region: (c,) of each cluster, as `connect` returns it. A
     pair whose rows are not in one region is in none.
     """
-    middle = vectors[pairs.left] + vectors[pairs.right]
-    length = np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-9)
     left, right = (region_of(rows, clusters, region) for rows in (pairs.left, pairs.right))
     return Candidates(
-        np.asarray(middle / length, dtype=np.float32),
+        midpoints(vectors, pairs),
         doubt((margin[pairs.left] + margin[pairs.right]) / 2),
         np.stack([pairs.left, pairs.right], axis=1),
         np.where(left == right, left, NO_REGION),
@@ -90,14 +90,6 @@ def region_of(rows: Ints, clusters: Clusters, region: Ints) -> Ints:
     """
     where = dict(zip(clusters.row.tolist(), region[clusters.cell].tolist(), strict=True))
     return np.array([where.get(row, NO_REGION) for row in rows.tolist()], dtype=np.int64)
-
-
-def doubt(margin: Doubles) -> Doubles:
-    """Return (m,) weights: 1 if undecided, falling with the margin in units of its median."""
-    if not len(margin):
-        return margin
-    weight: Doubles = np.exp(-margin / max(float(np.median(margin)), 1e-9))
-    return weight
 
 
 def spread(mass: Doubles, most: int) -> Ints:

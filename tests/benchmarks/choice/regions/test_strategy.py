@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.choice.regions import ByRegions
+from benchmarks.choice.regions.strategy import ByRegions
 from benchmarks.choice.state import State
 from benchmarks.choice.strategies import REGIONS
 

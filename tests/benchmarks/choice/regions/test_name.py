@@ -4,9 +4,17 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from selection.cluster import cluster, connect, neighbours, overlap
-from selection.region import measure
-from selection.region_name import DISTINCT, SEVERAL, distinctive, keep_names, known, name, words
+from benchmarks.choice.regions.cluster import cluster, connect, neighbours, overlap
+from benchmarks.choice.regions.name import (
+    DISTINCT,
+    SEVERAL,
+    distinctive,
+    keep_names,
+    known,
+    name,
+    words,
+)
+from benchmarks.choice.regions.region import measure
 
 ENGLISH = ["the", "that", "was", "with", "there", "this", "it", "not", "you", "have"]
 GERMAN = ["der", "die", "und", "das", "nicht", "mit", "ein", "auf", "dass", "sie"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from selection.cluster import (
+from benchmarks.choice.regions.cluster import (
     NO_REGION,
     NONE,
     Clusters,

@@ -1,0 +1,1 @@
+"""Regions of confusion: measured beside our choice, which does not use them yet."""

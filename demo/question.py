@@ -111,5 +111,8 @@ def question(name: str) -> Question:
     return Question(title, (name,), HARSH, LABELS, policy(name), apart=6, others=0)
 
 
+CONFIG = question("tweets").config
+
+
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()

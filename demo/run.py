@@ -18,13 +18,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from backend.config import BackendSettings
 from demo.config import write_config
 from demo.greeting import command
 from demo.people import AtWork, Person
-from demo.question import LABELS, NOUNS, Question, Texts, policy, question
-from demo.random_verdicts import RandomVerdicts
+from demo.question import Question, Texts, question
 from demo.ratings import write_pool
 from demo.services import EXPERTS, Services
+from demo.teacher import SAMPLE, Teacher, lesson
 from selection.align import model_alignment
 from selection.backend_client import BackendClient
 from selection.command.terminal import Steps, rounds_table
@@ -34,8 +35,6 @@ from selection.status import Status
 from selection.studio.api import Project, Studio
 from selection.types import Doubles, Estimate, Sample, Verdicts
 
-__all__ = ["CONFIG", "LABELS", "NOUNS", "policy", "run"]
-CONFIG = question("tweets").config
 BATCH = 50  # texts in one request
 
 
@@ -123,17 +122,29 @@ def _truth(
                 steps.say(f"measuring {name}", min(start + BATCH, len(test)), len(test))
             yield name, _kappa(np.concatenate(parts), asked, texts)
         steps.say(f"teaching the model {status.labels_bought} random verdicts", 0, 0)
-        random = RandomVerdicts(home, project, asked, texts.pool, status.labels_bought)
-        made = random.version()
-    name = f"{status.labels_bought} random verdicts"
-    if made is None:
-        yield name, Estimate.undefined(len(test), "all of them are of one label")
-    else:
-        yield name, _kappa(random.read(made, test), asked, texts)
+        name = f"{status.labels_bought} random verdicts"
+        yield name, _at_random(project, asked, texts, status.labels_bought, home)
     for third, expert in enumerate(EXPERTS):
         said = asked.answers(texts.test, third)
         certain = np.array([[said[text] == label for label in asked.labels] for text in test])
         yield expert, _kappa(certain.astype(np.float64), asked, texts)
+
+
+def _at_random(
+    project: Project, asked: Question, texts: Texts, verdicts: int, home: Path
+) -> Estimate:
+    """Return the kappa of the same model taught by as many verdicts on random texts of the pool."""
+    teacher = Teacher(BackendSettings(home=home), project)
+    order = np.random.default_rng(0).permutation(len(texts.pool)).tolist()
+    drawn = [texts.pool[row] for row in order[:verdicts]]
+    teacher.sample([texts.pool[row].text for row in order[verdicts : verdicts + SAMPLE]])
+    answers = asked.answers(drawn, third=0)
+    labels = [asked.labels.index(answers[one.text]) for one in drawn]
+    named = [(one.id, one.text) for one in drawn]
+    made = teacher.teach(lesson(named, labels, np.ones(len(drawn)), asked.labels))
+    if made is None:
+        return Estimate.undefined(len(texts.test), "all of them are of one label")
+    return _kappa(teacher.read(made, [one.text for one in texts.test]), asked, texts)
 
 
 def _kappa(probability: Doubles, asked: Question, texts: Texts) -> Estimate:

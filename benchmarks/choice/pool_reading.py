@@ -21,7 +21,7 @@ from benchmarks.choice.learner import learn
 from benchmarks.headline.data import EXPERT, HARSH, load, majority
 from benchmarks.headline.experiment import Piece, Setting, learner_of, loop, write
 from benchmarks.headline.loop import Loop
-from demo.run import LABELS, NOUNS
+from demo.question import LABELS, NOUNS
 from selection.errors import CruxError, SettingError
 from selection.types import Beliefs, Ints
 

@@ -13,12 +13,10 @@ import numpy as np
 
 from backend.balance import pool_balance
 from demo import ratings
+from demo.question import LABELS
 from demo.ratings import Rated
-from demo.run import LABELS
-from selection.card import Card
-from selection.collect import Collected
+from demo.teacher import lesson
 from selection.errors import PoolError, SettingError
-from selection.item import Item
 from selection.types import Doubles, Ints
 
 HARSH = LABELS.index("harsh")
@@ -130,16 +128,9 @@ def balance(targets: Ints, inclusion: Doubles, k: int) -> tuple[Doubles, float]:
 
     inclusion: (m,) the chance with which each was drawn, NaN where it was chosen.
     """
-    items = tuple(
-        Item.judged(i, "", _card(str(i), chance), {"expert": int(target)})
-        for i, (target, chance) in enumerate(zip(targets, inclusion.tolist(), strict=True))
-    )
-    return pool_balance(Collected(items, tuple(map(str, range(k))), ()))
-
-
-def _card(name: str, chance: float) -> Card:
-    known = None if np.isnan(chance) else chance
-    return Card(name, 0, 0, "train", name, known, 1, "", {}, "", 0, 0.0)
+    nameless = [(str(i), "") for i in range(len(targets))]
+    names = tuple(map(str, range(k)))
+    return pool_balance(lesson(nameless, targets.tolist(), inclusion, names))
 
 
 def _labels(harsh: Sequence[bool]) -> Ints:

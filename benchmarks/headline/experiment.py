@@ -30,8 +30,8 @@ from benchmarks.headline.data import Ground, examples_of, load
 from benchmarks.headline.loop import Loop, Terms
 from benchmarks.headline.model import Learner, figures
 from benchmarks.headline.report import ProgressLines, labels_of, people, read, show
+from demo.question import NOUNS, policy
 from demo.ratings import ARCHIVE
-from demo.run import NOUNS, policy
 from selection.embed import embed
 from selection.errors import CruxError
 

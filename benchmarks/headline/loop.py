@@ -21,7 +21,7 @@ from backend.engine.served import Served
 from backend.train import Recipe
 from benchmarks.headline.data import EXPERT, HARSH, as_examples, majority
 from benchmarks.headline.model import Learner, Version
-from demo.run import LABELS
+from demo.question import LABELS
 from selection.backend_client import BackendClient, Scores
 from selection.choose import Plan, choose
 from selection.label import label

@@ -18,7 +18,7 @@ from backend.engine.served import Served
 from backend.threshold import expected, match
 from backend.train import Recipe, train
 from benchmarks.headline.data import HARSH, Examples, Ground
-from demo.run import LABELS
+from demo.question import LABELS
 from selection.align import difference, model_alignment
 from selection.types import Doubles, Estimate, Ints, Sample, Verdicts
 

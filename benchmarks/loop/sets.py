@@ -13,8 +13,8 @@ import numpy as np
 from benchmarks.choice.datasets import SETS, Data, read
 from benchmarks.loop.ground import Labelled
 from demo import ratings
-from demo.run import LABELS, NOUNS
-from demo.run import policy as demo_policy
+from demo.question import LABELS, NOUNS
+from demo.question import policy as demo_policy
 from selection.errors import PoolError
 from selection.types import Ints
 

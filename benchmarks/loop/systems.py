@@ -54,7 +54,7 @@ def _random(place: Place, tested: bool) -> Iterator[Step]:
         test = tests(len(rows)) & tested
         teach = rows[~test]
         chance = np.full(len(teach), len(teach) / len(order))
-        version = learner.teach(teach, labels[teach], chance, len(rows))
+        version = learner.taught(teach, labels[teach], chance, len(rows))
         figure = NOTHING_TOLD
         if tested:
             figure = told(place, partial(learner.read, version), rows[test], labels)
@@ -71,7 +71,7 @@ def margin(place: Place) -> Iterator[Step]:
     chance = np.full(len(rows), len(rows) / len(order))
     while True:
         began = time.monotonic()
-        version = learner.teach(rows, labels[rows], chance, len(rows))
+        version = learner.taught(rows, labels[rows], chance, len(rows))
         seconds = time.monotonic() - began
         yield _step(learner, len(rows), version, NOTHING_TOLD, rows, rows, labels, seconds)
         free = reading[~np.isin(reading, rows)]
@@ -113,7 +113,7 @@ def by_names(names: str) -> list[System]:
 def _begin(place: Place) -> tuple[Learner, Ints, Ints]:
     """Return the learner, the pool's rows in a random order, and one expert's labels."""
     learner = Learner(place)
-    learner.sample(np.random.default_rng([place.seed, 1]))
+    learner.draw_sample(np.random.default_rng([place.seed, 1]))
     order = np.random.default_rng([place.seed, 0]).permutation(len(place.ground.texts))
     return learner, order.astype(np.int64), place.one_expert()
 

@@ -21,7 +21,7 @@ from backend.engine.served import Served
 from benchmarks.serving.llama_server import LlamaServer, write_float32
 from benchmarks.serving.model_server import ModelServer
 from benchmarks.serving.vllm_server import VllmServer
-from demo.run import LABELS
+from demo.question import LABELS
 from selection.types import Ints
 
 NEW_TOKENS = 8  # enough for a label; Label Studio's own example allows 50 with the prompt

@@ -30,7 +30,7 @@ from backend.threshold import match
 from backend.train import Recipe, train
 from benchmarks.serving.allocator import use_products_allocator
 from benchmarks.serving.training import MODELS, examples, quality
-from demo.run import LABELS, policy
+from demo.question import LABELS, policy
 from selection.types import Doubles
 
 WAYS = ("float32", "bfloat16", "int8")

@@ -18,8 +18,8 @@ from backend.engine.prompt import Prompt, build, plain
 from backend.train import Recipe, train
 from backend.versions.manifest import Manifest, version_name
 from backend.versions.registry import Registry
+from demo.question import CONFIG, LABELS
 from demo.ratings import load
-from demo.run import CONFIG, LABELS
 from demo.servers import Admin, start_label_studio
 from demo.services import Services, State
 from selection.http import SECRET_HEADER

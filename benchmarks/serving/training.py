@@ -35,8 +35,8 @@ from benchmarks.serving import floor
 from benchmarks.serving.allocator import use_products_allocator
 from benchmarks.serving.floor import Rates
 from benchmarks.serving.training_peer import by_trainer
+from demo.question import LABELS, policy
 from demo.ratings import load
-from demo.run import LABELS, policy
 from selection.types import Doubles, Ints
 
 MODELS = Path("build/benchmarks/models")

@@ -23,7 +23,7 @@ from backend.engine.local import Local
 from backend.engine.prompt import encode
 from backend.train import Recipe, train
 from benchmarks.serving.stage import Stage, predict, score, spend, texts_of, timed
-from demo.run import LABELS
+from demo.question import LABELS
 
 SINGLES, EACH = 100, 25  # single tasks; tasks of each annotator
 ANNOTATORS = 8

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from demo.config import write_config
-from demo.run import CONFIG
+from demo.question import CONFIG
 from demo.servers import Server, create_expert, free_port, stop
 from demo.services import Services, State
 from selection.command.checks import Check

@@ -22,8 +22,8 @@ import pytest
 
 from demo.config import write_config
 from demo.people import AtWork, Person
+from demo.question import CONFIG, LABELS, policy
 from demo.ratings import Rated, load, write_pool
-from demo.run import CONFIG, LABELS, policy
 from demo.servers import Server, free_port, running
 from demo.services import Services, State
 from selection.backend_client import BackendClient

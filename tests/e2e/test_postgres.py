@@ -11,7 +11,7 @@ from werkzeug.serving import make_server
 
 from backend.config import BackendSettings
 from backend.web.app import Process, create_app
-from demo.run import CONFIG, LABELS
+from demo.question import CONFIG, LABELS
 from demo.servers import free_port, start_label_studio, stop
 from selection.backend_client import BackendClient
 from selection.command.connect import connect

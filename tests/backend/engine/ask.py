@@ -11,7 +11,7 @@ from backend.engine.remote.adapters import RemoteAdapters
 from backend.engine.remote.engine import Remote
 from backend.engine.remote.http import LlmServer
 from backend.engine.served import Served
-from demo.run import LABELS, policy
+from demo.question import LABELS, policy
 from selection.types import Doubles
 from tests.backend.engine.tiny_model import tiny_tokenizer
 from tests.conftest import VLLM_KEY

@@ -15,7 +15,7 @@ from backend.config import BackendSettings
 from backend.engine.remote.engine import make_remote
 from backend.engine.remote.http import LlmServer
 from backend.engine.served import Served
-from demo.run import LABELS
+from demo.question import LABELS
 from selection.errors import ModelError, SettingError, VersionError
 from tests.backend.engine.ask import (
     KEY,

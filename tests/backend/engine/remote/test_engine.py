@@ -17,8 +17,8 @@ from backend.engine.served import Served
 from backend.train import Recipe, train
 from benchmarks.serving.llama_server import LlamaServer, write_float32
 from demo.processes import free_port
+from demo.question import LABELS
 from demo.ratings import load
-from demo.run import LABELS
 from selection.errors import ModelError
 from selection.types import Doubles
 from tests.backend.engine.ask import (

@@ -24,8 +24,8 @@ from backend.engine.remote.adapters import KEPT
 from backend.engine.served import Served
 from backend.train import Recipe, train
 from benchmarks.serving.vllm_server import VllmServer
+from demo.question import LABELS, policy
 from demo.ratings import load
-from demo.run import LABELS, policy
 from selection.errors import ModelError, VersionError
 from selection.types import Doubles
 from tests.backend.engine.ask import KEY, SERVED, logits, remote

@@ -208,10 +208,17 @@ class Fit:
             policy=policy_hash(project.policy, project.schema.labels),
             verdicts=collected.digest,
             start=start.version,
+            # what is still in force is still quoted by this round
+            final="" if decision.promoted else self._final(records, round),
             **vars(measured),
         )
         self.registry.save_record(project.id, record)
         return record
+
+    @staticmethod
+    def _final(records: Sequence[Record], round: int) -> str:
+        """Return the last version that the round has had, if it is measured again."""
+        return next((one.final for one in records if one.round == round), "")
 
     def _measured(
         self, project: int, records: Sequence[Record], current: Manifest

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from backend import fit as module
+from backend.evaluate import Promotion
 from selection.errors import RoundError
 from tests.backend.test_fit import ROLES, Killed, Loop, run, trained
 
@@ -73,3 +75,16 @@ def test_who_goes_on_compares_with_the_version_that_the_audit_has_not_taught(loo
     assert final not in after.promotion
     assert before.version in after.promotion
     assert loop.current == after.version
+
+
+@pytest.mark.parametrize("promoted", [True, False])
+def test_a_round_that_is_measured_again_quotes_the_last_version_only_while_it_is_in_force(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, promoted: bool
+) -> None:
+    trained(loop)
+    final = loop.fit.last(7).final
+    monkeypatch.setattr(module, "compare", lambda *_, **__: Promotion(promoted, "as it is"))
+    again = loop.fit.run(7, forced=True)
+    assert again is not None
+    assert (again.final == final) is not promoted
+    assert (loop.current in again.measures) is True

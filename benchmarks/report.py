@@ -33,8 +33,8 @@ def _threshold() -> str:
         "Kappa with our choice of labels, mean of "
         f"{result['sets']} sets with {result['seeds']} seeds each. The threshold is set so that "
         "each label is predicted for its expected share of random texts of the pool. The expected "
-        "share is what round 0's random draw says, what the model itself says, or a mixture in "
-        "which the model's answer counts as a number of drawn texts. Command: `python -m "
+        "share is what an audit of 20 texts a round says, what the model itself says, or a mixture "
+        "in which the model's answer counts as a number of drawn texts. Command: `python -m "
         f"benchmarks.choice.threshold`; the product's number is {OWN:.0f} (backend/threshold.py).",
         "",
         "| expected share by | mean | after each round |",

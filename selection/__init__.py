@@ -4,5 +4,5 @@ pool -> embed -> label -> choose -> order -> push
                                               experts, in Label Studio
 status <- stop <- align <- collect
 
-choose: stratify and budget in round 0, then boundary -> pair -> budget -> split; audit always.
+choose: start until verdicts have taught a model, then boundary -> pair -> budget; audit always.
 """

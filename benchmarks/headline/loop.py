@@ -1,8 +1,9 @@
 """Arm c of the experiment: the loop of the product on real votes, without Label Studio.
 
-Beliefs by selection/label.py, the choice by selection/choose.py, the threshold by the shares in
-round 0's random draw: these are the product's own functions. What measures is left out: no label
-goes to evaluation or audit, since the test set is apart, so every new version is taken.
+Beliefs by selection/label.py, the choice by selection/choose.py: these are the product's own
+functions. What measures is left out, since the test set is apart, so every new version is taken.
+Without an audit the shares of the labels are the model's own answers. benchmarks/loop runs the
+whole product; this arm is kept for the source's experiment.
 """
 
 import json

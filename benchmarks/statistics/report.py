@@ -160,7 +160,8 @@ def _plateau(cells: list[dict[str, Any]]) -> list[str]:
 
 def _cost() -> list[str]:
     lines = [
-        "Audited texts (two experts each) needed to know production kappa to within:",
+        "Audited texts, a quarter of them judged by two experts, until production kappa is known "
+        "to within:",
         "",
         "| positive | kappa | " + " | ".join(f"± {width:g}" for width in HALF_WIDTHS) + " |",
         "|---|---|" + "---|" * len(HALF_WIDTHS),

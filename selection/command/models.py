@@ -16,7 +16,8 @@ from selection.record import ProjectState, Record, Version
 from selection.types import Estimate
 
 SHOWN = ("epochs", "learning_rate", "rank", "seed")  # of a recipe, in the table
-KAPPAS = ("boundary_kappa", "production_kappa", "expert_kappa")
+# without the boundary's, which is of the version that chose the round's texts
+KAPPAS = ("production_kappa", "expert_kappa")
 OTHER = "≠"  # marks what was made under another policy than the current version
 
 
@@ -70,8 +71,7 @@ def previous(state: ProjectState) -> Previous:
     known = {one.version: one for one in state.versions}
     order = [one.version for one in state.versions if one.kind == "prompted"][-1:]
     for record in state.rounds:
-        if record.version not in order:
-            order.append(record.version)
+        order += [name for name in record.measures if name not in order]
     if not any(one.kind == "trained" for one in state.versions):
         raise BackendError(
             f"There is nothing to go back to: project {state.project} has no trained version yet, "
@@ -133,7 +133,7 @@ def table(state: ProjectState, wide: bool = True) -> Table:
     shown.add_column("")
     longest = max((len(one.version) for one in state.versions), default=0)
     shown.add_column("version", min_width=longest, overflow="fold")
-    for name in ("boundary", "production", "experts"):
+    for name in ("production", "experts"):
         shown.add_column(name, no_wrap=True)
     for name in ("policy", "pool", "recipe") if wide else ():
         shown.add_column(name)
@@ -176,7 +176,7 @@ def _measured(state: ProjectState, version: Version) -> _Measured | None:
         if record.version == version.version:
             return _Measured(record.round, {name: getattr(record, name) for name in KAPPAS})
         if version.kind == "prompted" and _start(state, record) == version.version:
-            values = None, record.start_kappa, record.expert_kappa
+            values = record.start_kappa, record.expert_kappa
             return _Measured(record.round, dict(zip(KAPPAS, values, strict=True)))
     return None
 

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def test_each_version_carries_the_kappas_of_the_last_round_that_measured_it() ->
     rounds = (
         record(0, version="a", production_kappa=kappa(0.2, 0.1, 0.3)),
         record(1, version="a", production_kappa=kappa(0.4, 0.3, 0.5, items=99)),
-        record(2, version="b", boundary_kappa=kappa(None, None, None, items=5)),
+        record(2, version="b", production_kappa=kappa(None, None, None, items=5)),
     )
     told = listed(state("p0", "a", "b", "refused", current="b", rounds=rounds))
     assert (told["project"], told["current"]) == (7, "b")
@@ -52,12 +53,12 @@ def test_each_version_carries_the_kappas_of_the_last_round_that_measured_it() ->
     assert [one["current"] for one in told["versions"]] == [False, False, True, False]
     assert (a["measured"]["round"], b["measured"]["round"]) == (1, 2)
     assert a["measured"]["production_kappa"] == kappa(0.4, 0.3, 0.5, items=99).as_json()
-    assert b["measured"]["boundary_kappa"]["value"] is None
-    assert b["measured"]["boundary_kappa"]["items"] == 5
+    assert b["measured"]["production_kappa"]["value"] is None
+    assert b["measured"]["production_kappa"]["items"] == 5
     assert b["measured"]["expert_kappa"] == kappa(0.8, 0.7, 0.9).as_json()
     assert refused["measured"] is None
     assert start["measured"] == {
-        "round": 2, "boundary_kappa": None, "production_kappa": kappa(0.1, -0.1, 0.3).as_json(),
+        "round": 2, "production_kappa": kappa(0.1, -0.1, 0.3).as_json(),
         "expert_kappa": kappa(0.8, 0.7, 0.9).as_json(),
     }  # fmt: skip
     assert a["recipe"] == version("a").recipe
@@ -111,10 +112,12 @@ def test_the_table_says_what_a_version_was_made_from_and_how_good_it_is() -> Non
     for words in (
         "Versions of project 7", "as it is, prompted", "a/base-llm",
         "round 0: 64 labels, 2 ties left out", "20 yes, 44 no", "2026-11-22 09:41 81 s",
-        "0.30", "[0.10, 0.50]", "[0.20, 0.60]", "[0.70, 0.90]", "n=64", "yes 12%", "no 88%",
-        "rank 16", "epochs 6", "seed 3",
+        "[0.20, 0.60]", "[0.70, 0.90]", "n=64", "yes 12%", "no 88%", "rank 16", "epochs 6",
+        "seed 3",
     ):  # fmt: skip
         assert words in text
+    # the boundary's kappa is of the version that chose the round's texts, and not of this one
+    assert "[0.10, 0.50]" not in text
     assert "clip" not in text
 
 
@@ -130,7 +133,7 @@ LONG = ("prompted-0123456789ab", "round10-16bc8b0c1d2e", "round11-9c41d2aa01f3")
 
 @pytest.mark.parametrize(("wide", "width"), [(False, 80), (True, 120)])
 def test_no_name_is_cut_on_a_terminal(wide: bool, width: int) -> None:
-    figures = {name: kappa(-0.1, -0.33, -0.26) for name in ("boundary_kappa", "production_kappa")}
+    figures = {name: kappa(-0.1, -0.33, -0.26) for name in ("expert_kappa", "production_kappa")}
     told = state(
         *LONG, current=LONG[1], policy="Is it bad?", model="an-organisation/of-a-long-name" * 2,
         rounds=(record(0, version=LONG[1], **figures), record(1, version=LONG[2], **figures)),
@@ -196,6 +199,12 @@ ROUNDS = (record(0, version="a"), record(1, version="a"), record(2, version="b")
 def test_the_version_before_is_the_one_of_the_round_before(current: str, before: str) -> None:
     told = state("p0", "p1", "a", "b", "x", current=current, rounds=ROUNDS)
     assert previous(told) == Previous(before)
+
+
+def test_before_the_last_version_of_a_loop_is_the_one_that_it_is_quoted_by() -> None:
+    rounds = (ROUNDS[0], replace(ROUNDS[2], final="final2"))
+    told = state("p1", "a", "b", "final2", current="final2", rounds=rounds)
+    assert previous(told) == Previous("b")
 
 
 @pytest.mark.parametrize(

@@ -48,14 +48,18 @@ class Question:
   </Choices>
 </View>"""
 
+    def every(self) -> list[Rated]:
+        """Load the different texts of these kinds. Raises PoolError without the archive."""
+        rated = [one for kind in self.kinds for one in load(kind, least=self.least)]
+        first = {one.text: one for one in rated}  # a text may be of two kinds
+        return list(first.values())
+
     def texts(self) -> "Texts":
         """Load the texts and set those apart that measure. Which ones depends on the texts alone.
 
         Raises PoolError without the archive.
         """
-        rated = [one for kind in self.kinds for one in load(kind, least=self.least)]
-        first = {one.text: one for one in rated}  # a text may be of two kinds
-        order = sorted(first.values(), key=lambda one: _digest(one.text))
+        order = sorted(self.every(), key=lambda one: _digest(one.text))
         apart, pool = order[:: self.apart], [r for i, r in enumerate(order) if i % self.apart]
         positive = [one for one in apart if one.majority(2)]
         other = [one for one in apart if not one.majority(2)]
@@ -100,13 +104,17 @@ _RARE = Question(
 )
 
 
+NAMES = ("rare", *NOUNS)
+
+
 def question(name: str) -> Question:
     """Return the question of this name: 'rare', or a kind of texts. Raises SettingError."""
+    if name not in NAMES:
+        raise SettingError(
+            f"There are no ratings of {name!r}; take one of {', '.join(NAMES)}."
+        )
     if name == "rare":
         return _RARE
-    if name not in NOUNS:
-        known = ", ".join(("rare", *NOUNS))
-        raise SettingError(f"There are no ratings of {name!r}; take one of {known}.")
     title = f"Harshly negative {name}"
     return Question(title, (name,), HARSH, LABELS, policy(name), apart=6, others=0)
 

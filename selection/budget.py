@@ -37,9 +37,7 @@ def budget(
         raise ValueError("weights must not be negative")
     points = np.asarray(points, dtype=np.float32)
     kernel = np.exp((points @ points.T - 1.0) / width)  # (m, m)
-    cover = np.zeros(len(points), dtype=np.float32)  # (m,) how well each point is covered
-    if covered is not None and len(covered) and len(points):
-        cover = np.exp((points @ covered.T - 1.0) / width).max(axis=1)
+    cover = coverage(points, covered, width)
     cost = 2 - (members[:, 0] == members[:, 1]).astype(np.int64)  # (m,) rows that it buys
     heavy = weight.astype(np.float32)
     # gain of each candidate for each row that it buys. It only falls later on, since what is
@@ -59,6 +57,13 @@ def budget(
         free &= ~taken
         bound[taken] = -np.inf
     return np.array(chosen, dtype=np.int64)
+
+
+def coverage(points: Floats, covered: Floats | None, width: float = WIDTH) -> Floats:
+    """Return (m,) how well each of (m, d) points is covered by (c, d) others, 0 to 1."""
+    if covered is None or not len(covered) or not len(points):
+        return np.zeros(len(points), dtype=np.float32)
+    return np.asarray(np.exp((points @ covered.T - 1.0) / width).max(axis=1), dtype=np.float32)
 
 
 def _largest(bound: Floats, kernel: Floats, cover: Floats, heavy: Floats, cost: Ints) -> int:

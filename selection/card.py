@@ -12,6 +12,8 @@ from selection.errors import ProjectError
 
 ROLES = ("train", "audit")
 ROUND_COLUMN, ORDER_COLUMN, ID_COLUMN = "crux_round", "crux_order", "crux_id"
+REGION_COLUMN = "crux_region"
+WORDS = ("pair", "version", "why", "policy", "region")  # fields that are strings, "" among them
 # In the JSON, but no field: `blind` follows from role and hidden; old cards have a `stratum`.
 IGNORED = ("blind", "stratum")
 
@@ -28,7 +30,8 @@ class Card:
     one sentence. seed, reserve: of the audit's draw, which may not change between rounds. hidden:
     a training text whose pre-annotation is not shown. policy: hash of the policy under which it
     was pushed. twin: 0 for the first task of a text, 1 for the next, each for one person; None for
-    a task of an older Crux, which asks all of its experts.
+    a task of an older Crux, which asks all of its experts. region: of confusion, "" for none;
+    region_share: that region's estimated part of the pool, 0 to 1.
     """
 
     id: str
@@ -47,6 +50,8 @@ class Card:
     policy: str = ""
     twin: int | None = None
     second: float = 1.0
+    region: str = ""
+    region_share: float = 0.0
 
     @property
     def blind(self) -> bool:
@@ -76,7 +81,10 @@ class Card:
 
     def as_columns(self) -> dict[str, int | str]:
         """Return the flat columns of the task's `data`."""
-        return {ROUND_COLUMN: self.round, ORDER_COLUMN: self.order, ID_COLUMN: self.id}
+        return {
+            ROUND_COLUMN: self.round, ORDER_COLUMN: self.order, ID_COLUMN: self.id,
+            REGION_COLUMN: self.region,
+        }  # fmt: skip
 
 
 def read_card(task: int, crux: Mapping[str, Any] | None) -> Card | None:
@@ -104,7 +112,7 @@ def _fault(card: Card) -> str:
 
     sound = {
         "id": isinstance(card.id, str) and card.id != "",
-        **{name: isinstance(getattr(card, name), str) for name in ("pair", "version", "why")},
+        **{name: isinstance(getattr(card, name), str) for name in WORDS},
         "round": _is_whole(card.round, 0),
         "order": _is_whole(card.order, 0),
         "experts": _is_whole(card.experts, 1),
@@ -113,7 +121,7 @@ def _fault(card: Card) -> str:
         "inclusion": chance is None or is_chance(chance),
         "second": is_chance(card.second),
         "hidden": isinstance(card.hidden, bool),
-        "policy": isinstance(card.policy, str),
+        "region_share": isinstance(card.region_share, (int, float)) and 0 <= card.region_share <= 1,
         "twin": card.twin is None or _is_whole(card.twin, 0),
         "belief": isinstance(belief, dict)
         and len(belief) > 0

@@ -1,7 +1,7 @@
 """The choice of one round, from beliefs to the tasks that experts will see: pure and repeatable.
 
 before a model is trained:  start (words, budget)       + audit
-later:                      boundary -> pair -> budget  + audit
+later:                      boundary -> cluster, pair -> budget by region  + audit
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,11 @@ import numpy as np
 from selection.audit import audit, informative
 from selection.boundary import boundary, doubt
 from selection.budget import WIDTH, budget
+from selection.confusion import Confusion, Earlier, confusion, said
 from selection.label import balance
-from selection.pair import midpoints, pair
+from selection.pair import pair
 from selection.permanent import permanent
+from selection.region import by_region, candidates
 from selection.start import start
 from selection.types import (
     Audit,
@@ -36,12 +38,14 @@ class Rule:
 
     likely: texts that speak for a label, for each that the start buys of it, from which those are
     taken that stand for most others. candidates: texts that the budget chooses from later; its cost
-    grows with their square. width: of the kernel by which one text covers another.
+    grows with their square. width: of the kernel by which one text covers another. clusters: of the
+    candidates, for each text that is bought.
     """
 
     likely: int = 7
     candidates: int = 1_000
     width: float = WIDTH
+    clusters: float = 0.5
 
 
 RULE = Rule()
@@ -74,11 +78,13 @@ def choose(
     rule: Rule = RULE,
     *,
     words: Doubles | None = None,
+    earlier: Earlier | None = None,
 ) -> tuple[Choice, Audit]:
     """Return what to buy now, and the audit's whole sample with its chances after this round.
 
     vectors: (n, d) unit. words: (n, k) how much each text speaks for each label by the policy's
-    words (words.py), for the start. The choice depends on nothing but its arguments.
+    words (words.py), for the start. earlier: the regions of the rounds before, whose names are
+    kept. The choice depends on nothing but its arguments.
     """
     believed = beliefs
     if not plan.trained and _rarest(beliefs) < plan.per_round:
@@ -97,10 +103,15 @@ def choose(
             vectors, believed.probability, open_rows, plan.per_round,
             words=words, covered=vectors[plan.bought], likely=rule.likely, width=rule.width,
         )  # fmt: skip
-        bought = _started(pool, rows, speaks, believed)
+        every = _joined(_started(pool, rows, speaks, believed), _audited(pool, sample, plan))
     else:
-        bought = _boundary(pool, vectors, believed, open_rows, plan, rule)
-    every = _joined(bought, _audited(pool, sample, plan))
+        rows = boundary(believed.margin, open_rows, rule.candidates)
+        count = max(round(rule.clusters * plan.per_round), 1)
+        found = confusion(
+            pool, vectors, believed, rows, count=count, seed=plan.seed, earlier=earlier
+        )
+        bought = _boundary(pool, vectors, believed, open_rows, plan, rule, found)
+        every = _placed(_joined(bought, _audited(pool, sample, plan)), vectors, found)
     # blind and open tasks mixed, so that the order tells nothing about a task
     order = np.random.default_rng([plan.seed, plan.round]).permutation(len(every))
     return Choice(*(column[order] for column in vars(every).values())), sample
@@ -135,21 +146,21 @@ def _started(pool: Pool, rows: Ints, speaks: Ints, beliefs: Beliefs) -> Choice:
 
 
 def _boundary(
-    pool: Pool, vectors: Floats, beliefs: Beliefs, open_rows: Bools, plan: Plan, rule: Rule
+    pool: Pool,
+    vectors: Floats,
+    beliefs: Beliefs,
+    open_rows: Bools,
+    plan: Plan,
+    rule: Rule,
+    found: Confusion,
 ) -> Choice:
     """Choose pairs that cover the boundary, and single unsure rows for what pairs leave over."""
     covered = vectors[plan.bought]
     margin = beliefs.margin
-    rows = boundary(margin, open_rows, rule.candidates)
+    rows = found.clusters.row
     pairs = pair(vectors, beliefs.predicted, rows)
-    chosen = budget(
-        midpoints(vectors, pairs),
-        doubt((margin[pairs.left] + margin[pairs.right]) / 2),
-        np.stack([pairs.left, pairs.right], axis=1),
-        most=plan.per_round,
-        covered=covered,
-        width=rule.width,
-    )
+    every = candidates(vectors, margin, pairs, found.clusters, found.region)
+    chosen = by_region(every, most=plan.per_round, covered=covered, width=rule.width)
     taken = _paired(pool, beliefs, pairs.take(chosen))
     left = plan.per_round - len(taken)
     rest = open_rows.copy()
@@ -184,7 +195,7 @@ def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs) -> Choice:
                 f"labelled '{names[predicted[this]]}', while its neighbour "
                 f"{pool.ids[other]} is labelled '{names[predicted[other]]}'"
             )
-    return Choice(
+    return Choice.without_region(
         np.array(row, dtype=np.int64),
         _strings(["train"] * len(row)),
         _strings(pair_name),
@@ -195,7 +206,7 @@ def _paired(pool: Pool, beliefs: Beliefs, pairs: Pairs) -> Choice:
 
 def _singles(pool: Pool, rows: Ints, inclusion: Doubles, beliefs: Beliefs, reason: str) -> Choice:
     predicted = beliefs.predicted
-    return Choice(
+    return Choice.without_region(
         rows,
         _strings(["train"] * len(rows)),
         _strings([str(pool.ids[row]) for row in rows]),
@@ -207,13 +218,21 @@ def _singles(pool: Pool, rows: Ints, inclusion: Doubles, beliefs: Beliefs, reaso
 def _audited(pool: Pool, sample: Audit, plan: Plan) -> Choice:
     new = ~plan.bought[sample.row]
     rows = sample.row[new]
-    return Choice(
+    return Choice.without_region(
         rows,
         _strings(["audit"] * len(rows)),
         _strings([str(pool.ids[row]) for row in rows]),
         sample.inclusion[new],
         _strings(["drawn at random to measure the model in production"] * len(rows)),
     )
+
+
+def _placed(every: Choice, vectors: Floats, found: Confusion) -> Choice:
+    """Return it with the regions of all rows, so that none tells an audited text by its lack."""
+    of = found.of(vectors, every.row)
+    # the last share is that of no region
+    share = np.round(np.append(found.share, 0.0)[of], 4)
+    return replace(every, region=said(found.names, of), share=share)
 
 
 def _joined(one: Choice, two: Choice) -> Choice:

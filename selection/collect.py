@@ -108,6 +108,17 @@ class Collected:
         rows, labels = zip(*found, strict=True) if found else ((), ())
         return np.array(rows, dtype=np.int64), np.array(labels, dtype=np.int64)
 
+    def regions(self, pool: Pool) -> tuple[Ints, tuple[str, ...]]:
+        """Return the rows that were bought in a region of confusion, and the name of each's."""
+        row_of = _rows(pool)
+        found = [
+            (row_of[item.card.id], item.card.region)
+            for item in self.items
+            if item.card.region and item.card.id in row_of
+        ]
+        rows, names = zip(*found, strict=True) if found else ((), ())
+        return np.array(rows, dtype=np.int64), tuple(names)
+
     def inclusion(self, pool: Pool) -> Doubles:
         """Return (n,) the chance of each audited row, NaN elsewhere."""
         row_of = _rows(pool)

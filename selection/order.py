@@ -103,6 +103,8 @@ def make_order(
                 policy=policy,
                 twin=0,
                 second=second if role == "audit" else 1.0,
+                region=str(choice.region[i]),
+                region_share=float(choice.share[i]),
             )
         )
     new = {card.id for card in cards}

@@ -1,6 +1,6 @@
 """The composer of the choice: run the steps of a round, and go on where it was cut off.
 
-    pool -> embed -> label -> choose (boundary, pair, budget, audit) -> push, and then the experts
+    pool -> embed -> label -> choose (boundary, cluster, pair, budget, audit) -> push, then experts
 
 What a step made is found again: vectors and beliefs in their caches, the order of the round in its
 file, pushed tasks in Label Studio. So a round that was killed is simply run again.
@@ -15,6 +15,7 @@ from selection.backend_client import BackendClient, Scores
 from selection.choose import Plan, choose, drawn
 from selection.collect import Collected, collect
 from selection.config import Settings
+from selection.confusion import Earlier
 from selection.embed import embed
 from selection.errors import PoolError, ProjectError, RoundError, SettingError
 from selection.label import BATCH, label
@@ -239,7 +240,9 @@ class Rounds:
         texts = tuple(map(str, pool.texts[rows]))
         self.backend.sample(project.id, PoolSample(texts, tuple(weight.tolist())))
         words = None if trained else speaks_for(vectors, self._words(project))
-        choice, sample = choose(pool, vectors, beliefs, plan, words=words)
+        choice, sample = choose(
+            pool, vectors, beliefs, plan, words=words, earlier=Earlier(*collected.regions(pool))
+        )
         if not len(choice):
             raise PoolError(
                 f"Nothing is left to buy: {int(bought.sum())} of {len(pool)} texts are bought, and "

@@ -1,7 +1,7 @@
 """The state of the loop: what was bought, what it gave, what is open, and whether to stop."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from selection.forecast import LARGEST, texts_needed
 from selection.policy import PolicyState, policy_state
 from selection.preannotation import Habit, habits
 from selection.record import ProjectState, Record, TrainingState
+from selection.region_history import RegionHistory, region_histories
 from selection.second import LEAST
 from selection.stop import Decision, decide
 from selection.studio.api import Project
@@ -78,6 +79,7 @@ class Status:
     seconds: float | None = None
     taught: int = 0
     measured: int = 0
+    regions: tuple[RegionHistory, ...] = ()
 
     @property
     def training_sentence(self) -> str:
@@ -131,6 +133,7 @@ class Status:
             "seconds_a_verdict": self.seconds,
             "verdicts_that_teach": self.taught,
             "verdicts_that_measure": self.measured,
+            "regions": [asdict(one) for one in self.regions],
         }
 
 
@@ -172,6 +175,7 @@ def status(
         people=annotators(collected),
         habits=found,
         seconds=seconds_a_verdict(collected),
+        regions=region_histories(collected),
     )
 
 

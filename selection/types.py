@@ -242,7 +242,8 @@ class Choice:
 
     row: (b,) rows. role: (b,) 'train' or 'audit', which is answered blind.
     pair: (b,) name of the pair or of the single item. inclusion: (b,) NaN where not audited.
-    why: (b,) one short sentence a person can read.
+    why: (b,) one short sentence a person can read. region: (b,) name of the region of confusion
+    that the row is in or is like, "" for none; share: (b,) that region's part of the pool.
     """
 
     row: Ints
@@ -250,9 +251,19 @@ class Choice:
     pair: Strings
     inclusion: Doubles
     why: Strings
+    region: Strings
+    share: Doubles
+
+    @classmethod
+    def without_region(
+        cls, row: Ints, role: Strings, pair: Strings, inclusion: Doubles, why: Strings
+    ) -> "Choice":
+        """Return a choice of rows whose regions are not known."""
+        nowhere = np.full(len(row), "", dtype=object)
+        return cls(row, role, pair, inclusion, why, nowhere, np.zeros(len(row)))
 
     def __post_init__(self) -> None:
-        _require_aligned("a choice", self.row, self.role, self.pair, self.inclusion, self.why)
+        _require_aligned("a choice", *vars(self).values())
 
     def __len__(self) -> int:
         return len(self.row)

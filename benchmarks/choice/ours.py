@@ -26,12 +26,7 @@ def choice(state: State, count: int, rule: Rule = RULE) -> Choice:
     """
     n = len(state.vectors)
     ids = np.array([f"{row:08d}" for row in range(n)], dtype=object)
-    beliefs = Beliefs(
-        state.probability,
-        tuple(str(label) for label in range(state.k)),
-        str(state.round),
-        np.ones(n, dtype=np.bool_),
-    )
+    beliefs = beliefs_of(state)
     plan = Plan(
         round=state.round,
         trained=state.round > 0,
@@ -44,3 +39,10 @@ def choice(state: State, count: int, rule: Rule = RULE) -> Choice:
     )
     chosen, _ = choose(Pool(ids, ids), state.vectors, beliefs, plan, rule)
     return chosen
+
+
+def beliefs_of(state: State) -> Beliefs:
+    """Return the learner's beliefs as the product knows them: as if it had read every text."""
+    names = tuple(str(label) for label in range(state.k))
+    read = np.ones(len(state.vectors), dtype=np.bool_)
+    return Beliefs(state.probability, names, str(state.round), read)

@@ -81,15 +81,12 @@ def chapter() -> str:
             *_ranking(everyone, areas(everyone)),
         ]
     if variants := load("variants"):
-        lines += ["", *_variants(variants, "Our choice with one thing changed", "variants")]
-    if regions := load("regions"):
-        what = "Our choice, and the same spread over regions (benchmarks/choice/regions)"
-        lines += ["", *_variants(regions, what, "regions")]
+        lines += ["", *_variants(variants)]
     return "\n".join([*lines, *_confusion()]) + "\n"
 
 
 def _confusion() -> list[str]:
-    """Return what benchmarks/choice/regions/confusion.py measured; nothing if it did not."""
+    """Return what benchmarks/choice/confusion.py measured; nothing if it did not."""
     file = RESULTS / "confusion.json"
     if not file.exists():
         return []
@@ -98,7 +95,7 @@ def _confusion() -> list[str]:
     lines = [
         "",
         f"Of the 1,000 least sure texts in rounds 1 to 4 of our choice ({len(measured)} sets, "
-        "`python -m benchmarks.choice.regions.confusion`): how many are in a region, and how often "
+        "`python -m benchmarks.choice.confusion`): how many are in a region, and how often "
         "the learner is wrong there and outside; in the last column outside, if the predicted "
         "labels were as frequent there as inside.",
         "",
@@ -120,11 +117,11 @@ def _confusion() -> list[str]:
     return lines
 
 
-def _variants(results: dict[str, Result], what: str, part: str) -> list[str]:
+def _variants(results: dict[str, Result]) -> list[str]:
     """Compare our choice with something changed to our choice, on the same seeds."""
     lines = [
-        f"{what}, {_seeds(results)} ({len(results)} sets, `python -m "
-        f"benchmarks.choice.suite --part {part}`); the standard error is over seeds:",
+        f"Our choice with one thing changed, {_seeds(results)} ({len(results)} sets, `python -m "
+        "benchmarks.choice.suite --part variants`); the standard error is over seeds:",
         "",
         "| changed | mean area | difference from ours |",
         "|---|---|---|",

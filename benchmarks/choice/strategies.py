@@ -11,7 +11,6 @@ from benchmarks.choice.naive import naive_pairs
 from benchmarks.choice.ours import crux, with_rule
 from benchmarks.choice.peers import peers
 from benchmarks.choice.race import stratified
-from benchmarks.choice.regions.strategy import ByRegions
 from benchmarks.choice.state import State, Strategy
 from selection.budget import budget
 from selection.choose import Rule
@@ -132,20 +131,11 @@ VARIANTS: dict[str, Strategy] = {
     "2000 candidates": with_rule(Rule(candidates=2_000)),
     "kernel width 0.1": with_rule(Rule(width=0.1)),
     "kernel width 0.4": with_rule(Rule(width=0.4)),
+    "without regions": with_rule(Rule(clusters=0.0)),
+    "half as many clusters": with_rule(Rule(clusters=0.25)),
+    "twice as many clusters": with_rule(Rule(clusters=1.0)),
 }
-# the same spread over regions of confusion, and that with one thing changed
-REGIONS: dict[str, Strategy] = {
-    "crux by regions": ByRegions(),
-    "regions: half as many clusters": ByRegions(clusters=0.25),
-    "regions: twice as many clusters": ByRegions(clusters=1.0),
-    "regions: two by two": ByRegions(pairwise=True),
-    "regions alone": ByRegions(outside=False),
-    "regions: least sure of each label": ByRegions(each=True),
-    "regions by HDBSCAN": ByRegions(density=5),
-}
-COLD_START = frozenset(
-    {"random", "crux", *VARIANTS, *REGIONS}
-)  # these choose the first batch themselves
+COLD_START = frozenset({"random", "crux", *VARIANTS})  # these choose the first batch themselves
 
 
 def by_name(wanted: str) -> dict[str, Strategy]:
@@ -155,13 +145,12 @@ def by_name(wanted: str) -> dict[str, Strategy]:
     SettingError for an unknown name.
     """
     names = [name.strip() for name in wanted.split(",")]
-    mine = {**VARIANTS, **REGIONS}
-    here = {**WRITTEN_HERE, **mine}
+    here = {**WRITTEN_HERE, **VARIANTS}
     if set(names) <= set(here):
         return {name: here[name] for name in names}
     every = {**here, **peers()}
     if names == ["all"]:
-        return {name: strategy for name, strategy in every.items() if name not in mine}
+        return {name: strategy for name, strategy in every.items() if name not in VARIANTS}
     unknown = [name for name in names if name not in every]
     if unknown:
         raise SettingError(f"There is no strategy {unknown[0]!r}. There are: {', '.join(every)}.")

@@ -9,7 +9,6 @@ The parts:
     everyone     the same with every strategy, on fewer texts, because a choice by some of them
                  takes minutes
     variants     the same with our choice, and with our choice with one thing changed
-    regions      the same with our choice, and with our choice spread over regions of confusion
     useless      the starting beliefs are shuffled over the texts, so that they say nothing
     inverted     the starting beliefs are inverted, so that they mislead
     noise10      one bought label in ten is wrong
@@ -28,7 +27,7 @@ import typer
 
 from benchmarks.choice.datasets import FOLDER, SETS, Data, NamedSet
 from benchmarks.choice.efficiency import Terms, compare_strategies
-from benchmarks.choice.strategies import REGIONS, VARIANTS
+from benchmarks.choice.strategies import VARIANTS
 from selection.errors import CruxError, PoolError, SettingError
 
 RESULTS = Path("benchmarks/results")
@@ -59,7 +58,6 @@ PARTS = {
     "efficiency": Part(Terms(), QUICK, "efficiency"),
     "everyone": Part(Terms(seeds=1), "all", "efficiency", limit=4_000),
     "variants": Part(Terms(seeds=10), f"crux, {', '.join(VARIANTS)}", "efficiency"),
-    "regions": Part(Terms(seeds=10), f"crux, {', '.join(REGIONS)}", "efficiency"),
     "useless": Part(Terms(beliefs="useless"), FEW, "useless"),
     "inverted": Part(Terms(beliefs="inverted"), FEW, "inverted"),
     "noise10": Part(Terms(noise=0.1), SOME, "noise10"),

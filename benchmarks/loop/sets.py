@@ -12,9 +12,9 @@ import numpy as np
 
 from benchmarks.choice.datasets import SETS, Data, read
 from benchmarks.loop.ground import Labelled
-from demo import ratings
-from demo.question import LABELS, NOUNS
-from demo.question import policy as demo_policy
+from demo.question import NAMES as RATED
+from demo.question import question
+from demo.ratings import Rated
 from selection.errors import PoolError
 from selection.types import Ints
 
@@ -90,12 +90,12 @@ QUESTIONS: dict[str, Question] = {
         },
     ),
 }
-NAMES = (*NOUNS, *QUESTIONS)
+NAMES = (*RATED, *QUESTIONS)
 
 
 def load(name: str, folder: Path, limit: int | None = None) -> Labelled:
     """Load a set by name. Raises PoolError for an unknown name or a set that is not there."""
-    if name in NOUNS:
+    if name in RATED:
         return _rated(name, limit)
     if name not in QUESTIONS:
         raise PoolError(f"There is no set {name!r}; the sets: {', '.join(NAMES)}.")
@@ -151,14 +151,15 @@ def _named(data: Data, name: str, policy: str, names: dict[str, str]) -> Labelle
     return Labelled(name, data.texts, experts, truth, tuple(names.values()), policy, data.made)
 
 
-def _rated(kind: str, limit: int | None) -> Labelled:
+def _rated(name: str, limit: int | None) -> Labelled:
     """Two experts are the majorities of two thirds of the raters, the truth that of the last."""
-    rated = ratings.load(kind)[:limit]
-    experts = np.stack([_harsh(rated, third) for third in (0, 1)], axis=1)
+    asked = question(name)
+    rated = asked.every()[:limit]
+    experts = np.stack([_negative(rated, third) for third in (0, 1)], axis=1)
     texts = tuple(one.text for one in rated)
-    return Labelled(kind, texts, experts, _harsh(rated, 2), LABELS, demo_policy(kind))
+    return Labelled(name, texts, experts, _negative(rated, 2), asked.labels, asked.policy)
 
 
-def _harsh(rated: Sequence[ratings.Rated], third: int) -> Ints:
-    harsh = [one.majority(third) for one in rated]
-    return np.where(harsh, LABELS.index("harsh"), LABELS.index("fine")).astype(np.int64)
+def _negative(rated: Sequence[Rated], third: int) -> Ints:
+    """Return (n,) 0 where a third of the raters finds the first label, else 1."""
+    return np.array([0 if one.majority(third) else 1 for one in rated], dtype=np.int64)

@@ -6,6 +6,7 @@ from types import TracebackType
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,6 +20,7 @@ from rich.table import Table
 from selection.status import Status
 from selection.summary import Summary
 from selection.types import Estimate
+from selection.wording import percent
 
 WIDE = 120  # columns of a terminal that has room for the wide tables
 QUIET = 5.0  # seconds between two lines of a step without a terminal to redraw
@@ -113,6 +115,26 @@ def rounds_table(status: Status, wide: bool = True) -> Table:
             kappa(record.start_kappa),
             one.decision.rule,
             *((str(record.labels), version) if wide else ()),
+        )
+    return table
+
+
+def regions_table(status: Status) -> Table | None:
+    """Return the table of the regions in which the model is or was confused; None without any."""
+    if not status.regions:
+        return None
+    table = Table(
+        title="Where the model is confused",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for name in ("region", "pool", "texts", "model right", "experts agree", ""):
+        table.add_column(name)
+    for one in status.regions:
+        table.add_row(
+            escape(one.name), percent(one.share), str(one.asked), one.model, one.experts, one.state
         )
     return table
 

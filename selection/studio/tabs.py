@@ -22,7 +22,9 @@ TAB_HIDES = (
     "comment_count", "unresolved_comment_count", "comment_authors", "last_comment_updated_at",
     "reviewed", "reviewers", "data.crux_id", "data.crux_round",
 )  # fmt: skip
-LABELING_HIDES = ("predictions_score", "predictions_results", "data.crux_order")
+LABELING_HIDES = (
+    "predictions_score", "predictions_results", "data.crux_order", "data.crux_region",
+)  # fmt: skip
 
 
 class Tabs(Caller):

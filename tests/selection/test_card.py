@@ -19,8 +19,11 @@ CARD = Card(
     seed=0,
     reserve=0.25,
     second=0.5,
+    region="shoes, heel",
+    region_share=0.02,
 )
-NEWER = ("blind", "hidden", "policy", "twin", "second")  # that an older card need not have
+# that an older card need not have
+NEWER = ("blind", "hidden", "policy", "twin", "second", "region", "region_share")
 META = {
     "id": "a7",
     "round": 2,
@@ -39,6 +42,8 @@ META = {
     "policy": "",
     "twin": None,
     "second": 0.5,
+    "region": "shoes, heel",
+    "region_share": 0.02,
 }
 
 
@@ -46,8 +51,10 @@ def test_a_card_stands_in_the_tasks_meta_whole() -> None:
     assert CARD.as_meta() == {"crux": META}
 
 
-def test_people_see_three_columns_and_nothing_that_tells_what_the_model_thinks() -> None:
-    assert CARD.as_columns() == {"crux_round": 2, "crux_order": 5, "crux_id": "a7"}
+def test_people_see_four_columns_and_nothing_that_tells_what_the_model_thinks() -> None:
+    assert CARD.as_columns() == {
+        "crux_round": 2, "crux_order": 5, "crux_id": "a7", "crux_region": "shoes, heel",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def strings(*values: str) -> np.ndarray:
 
 def test_an_order_has_a_card_for_every_chosen_row_and_new_chances_for_earlier_ones() -> None:
     pool = Pool(strings("a", "b", "c", "d"), strings("one", "two", "three", "four"))
-    choice = Choice(
+    choice = Choice.without_region(
         np.array([3, 0]), strings("audit", "train"), strings("d", "a|b"),
         np.array([0.5, np.nan]), strings("by chance", "near b"),
     )  # fmt: skip
@@ -61,7 +61,7 @@ def audited(ids: list[str], second: float, experts: int = 3) -> Order:
     pool = Pool(strings(*ids), strings(*(f"text {i}" for i in ids)))
     role = strings("train", *["audit"] * (n - 1))
     chance = np.where(role == "audit", 0.2, np.nan)
-    choice = Choice(np.arange(n), role, strings(*ids), chance, strings(*[""] * n))
+    choice = Choice.without_region(np.arange(n), role, strings(*ids), chance, strings(*[""] * n))
     scores = [Scores("v1", ("yes", "no"), np.full((n, 2), 0.5))]
     sample = Audit(np.arange(1, n), np.full(n - 1, 0.2))
     settings = Settings(project=7, experts=experts)

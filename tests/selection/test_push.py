@@ -79,7 +79,10 @@ def test_a_training_task_shows_what_the_model_thinks_and_a_blind_one_does_not() 
     region = {"from_name": "verdict", "to_name": "text", "type": "choices"}
     assert train == {
         "id": 1,
-        "data": {"text": "text 0 0", "crux_round": 0, "crux_order": 0, "crux_id": "r0-00"},
+        "data": {
+            "text": "text 0 0", "crux_round": 0, "crux_order": 0, "crux_id": "r0-00",
+            "crux_region": "",
+        },
         "meta": card(0, "train").as_meta(),
         "overlap": 1,
         "annotations": [],

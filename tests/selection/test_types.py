@@ -78,7 +78,9 @@ def test_arrays_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="an audit are not aligned"):
         Audit(two, np.full(1, 0.5))
     with pytest.raises(ValueError, match="a choice are not aligned"):
-        Choice(two, strings("train"), strings("a", "b"), np.zeros(2), strings("", ""))
+        Choice.without_region(
+            two, strings("train"), strings("a", "b"), np.zeros(2), strings("", "")
+        )
     with pytest.raises(ValueError, match="weight and group are not aligned"):
         Sample(np.ones(2), one)
 

@@ -1,17 +1,17 @@
 """Regions of confusion: how a round's budget is spread over them, and how large each is.
 
 A region is a group of overlapping clusters (cluster.py). Every region gets a part of the budget in
-proportion to its uncertainty mass, so that none takes it all; inside a region the pairs that cover
-most come first (budget.py).
+proportion to the doubt in it that nothing labelled covers yet, so that none takes it all; inside a
+region the pairs that cover most come first (budget.py).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.choice.regions.cluster import NO_REGION, Clusters
-from selection.boundary import doubt
-from selection.budget import WIDTH, budget
+from selection.boundary import doubt as doubt_of
+from selection.budget import WIDTH, budget, coverage
+from selection.cluster import NO_REGION, Clusters
 from selection.pair import midpoints
 from selection.types import Doubles, Floats, Ints, Pairs
 
@@ -77,7 +77,7 @@ def candidates(
     left, right = (region_of(rows, clusters, region) for rows in (pairs.left, pairs.right))
     return Candidates(
         midpoints(vectors, pairs),
-        doubt((margin[pairs.left] + margin[pairs.right]) / 2),
+        doubt_of((margin[pairs.left] + margin[pairs.right]) / 2),
         np.stack([pairs.left, pairs.right], axis=1),
         np.where(left == right, left, NO_REGION),
     )
@@ -118,9 +118,10 @@ def by_region(candidates: Candidates, *, most: int, covered: Floats, width: floa
     """
     chosen: list[int] = []
     place = candidates.region - NO_REGION
+    doubt = candidates.weight * (1.0 - coverage(candidates.points, covered, width))
     free = np.ones(len(candidates), dtype=np.bool_)
     while free.any() and len(chosen) < most // 2:
-        mass = np.bincount(place[free], weights=candidates.weight[free]).astype(np.float64)
+        mass = np.bincount(place[free], weights=doubt[free]).astype(np.float64)
         share = spread(mass, most // 2 - len(chosen))
         before = len(chosen)
         for name in np.argsort(-mass, kind="stable").tolist():
@@ -148,31 +149,36 @@ def measure(
     """Return how large each region is.
 
     region: (c,) of each cluster. weight: (m,) doubt of each clustered row, at least 0. sample:
-    (s,) random rows of the pool. A row of the sample is like a region if the centre nearest to it,
-    of all clusters, belongs to the region, and is no farther from it than nine in ten of its own.
+    (s,) random rows of the pool.
     """
     r = int(region.max(initial=NO_REGION)) + 1
-    centre = _centres(vectors[clusters.row], clusters.cell, len(clusters))
-    own = np.einsum("md,md->m", vectors[clusters.row], centre[clusters.cell])
-    reach = np.array(
-        [np.quantile(own[clusters.cell == c], WITHIN) for c in range(len(clusters))],
-        dtype=np.float32,
-    )
+    found = like(vectors, sample, clusters, region) - NO_REGION
     where = region[clusters.cell]
-    like: Ints = np.zeros(r + 1, dtype=np.int64)
-    if len(sample) and len(clusters):
-        cosine = vectors[sample] @ centre.T
-        nearest = cosine.argmax(axis=1)
-        near = cosine[np.arange(len(sample)), nearest] >= reach[nearest]
-        like = np.bincount(region[nearest[near]] - NO_REGION, minlength=r + 1)
     inside = where != NO_REGION
     mass = np.bincount(where[inside], weights=weight[inside], minlength=r)
     return Sizes(
         np.bincount(where[inside], minlength=r).astype(np.int64),
         mass / max(float(weight.sum()), 1e-12),
-        like[1:] / max(len(sample), 1),
+        np.bincount(found, minlength=r + 1)[1:] / max(len(sample), 1),
         _centres(vectors[clusters.row[inside]], where[inside], r),
     )
+
+
+def like(vectors: Floats, rows: Ints, clusters: Clusters, region: Ints) -> Ints:
+    """Return (b,) the region that each row is like, NO_REGION for none.
+
+    region: (c,) of each cluster. A row is like a region if the centre nearest to it, of all
+    clusters, belongs to the region, and is no farther from it than nine in ten of its own.
+    """
+    if not len(rows) or not len(clusters):
+        return np.full(len(rows), NO_REGION, dtype=np.int64)
+    centre = _centres(vectors[clusters.row], clusters.cell, len(clusters))
+    own = np.einsum("md,md->m", vectors[clusters.row], centre[clusters.cell])
+    reach = np.array([np.quantile(own[clusters.cell == c], WITHIN) for c in range(len(clusters))])
+    cosine = vectors[rows] @ centre.T
+    nearest = cosine.argmax(axis=1)
+    near = cosine[np.arange(len(rows)), nearest] >= reach[nearest].astype(np.float32)
+    return np.where(near, region[nearest], NO_REGION)
 
 
 def _centres(vectors: Floats, group: Ints, count: int) -> Floats:

@@ -4,8 +4,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmarks.choice.regions.cluster import cluster, connect, neighbours, overlap
-from benchmarks.choice.regions.name import (
+from selection.cluster import cluster, connect, neighbours, overlap
+from selection.region import measure
+from selection.region_name import (
     DISTINCT,
     SEVERAL,
     distinctive,
@@ -14,7 +15,6 @@ from benchmarks.choice.regions.name import (
     name,
     words,
 )
-from benchmarks.choice.regions.region import measure
 
 ENGLISH = ["the", "that", "was", "with", "there", "this", "it", "not", "you", "have"]
 GERMAN = ["der", "die", "und", "das", "nicht", "mit", "ein", "auf", "dass", "sie"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.choice.regions.cluster import (
+from selection.cluster import (
     NO_REGION,
     NONE,
     Clusters,

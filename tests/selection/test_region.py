@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.choice.regions.cluster import (
+from selection.budget import budget
+from selection.cluster import (
     NO_REGION,
     Clusters,
     cluster,
@@ -11,7 +12,7 @@ from benchmarks.choice.regions.cluster import (
     neighbours,
     overlap,
 )
-from benchmarks.choice.regions.region import (
+from selection.region import (
     Candidates,
     Sizes,
     by_region,
@@ -20,7 +21,6 @@ from benchmarks.choice.regions.region import (
     region_of,
     spread,
 )
-from selection.budget import budget
 from selection.types import Pairs
 
 

@@ -1,6 +1,6 @@
 """Are regions where the model is confused? Its errors inside of them and beside them.
 
-    python -m benchmarks.choice.regions.confusion [--sets clickbait,tweets] [--seeds 2] [--names]
+    python -m benchmarks.choice.confusion [--sets clickbait,tweets] [--seeds 2] [--names]
 
 Rounds 1 to 4 of our choice on each set of the efficiency suite; of each round's 1,000 least sure
 texts, which are in a region, and how often the learner is wrong there. The same for the clusters of
@@ -14,25 +14,26 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from sklearn.cluster import HDBSCAN
 
 from benchmarks.choice.datasets import FOLDER, SETS, Data
 from benchmarks.choice.efficiency import vectors_of
 from benchmarks.choice.learner import learn
-from benchmarks.choice.ours import crux
+from benchmarks.choice.ours import beliefs_of, crux
 from benchmarks.choice.race import make_course
-from benchmarks.choice.regions.cluster import NO_REGION, Clusters, connect, neighbours, overlap
-from benchmarks.choice.regions.name import distinctive, name
-from benchmarks.choice.regions.region import measure
-from benchmarks.choice.regions.strategy import ByRegions, margins
 from benchmarks.choice.state import State
-from selection.boundary import doubt
+from selection.boundary import boundary
+from selection.choose import RULE
+from selection.cluster import NO_REGION, Clusters, connect, neighbours, overlap
+from selection.confusion import Confusion, confusion
 from selection.errors import CruxError
-from selection.types import Bools, Ints, Strings
+from selection.types import Bools, Floats, Ints, Pool
 
 ROUNDS, COUNT = 5, 64
 LIMIT = 9_000  # texts of a set
 OUT = Path("benchmarks/results/confusion.json")
-KINDS = {"k-means": ByRegions(), "HDBSCAN": ByRegions(density=5)}
+DENSE = 5  # least members of a cluster of HDBSCAN
+KINDS = ("k-means", "HDBSCAN")
 
 
 @dataclass(frozen=True)
@@ -84,39 +85,53 @@ def looks(data: Data, seed: int, say_names: bool) -> dict[str, list[Look]]:
     vectors = vectors_of(data.texts)
     course = make_course(vectors, data.labels, vectors_of(data.describe), seed=seed)
     pool, truth = course.vectors[course.pool], course.labels[course.pool]
+    ids = np.array([f"{row:08d}" for row in range(len(pool))], dtype=object)
+    texts = Pool(ids, np.array(data.texts, dtype=object)[course.pool])
     bought: Ints = np.zeros(0, dtype=np.int64)
     beliefs = course.beliefs
     found: dict[str, list[Look]] = {kind: [] for kind in KINDS}
     for number in range(ROUNDS):
         rng = np.random.default_rng([seed, 2, number])
         state = State(pool, beliefs, bought, truth[bought], number, seed, rng)
-        predicted = beliefs.argmax(axis=1)
-        for kind, rule in KINDS.items() if number else ():
-            rows = rule.rows(state)
-            clusters = rule.clustered(state, rows, COUNT)
-            region = connect(clusters, overlap(clusters, neighbours(pool, clusters)))
-            found[kind].append(look(clusters, region, rows, predicted, truth))
-            if say_names and kind == "k-means":
-                texts = np.array(data.texts, dtype=object)[course.pool]
-                _print(state, texts, clusters, region)
+        believed = beliefs_of(state)
+        rows = boundary(believed.margin, state.open, RULE.candidates)
+        for kind in KINDS if number else ():
+            if kind == "k-means":
+                count = round(RULE.clusters * COUNT)
+                regions = confusion(texts, pool, believed, rows, count=count, seed=seed)
+                clusters, region = regions.clusters, regions.region
+                if say_names:
+                    _print(number, regions)
+            else:
+                clusters = dense(pool, believed.predicted, rows)
+                region = connect(clusters, overlap(clusters, neighbours(pool, clusters)))
+            found[kind].append(look(clusters, region, rows, believed.predicted, truth))
         bought = np.concatenate([bought, crux(state, COUNT)])
         beliefs = learn(pool[bought], truth[bought], pool, course.k)
     return found
 
 
-def _print(state: State, texts: Strings, clusters: Clusters, region: Ints) -> None:
-    """Print what a person would be told of each region."""
-    weight = doubt(margins(state)[clusters.row])
-    sizes = measure(state.vectors, clusters, region, weight, np.arange(len(texts)))
-    others = np.random.default_rng(0).permutation(len(texts))[: len(clusters.row)]
-    read = np.concatenate([texts[clusters.row], texts[others]])
-    where = np.concatenate([region[clusters.cell], np.full(len(others), NO_REGION)])
-    print(f"round {state.round}")
-    for place, said in enumerate(name(distinctive(read.tolist(), where, len(sizes)))):
-        print(
-            f"  {sizes.rows[place]:4} texts, {sizes.mass[place]:4.0%} of the doubt, "
-            f"{sizes.share[place]:5.1%} of the pool: {said}"
-        )
+def _print(number: int, found: Confusion) -> None:
+    """Print what a person is told of each region."""
+    print(f"round {number}")
+    rows = np.bincount(found.region[found.clusters.cell] - NO_REGION, minlength=1)[1:]
+    for said, size, share in zip(found.names, rows.tolist(), found.share.tolist(), strict=True):
+        print(f"  {size:4} texts, {share:5.1%} of the pool: {said}")
+
+
+def dense(vectors: Floats, predicted: Ints, rows: Ints) -> Clusters:
+    """Return clusters of HDBSCAN (McInnes 2017), without the rows that it calls noise."""
+    cell = np.full(len(rows), -1, dtype=np.int64)
+    owner: list[int] = []
+    for name in np.unique(predicted[rows]).tolist():
+        members = np.flatnonzero(predicted[rows] == name)
+        if len(members) > DENSE:
+            own = vectors[rows[members]]
+            found = HDBSCAN(min_cluster_size=DENSE, copy=True).fit_predict(own)
+            cell[members] = np.where(found < 0, -1, found + len(owner))
+            owner += [name] * (int(found.max()) + 1)
+    inside = cell >= 0
+    return Clusters(rows[inside], cell[inside], np.array(owner, dtype=np.int64))
 
 
 def _mean(found: list[Look]) -> dict[str, float | int | None]:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.choice.regions.cluster import NO_REGION, Clusters
-from benchmarks.choice.regions.confusion import look
+from benchmarks.choice.confusion import look
+from selection.cluster import NO_REGION, Clusters
 
 
 def test_errors_are_counted_inside_of_regions_and_beside_them() -> None:

@@ -1,1 +1,0 @@
-"""Regions of confusion: measured beside our choice, which does not use them yet."""

@@ -1,9 +1,7 @@
 """Beliefs -> the rows at the model's boundary.
 
-"Clusters that overlap show where the model is confused" (Krause and Chang, Google Research,
-7 August 2025, step 2). The model's own margin tells the same for each row and any number of labels:
-clusters of each label and the overlap of their neighbourhoods chose no better texts, at many times
-the cost (docs/results.md: the strategy "naive pairs" and its notes).
+The model's own margin tells for each row and any number of labels how unsure it is. Which of these
+rows lie together, and where, is for the next step (confusion.py).
 """
 
 import numpy as np

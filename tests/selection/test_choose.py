@@ -481,3 +481,56 @@ def test_whatever_is_bought_already_the_promises_hold(
     assert len(rows(choice, "train")) == min(per_round, int(open_rows.sum()))
     assert len(rows(choice, "audit")) == min(12, int((~bought & (number < RESERVE)).sum()))
     assert set(np.flatnonzero(~np.isnan(inclusion)).tolist()) <= set(sample.row.tolist())
+
+
+class Topics(World):
+    """Six topics, each with its part of either label: six places where the labels meet."""
+
+    def __init__(self, n: int = 1_200) -> None:
+        super().__init__(n)
+        rng = np.random.default_rng(1)
+        topic, side = rng.integers(6, size=n), rng.integers(2, size=n)
+        vectors = np.eye(6, 16)[topic] + 0.1 * rng.normal(size=(n, 16))
+        vectors[:, 15] += 0.2 * side
+        self.vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("float32")
+        texts = [f"topic{'abcdef'[t]} word" for t in topic.tolist()]
+        self.pool = Pool(self.pool.ids, np.array(texts, dtype=object))
+        doubt = 0.5 + np.where(side, 0.05, -0.05) * rng.random(n)
+        self.beliefs = self.believe(np.stack([doubt, 1 - doubt], axis=1))
+
+
+def test_chosen_texts_lie_in_several_regions_which_are_named_and_sized() -> None:
+    world = Topics()
+    choice, _ = world.choose(world.plan(1))
+    names = {name for name in choice.region[choice.role == "train"].tolist() if name}
+    assert len(names) >= 2
+    of = dict(zip(choice.region.tolist(), choice.share.tolist(), strict=True))
+    assert all(0 < of[name] < 1 for name in names)
+    assert sum(of[name] for name in names) <= 1
+    # two that are chosen as a pair of one region carry its name both
+    told = zip(choice.pair.tolist(), choice.region.tolist(), strict=True)
+    both: dict[str, set[str]] = {}
+    for pair, region in told:
+        both.setdefault(pair, set()).add(region)
+    assert sum(len(regions) == 1 for regions in both.values()) / len(both) > 0.5
+
+
+def test_an_audited_text_is_not_known_by_having_no_region() -> None:
+    world = Topics()
+    choice, _ = world.choose(world.plan(1, audit_per_round=40))
+    audited = choice.region[choice.role == "audit"]
+    assert sum(bool(name) for name in audited.tolist()) >= 5
+
+
+def test_the_start_knows_no_regions() -> None:
+    world = Topics()
+    choice, _ = world.choose(world.plan(0))
+    assert set(choice.region.tolist()) == {""}
+    assert (choice.share == 0).all()
+
+
+def test_without_clusters_the_choice_is_one_of_the_whole_boundary() -> None:
+    world = Topics()
+    choice, _ = world.choose(world.plan(1), Rule(clusters=0.0))
+    assert set(choice.region.tolist()) == {""}
+    assert len(rows(choice, "train")) == 40

@@ -61,6 +61,7 @@ def test_an_empty_project_goes_on() -> None:
         "problems": ["odd"], "budget": 1000, "people": [], "preselections": [],
         "policy": {"now": "dde4f5f3", "pushed": "", "verdicts": {}, "version": ""},
         "seconds_a_verdict": None, "verdicts_that_teach": 0, "verdicts_that_measure": 0,
+        "regions": [],
     }  # fmt: skip
 
 

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from backend.config import BackendSettings
+from backend.engine.probe import vectors_of
 from backend.engine.served import Served
 from backend.examples import Examples, too_little
 from backend.predict import Predictor
 from backend.threshold import expected, match
 from backend.train import OnStep, Recipe, Trained
+from backend.train_probe import fit_probe, share_factor
 from backend.versions.manifest import Manifest, version_name
 from backend.versions.registry import Registry
 from selection.collect import Collected
@@ -25,6 +27,7 @@ from selection.errors import RoundError, VersionError
 from selection.pool_sample import PoolSample
 from selection.record import TrainingState
 from selection.studio.api import Project
+from selection.types import Doubles
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +89,7 @@ class Candidates:
         version = version_name(
             f"{kind}{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
             prior, round_to(examples.drawn), sorted(zip(texts, taught, strict=True)),
-            sample.as_json(),
+            sample.as_json(), self._probe,
         )  # fmt: skip
         manifest = Manifest(
             version, "trained", round, self.settings.llm, project.policy, labels,
@@ -108,7 +111,7 @@ class Candidates:
                 on_step=self._on_step(project.id, version),
             )
             made = replace(manifest, offsets=result.offsets, seconds=result.seconds)
-            return self._matched(project.id, made, out, sample) if sample.texts else made
+            return self._matched(project.id, made, out, sample, examples) if sample.texts else made
 
         self._discard(project.id, version)
         return self.registry.build(project.id, version, fill)
@@ -124,10 +127,16 @@ class Candidates:
             log.warning("project %s: %s It is made again now.", project, error)
             shutil.rmtree(folder, ignore_errors=True)
 
+    @property
+    def _probe(self) -> tuple[str, float]:
+        """Embedder and share of the probes that versions get."""
+        share = self.settings.probe_share
+        return (self.settings.embedder, share) if share else ("", 0.0)
+
     def _matched(
-        self, project: int, made: Manifest, out: Path, sample: PoolSample
+        self, project: int, made: Manifest, out: Path, sample: PoolSample, examples: Examples
     ) -> Manifest:
-        """Return it with offsets that fit the pool's balance (backend/threshold.py).
+        """Return it with a probe, and offsets that fit the pool's balance (backend/threshold.py).
 
         sample: drawn texts of the pool.
         """
@@ -136,6 +145,15 @@ class Candidates:
         probability = self.predictor.read(project, bare, sample.texts, made.version)
         log_probability = np.log(np.maximum(probability.astype(np.float64), 1e-30))
         weight = np.array(sample.weight)
+        embedder, part = self._probe
+        if embedder:
+            texts = [item.text for item in examples.items]
+            probe = fit_probe(vectors_of(texts, embedder), examples.targets, len(made.labels))
+            vectors = vectors_of(sample.texts, embedder)
+            probe = probe.times(share_factor(log_probability, probe.logits(vectors), weight, part))
+            probe.save(out)
+            made = replace(made, embedder=embedder)
+            log_probability = normalised(log_probability + probe.logits(vectors))
         prior = np.array(made.pool_prior)
         share = expected(log_probability, prior, made.drawn, weight=weight)
         return replace(made, offsets=match(log_probability, share, weight=weight))
@@ -161,6 +179,14 @@ class Candidates:
                          loss)  # fmt: skip
 
         return on_step
+
+
+def normalised(logits: Doubles) -> Doubles:
+    """Return (n, k) logarithms of probabilities that sum to 1 for each text."""
+    top = logits.max(axis=1, keepdims=True)
+    total = np.log(np.exp(logits - top).sum(axis=1, keepdims=True)) + top
+    found: Doubles = logits - total
+    return found
 
 
 def round_to(share: float) -> float:

@@ -50,6 +50,15 @@ class BackendSettings(BaseSettings):
     )
 
     llm: str = Field(default="offline", description="Hugging Face causal LM, or 'offline'")
+    embedder: str = Field(
+        default="offline",
+        description="sentence-transformers model on whose vectors a version's probe reads, or "
+        "'offline'",
+    )
+    probe_share: float = Field(
+        default=0.3, ge=0, lt=1,
+        description="of the probe beside the LLM in a trained version's answers; 0 makes none",
+    )
     threads: int = Field(default=0, ge=0, description="CPU threads of the model, 0 for all cores")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto",

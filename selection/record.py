@@ -177,6 +177,8 @@ class Version:
     drawn: float = 0.0
     made: str = ""
     config_digest: str = ""
+    embedder: str = ""
+    probe_digest: str = ""
     policy_hash: str = ""
 
     @classmethod

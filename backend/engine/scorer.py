@@ -135,8 +135,10 @@ class Scorer:
         if served.adapter is None:
             shift = shift - self._bias(served)
 
+        second = self._second_reader(served, list(texts.values()))
+
         def on_batch(positions: Sequence[int], logits: Doubles) -> None:
-            shifted = logits + shift
+            shifted = logits + shift + second[list(positions)]
             powers = np.exp(shifted - shifted.max(axis=1, keepdims=True))
             rows = np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
             read = {keys[i]: row for i, row in zip(positions, rows, strict=True)}
@@ -146,6 +148,15 @@ class Scorer:
                 on_progress(len(known), total)
 
         self._engine.answer(served, list(texts.values()), on_batch)
+
+    def _second_reader(self, served: Served, texts: Sequence[str]) -> Doubles:
+        """Return (n, k) what the version's probe adds to the logits."""
+        if not served.embedder or served.adapter is None:
+            return np.zeros((len(texts), 1))
+        # seconds to import, and not every version has a probe
+        from backend.engine.probe import Probe, vectors_of
+
+        return Probe.load(served.adapter).logits(vectors_of(texts, served.embedder))
 
     def _bias(self, served: Served) -> Doubles:
         """Return (k,) log-probabilities that the base model gives to texts that say nothing."""

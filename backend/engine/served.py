@@ -12,7 +12,8 @@ class Served:
     """A model version. adapter: its directory, None for the prompted base model.
 
     version: a name that no other version has, in any project: what it answered is remembered by
-    it. offsets: (k,) added to the logits of the labels, () for none.
+    it. offsets: (k,) added to the logits of the labels, () for none. embedder: on whose vectors the
+    probe in the adapter's directory reads, "" for none.
     """
 
     version: str
@@ -20,6 +21,7 @@ class Served:
     labels: tuple[str, ...]
     adapter: Path | None
     offsets: tuple[float, ...] = ()
+    embedder: str = ""
 
     def __post_init__(self) -> None:
         if self.offsets and len(self.offsets) != len(self.labels):
@@ -39,4 +41,5 @@ def served(registry: Registry, project: int, manifest: Manifest) -> Served:
         labels=manifest.labels,
         adapter=registry.adapter(project, manifest),
         offsets=manifest.offsets,
+        embedder=manifest.embedder,
     )

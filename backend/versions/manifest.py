@@ -7,7 +7,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from selection.whole_file import whole_file
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ADAPTER = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
+PROBE = "probe.safetensors"
 SEAL = "seal"  # the key in a manifest's file that holds the digest of all other keys
 
 
@@ -30,7 +31,9 @@ class Manifest:
     pool_prior, drawn: the labels' shares in the pool by the experts, and the random texts that
     they are told from. examples: [task's pool id, label] of every training label. offsets: added
     to the k label logits (correction of the prior shift). digest, config_digest: SHA-256 of the
-    adapter's weights and of its config, empty if there are none. made: when, ISO 8601 in UTC.
+    adapter's weights and of its config, empty if there are none. embedder: on whose vectors the
+    probe (engine/probe.py) reads, probe_digest: its SHA-256, both "" if the version has none. made:
+    when, ISO 8601 in UTC.
     """
 
     version: str
@@ -49,12 +52,16 @@ class Manifest:
     drawn: float = 0.0
     made: str = ""
     config_digest: str = ""
+    embedder: str = ""
+    probe_digest: str = ""
 
     @property
     def files(self) -> dict[str, str]:
-        """Return name -> SHA-256 of every file of the adapter."""
-        both = {ADAPTER: self.digest, ADAPTER_CONFIG: self.config_digest}
-        return {name: digest for name, digest in both.items() if digest}
+        """Return name -> SHA-256 of every file of the adapter and the probe."""
+        every = {
+            ADAPTER: self.digest, ADAPTER_CONFIG: self.config_digest, PROBE: self.probe_digest
+        }  # fmt: skip
+        return {name: digest for name, digest in every.items() if digest}
 
 
 def version_name(prefix: str, *ingredients: Any) -> str:
@@ -95,9 +102,13 @@ def _seal(body: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def digest_if_there(file: Path) -> str:
-    """Return the digest of the file's bytes; "" if there is no file."""
-    return digest_of(file) if file.is_file() else ""
+def with_digests(manifest: Manifest, folder: Path) -> Manifest:
+    """Return it with the digests of the version's files, "" where there is none. Raises OSError."""
+    adapter, config, probe = (
+        digest_of(folder / name) if (folder / name).is_file() else ""
+        for name in (ADAPTER, ADAPTER_CONFIG, PROBE)
+    )
+    return replace(manifest, digest=adapter, config_digest=config, probe_digest=probe)
 
 
 def digest_of(file: Path) -> str:

@@ -26,16 +26,14 @@ from safetensors import SafetensorError
 from backend.config import BackendSettings
 from backend.queue.broker import open_broker
 from backend.versions.manifest import (
-    ADAPTER,
-    ADAPTER_CONFIG,
     NAME,
     Manifest,
-    digest_if_there,
     digest_of,
     is_whole,
     move_whole,
     open_up,
     read_manifest,
+    with_digests,
     write_json,
     write_manifest,
 )
@@ -168,12 +166,8 @@ class Registry:
         try:
             building.mkdir(parents=True)
             manifest = fill(building)
-            manifest = replace(
-                manifest,
-                digest=digest_if_there(building / ADAPTER),
-                config_digest=digest_if_there(building / ADAPTER_CONFIG),
-                made=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
+            made_now = datetime.now(UTC).isoformat(timespec="seconds")
+            manifest = replace(with_digests(manifest, building), made=made_now)
             write_manifest(building / "manifest.json", manifest)
             open_up(building)
             move_whole(building, final)

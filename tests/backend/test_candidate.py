@@ -11,16 +11,20 @@ from backend.candidate import Candidates
 from backend.config import BackendSettings
 from backend.engine import llm
 from backend.engine.llm import Llm
+from backend.engine.probe import Probe, vectors_of
 from backend.engine.scorer import make_scorer
 from backend.engine.served import Served
 from backend.examples import training_examples
 from backend.predict import Predictor
 from backend.threshold import expected, match
 from backend.train import train
+from backend.train_probe import share_factor
+from backend.versions.manifest import PROBE
 from backend.versions.registry import Registry
 from selection.cache import answers
 from selection.card import Card
 from selection.collect import Collected
+from selection.errors import VersionError
 from selection.item import Item
 from selection.pool_sample import PoolSample
 from tests.backend.engine.tiny_model import tiny_model
@@ -102,8 +106,9 @@ def test_a_versions_offsets_fit_the_pool_that_the_weighted_sample_stands_for(
     made = worker.candidates.make(project, round0, training_examples(round0), 0)
     assert made is not None
     bare = Served(
-        "7/bare", made.policy, made.labels, worker.registry.adapter(7, made), (0.0, 0.0)
-    )
+        "7/bare", made.policy, made.labels, worker.registry.adapter(7, made), (0.0, 0.0),
+        made.embedder,
+    )  # fmt: skip
     scorer = worker.predictor.scorer
     log_p = np.log(scorer.score(bare, SAMPLE).astype(np.float64))
     prior, weight = np.array(made.pool_prior), np.array(WEIGHT)
@@ -127,3 +132,45 @@ def test_without_a_sample_a_version_is_made_all_the_same(worker: Worker) -> None
     round0 = collected()
     made = worker.candidates.make(FakeStudio().project(7), round0, training_examples(round0), 0)
     assert made is not None
+
+
+def test_the_probe_has_its_share_of_what_a_version_says(worker: Worker) -> None:
+    round0 = collected()
+    project = FakeStudio().project(7)
+    made = worker.candidates.make(project, round0, training_examples(round0), 0)
+    assert made is not None and made.embedder == "offline"
+    folder = worker.registry.adapter(7, made)
+    assert folder is not None and made.files[PROBE]
+    scorer = worker.predictor.scorer
+    alone = Served("7/alone", made.policy, made.labels, folder)
+    llm = np.log(scorer.score(alone, SAMPLE).astype(np.float64))
+    probe = Probe.load(folder).logits(vectors_of(SAMPLE, "offline"))
+    # the spreads are to each other as 0.7 to 0.3, whatever the scale of either was
+    assert share_factor(llm, probe, np.array(WEIGHT), 0.3) == pytest.approx(1.0, abs=1e-3)
+    joint = np.exp(llm + probe + np.array(made.offsets))
+    said = worker.predictor.score(7, made, SAMPLE)
+    assert said == pytest.approx(joint / joint.sum(axis=1, keepdims=True), abs=1e-3)
+
+
+def test_a_version_without_a_probe_has_another_name(worker: Worker) -> None:
+    round0 = collected()
+    project, examples = FakeStudio().project(7), training_examples(round0)
+    first = worker.candidates.make(project, round0, examples, 0)
+    alone = Candidates(
+        worker.candidates.settings.model_copy(update={"probe_share": 0.0}),
+        worker.registry, worker.predictor, train,
+    )  # fmt: skip
+    second = alone.make(project, round0, examples, 0)
+    assert first is not None and second is not None
+    assert (second.embedder, PROBE in second.files) == ("", False)
+    assert first.version != second.version
+
+
+def test_a_version_whose_probe_is_damaged_is_not_served(worker: Worker) -> None:
+    round0 = collected()
+    project = FakeStudio().project(7)
+    made = worker.candidates.make(project, round0, training_examples(round0), 0)
+    assert made is not None
+    (worker.registry.path(7, made.version) / PROBE).write_bytes(b"something else")
+    with pytest.raises(VersionError, match="missing or damaged"):
+        worker.predictor.score(7, made, SAMPLE)

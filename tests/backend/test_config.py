@@ -15,7 +15,7 @@ def test_every_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
         "DTYPE": "bfloat16", "QUEUE_URL": "redis://queue", "LLM_URL": "http://llm",
         "LLM_KEY": "k3y", "LLM_REQUESTS": "4", "LLM_ADAPTERS": "/srv", "MOST_BYTES": "2000000",
         "MOST_TASKS": "50", "HTTP_THREADS": "40", "LOG": "json", "PATIENCE": "3",
-        "RESAMPLES": "500", "SEED": "9",
+        "RESAMPLES": "500", "SEED": "9", "EMBEDDER": "org/embedder", "PROBE_SHARE": "0.5",
     }  # fmt: skip
     for key, value in given.items():
         monkeypatch.setenv(f"CRUX_{key}", value)

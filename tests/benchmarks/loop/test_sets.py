@@ -80,10 +80,15 @@ def test_every_named_set_has_the_labels_that_its_question_names(name: str) -> No
 
 
 @HAS_RATINGS
-def test_experts_and_truth_of_the_ratings_are_three_different_voices() -> None:
-    found = sets.load("tweets", FOLDER)
+@pytest.mark.parametrize(
+    ("name", "labels"), [("tweets", ("harsh", "fine")), ("rare", ("extreme", "ordinary"))]
+)
+def test_experts_and_truth_of_the_ratings_are_three_different_voices(
+    name: str, labels: tuple[str, str]
+) -> None:
+    found = sets.load(name, FOLDER)
 
-    assert found.names == ("harsh", "fine")
+    assert found.names == labels
     first, second = found.experts.T
     for one, other in ((first, second), (first, found.truth), (second, found.truth)):
         assert 0.9 < np.mean(one == other) < 1.0

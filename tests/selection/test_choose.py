@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from selection.audit import informative
 from selection.choose import RULE, Plan, Rule, choose, drawn
+from selection.confusion import Earlier
 from selection.permanent import permanent
 from selection.pool_files import read_files
 from selection.types import Audit, Beliefs, Choice, Pool
@@ -534,3 +535,17 @@ def test_without_clusters_the_choice_is_one_of_the_whole_boundary() -> None:
     choice, _ = world.choose(world.plan(1), Rule(clusters=0.0))
     assert set(choice.region.tolist()) == {""}
     assert len(rows(choice, "train")) == 40
+
+
+def test_a_region_of_an_earlier_round_keeps_its_name() -> None:
+    world = Topics()
+    plan = world.plan(1)
+    first, sample = world.choose(plan)
+    inside = first.region != ""
+    called = [f"{name}, old" for name in first.region[inside].tolist()]
+    second, _ = choose(
+        world.pool, world.vectors, world.beliefs, world.after(plan, first, sample),
+        earlier=Earlier(first.row[inside], called),
+    )  # fmt: skip
+    again = set(second.region.tolist()) - {""}
+    assert again & set(called)

@@ -293,3 +293,19 @@ def test_nothing_judged_is_no_label() -> None:
     label, ties = majority(Verdicts(np.empty((3, 0), dtype=np.int64), (), 2))
     assert label.tolist() == [NO_VERDICT, NO_VERDICT, NO_VERDICT]
     assert ties == 0
+
+
+def test_regions_of_earlier_rounds_are_told_by_rows_of_the_pool() -> None:
+    collected = collect(
+        [
+            task(1, replace(CARD, id="d", order=0, region="heel, lace")),
+            task(2, replace(CARD, id="b", order=1, role="audit", region="wine")),
+            task(3, replace(CARD, id="a", order=2)),  # in none
+            task(4, replace(CARD, id="gone", order=3, region="wine")),  # no row any more
+        ],
+        SCHEMA,
+    )
+    rows, names = collected.regions(POOL)
+    assert (rows.tolist(), names) == ([3, 1], ("heel, lace", "wine"))
+    nothing, none = collect([], SCHEMA).regions(POOL)
+    assert (nothing.tolist(), nothing.dtype, none) == ([], np.int64, ())

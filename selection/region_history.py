@@ -62,7 +62,7 @@ class RegionHistory:
     @property
     def state(self) -> str:
         """Whether the region is still there."""
-        return "still there" if self.still else f"not found since round {self.rounds[-1].round}"
+        return "still there" if self.still else f"last found in round {self.rounds[-1].round}"
 
 
 def region_histories(collected: Collected) -> tuple[RegionHistory, ...]:

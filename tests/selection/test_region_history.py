@@ -52,7 +52,7 @@ def test_a_region_that_the_newest_round_does_not_find_comes_last() -> None:
         ("large", 0.2), ("small", 0.02), ("old", 0.3),
     ]  # fmt: skip
     assert [one.state for one in found] == [
-        "still there", "still there", "not found since round 1",
+        "still there", "still there", "last found in round 1",
     ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ def rows(html: str) -> list[list[str]]:
 def test_each_region_tells_its_size_and_how_model_and_experts_did_there() -> None:
     assert rows(drawn(state(regions=(HEEL, WINE)))) == [
         ["heel, <b>lace</b>", "<1 %", "26", "5 of 12, then 9 of 14", "3 of 4", "still there"],
-        ["wine", "3 %", "8", "–", "–", "not found since round 1"],
+        ["wine", "3 %", "8", "–", "–", "last found in round 1"],
     ]
 
 

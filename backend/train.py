@@ -33,9 +33,9 @@ class Recipe:
     """How an adapter is trained. The defaults were measured (docs/decisions.md).
 
     rank, alpha: of LoRA, on all linear layers. epochs: passes over the examples, fewer if
-    max_steps (batches) are reached first. class_balance: a label weighs the inverse of its
-    frequency, at most this many times the weight of the commonest; 1 switches it off (1 and 10
-    did equally well on 7 of 56). smoothing: of the labels, 0 to 1.
+    max_steps (batches) are reached first, but never fewer than least_epochs. class_balance: a
+    label weighs the inverse of its frequency, at most this many times the weight of the commonest;
+    1 switches it off (1 and 10 did equally well on 7 of 56). smoothing: of the labels, 0 to 1.
     """
 
     rank: int = 16
@@ -43,6 +43,7 @@ class Recipe:
     learning_rate: float = 1e-3
     epochs: int = 6
     max_steps: int = 115
+    least_epochs: int = 4
     batch_size: int = 8
     warmup: float = 0.1
     weight_decay: float = 0.01
@@ -51,6 +52,12 @@ class Recipe:
     smoothing: float = 0.1
     max_tokens: int = 256
     seed: int = 0
+
+    def steps(self, examples: int) -> int:
+        """Return how many batches an adapter for so many examples learns from."""
+        each = math.ceil(examples / self.batch_size)
+        least = min(self.least_epochs, self.epochs) * each
+        return min(self.epochs * each, max(self.max_steps, least))
 
     def as_json(self) -> dict[str, int | float]:
         """Return the recipe as it enters the name of a model version."""
@@ -177,7 +184,7 @@ def _fit(
         learned, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     per_epoch = math.ceil(len(examples.ids) / recipe.batch_size)
-    total = min(recipe.epochs * per_epoch, recipe.max_steps)
+    total = recipe.steps(len(examples.ids))
     losses: list[float] = []
     for step, rows in zip(range(total), _batches(examples.ids, recipe), strict=False):
         for group in optimizer.param_groups:

@@ -88,8 +88,7 @@ def forecast(piece: Piece, ground: Ground, setting: Setting) -> float:
     if piece.arm == "a":
         return reads / READS
     reads += len(ground.sample)
-    budget, batch = setting.terms.budget, setting.small.batch_size
-    small = min(budget * setting.small.epochs, setting.small.max_steps * batch)
+    small = setting.small.steps(setting.terms.budget) * setting.small.batch_size
     if piece.arm == "c":
         rounds = setting.terms.rounds
         return rounds * (small / TRAINS + (reads + setting.terms.read_limit) / READS)

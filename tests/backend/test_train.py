@@ -125,12 +125,13 @@ def test_a_training_computes_in_the_numbers_of_the_settings(
 
 def test_training_leaves_the_global_generator_alone(engine: Local, tmp_path: Path) -> None:
     before = torch.get_rng_state()
-    trained(engine, tmp_path, Recipe(max_steps=1))
+    trained(engine, tmp_path, Recipe(max_steps=1, least_epochs=0))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_steps_are_bounded(engine: Local, tmp_path: Path) -> None:
-    assert trained(engine, tmp_path, Recipe(epochs=50, batch_size=4, max_steps=5)).steps == 5
+    few = Recipe(epochs=50, batch_size=4, max_steps=5, least_epochs=1)
+    assert trained(engine, tmp_path, few).steps == 5
 
 
 def test_weights_are_inverse_to_frequency_and_bounded() -> None:
@@ -182,3 +183,10 @@ def test_a_recipe_is_written_out_whole() -> None:
         == Recipe(rank=4, seed=7).as_json()
     )
     assert set(Recipe().as_json()) == set(Recipe.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("examples", "steps"), [(7, 6), (64, 48), (152, 114), (192, 115), (230, 116), (395, 200)]
+)
+def test_few_examples_are_read_six_times_and_many_at_least_four(examples: int, steps: int) -> None:
+    assert Recipe().steps(examples) == steps

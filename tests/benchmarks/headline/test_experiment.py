@@ -63,7 +63,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def setting(model: str, tmp_path: Path) -> Setting:
-    small = Recipe(max_steps=3, max_tokens=TOKENS)
+    small = Recipe(max_steps=3, least_epochs=0, max_tokens=TOKENS)
     return Setting(
         model=model, results=tmp_path / "results", home=tmp_path, terms=TERMS, small=small,
         whole=replace(small, epochs=1),
@@ -181,7 +181,8 @@ def test_the_threshold_gives_the_share_of_the_prior_on_texts_that_taught_nothing
     here = ground()
     learner = Learner(model, "Is it mean?", here, 1, TOKENS, quiet)
     given = replace(examples_of("d", here, 0, 20), prior=np.array([0.3, 0.7]), drawn=1e6)
-    version = learner.train(tmp_path / "version", given, Recipe(max_steps=3, max_tokens=TOKENS))
+    recipe = Recipe(max_steps=3, least_epochs=0, max_tokens=TOKENS)
+    version = learner.train(tmp_path / "version", given, recipe)
     predicted = learner.score(version.served, [r.text for r in here.sample], "")
     assert int((predicted.argmax(axis=1) == HARSH).sum()) == 6  # of 20
 
@@ -272,7 +273,7 @@ def loop(model: str) -> Callable[[Path, int], Loop]:
         rng = np.random.default_rng(1)
         vectors = rng.normal(size=(len(here.pool), 8)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        recipe = Recipe(max_steps=3, max_tokens=TOKENS)
+        recipe = Recipe(max_steps=3, least_epochs=0, max_tokens=TOKENS)
         return Loop(learner, TERMS, recipe, 0, folder, vectors)
 
     return make

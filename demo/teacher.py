@@ -51,6 +51,8 @@ class Teacher:
         number: of rounds before it.
         """
         examples = training_examples(lesson)
+        if not examples.enough:
+            return None
         return self._candidates.make(self.project, lesson, examples, number)
 
     def read(self, version: Manifest, texts: Sequence[str]) -> Doubles:

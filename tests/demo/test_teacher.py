@@ -1,10 +1,15 @@
 """Texts with labels as a lesson of the product."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from backend.balance import pool_balance
+from backend.config import BackendSettings
 from backend.examples import training_examples
-from demo.teacher import lesson
+from demo.teacher import Teacher, lesson
+from tests.fakes import FakeStudio
 
 TEXTS = [("a", "one"), ("b", "two"), ("c", "three"), ("d", "four")]
 
@@ -23,3 +28,11 @@ def test_only_texts_that_were_drawn_tell_the_balance_of_the_pool() -> None:
     assert worth > 0
     nobody = np.full(4, np.nan)
     assert pool_balance(lesson(TEXTS, [0, 1, 1, 1], nobody, ("yes", "no")))[1] == 0
+
+
+@pytest.mark.parametrize("number", [0, 50])
+def test_a_lesson_of_one_label_makes_no_version(tmp_path: Path, number: int) -> None:
+    """Whatever number it has; random verdicts hold one label only where the other is rare."""
+    teacher = Teacher(BackendSettings(home=tmp_path), FakeStudio().project(7))
+    given = lesson(TEXTS, [1, 1, 1, 1], np.full(4, np.nan), ("yes", "no"))
+    assert teacher.teach(given, number) is None

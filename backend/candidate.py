@@ -27,7 +27,6 @@ from selection.errors import RoundError, VersionError
 from selection.pool_sample import PoolSample
 from selection.record import TrainingState
 from selection.studio.api import Project
-from selection.types import Doubles
 
 log = logging.getLogger(__name__)
 
@@ -143,20 +142,20 @@ class Candidates:
         # by the name of the folder in which it is built, which is made anew each time
         bare = Served(f"{project}/{out.name}", made.policy, made.labels, out)
         probability = self.predictor.read(project, bare, sample.texts, made.version)
-        log_probability = np.log(np.maximum(probability.astype(np.float64), 1e-30))
+        logits = np.log(np.maximum(probability.astype(np.float64), 1e-30))
         weight = np.array(sample.weight)
         embedder, part = self._probe
         if embedder:
             texts = [item.text for item in examples.items]
             probe = fit_probe(vectors_of(texts, embedder), examples.targets, len(made.labels))
             vectors = vectors_of(sample.texts, embedder)
-            probe = probe.times(share_factor(log_probability, probe.logits(vectors), weight, part))
+            probe = probe.times(share_factor(logits, probe.logits(vectors), weight, part))
             probe.save(out)
-            made = replace(made, embedder=embedder)
-            log_probability = normalised(log_probability + probe.logits(vectors))
+            # what is the same for all labels of a text decides nothing below
+            logits = logits + probe.logits(vectors)
         prior = np.array(made.pool_prior)
-        share = expected(log_probability, prior, made.drawn, weight=weight)
-        return replace(made, offsets=match(log_probability, share, weight=weight))
+        share = expected(logits, prior, made.drawn, weight=weight)
+        return replace(made, embedder=embedder, offsets=match(logits, share, weight=weight))
 
     def _recipe(self) -> Recipe:
         given = {
@@ -179,14 +178,6 @@ class Candidates:
                          loss)  # fmt: skip
 
         return on_step
-
-
-def normalised(logits: Doubles) -> Doubles:
-    """Return (n, k) logarithms of probabilities that sum to 1 for each text."""
-    top = logits.max(axis=1, keepdims=True)
-    total = np.log(np.exp(logits - top).sum(axis=1, keepdims=True)) + top
-    found: Doubles = logits - total
-    return found
 
 
 def round_to(share: float) -> float:

@@ -20,7 +20,7 @@ OWN = 40.0  # how many drawn texts the model's own answers count for
 
 
 def expected(
-    log_probability: Doubles,
+    logits: Doubles,
     prior: Doubles,
     drawn: float,
     own: float = OWN,
@@ -29,14 +29,14 @@ def expected(
 ) -> Doubles:
     """Return (k,) the share that each label is taken to have in the pool; positive, sums to 1.
 
-    log_probability: (n, k) of drawn texts, by the model without offsets. prior: (k,) shares by
+    logits: (n, k) of drawn texts, by the model without offsets. prior: (k,) shares by
     experts' verdicts on texts drawn at random. drawn: how many equally likely draws these are
     worth. own: how many of such the model's own answers count for. weight: (n,) how many texts of
     the pool each stands for, None for equally many.
     """
-    n, k = log_probability.shape
+    n, k = logits.shape
     weight = np.ones(n) if weight is None else weight
-    answered = np.bincount(log_probability.argmax(axis=1), weight, minlength=k)
+    answered = np.bincount(logits.argmax(axis=1), weight, minlength=k)
     # one text is spread over all labels, so that no share is 0
     answered += weight.sum() / n / k
     share: Doubles = (drawn * prior + own * answered / answered.sum()) / (drawn + own)
@@ -44,15 +44,15 @@ def expected(
 
 
 def match(
-    log_probability: Doubles, share: Doubles, *, weight: Doubles | None = None
+    logits: Doubles, share: Doubles, *, weight: Doubles | None = None
 ) -> tuple[float, ...]:
     """Return (k,) offsets with which label l is the most probable for about share[l] of the pool.
 
-    log_probability: (n, k). share: (k,) positive, sums to 1. weight: (n,) how many texts of the
+    logits: (n, k). share: (k,) positive, sums to 1. weight: (n,) how many texts of the
     pool each stands for, None for equally many. Each label's offset is set in turn to the quantile
     that gives its share while the others are held; for two labels that is exact.
     """
-    n, k = log_probability.shape
+    n, k = logits.shape
     weight = np.ones(n) if weight is None else weight
     if len(share) != k or not np.isclose(float(np.sum(share)), 1.0, atol=1e-3):
         raise ValueError(f"{len(share)} shares that sum to {np.sum(share):g} for {k} labels")
@@ -60,10 +60,10 @@ def match(
     for _ in range(SWEEPS):
         before = offsets.copy()
         for label in range(k):
-            shifted = log_probability + offsets
+            shifted = logits + offsets
             shifted[:, label] = -np.inf
             # how much this label lacks to win each text
-            lack = shifted.max(axis=1) - log_probability[:, label]
+            lack = shifted.max(axis=1) - logits[:, label]
             offsets[label] = _between(lack, weight, float(share[label]))
         offsets -= offsets.mean()
         if np.abs(offsets - before).max() < 1e-6:

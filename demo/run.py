@@ -28,7 +28,7 @@ from demo.services import EXPERTS, Services
 from demo.teacher import SAMPLE, Teacher, lesson
 from selection.align import model_alignment
 from selection.backend_client import BackendClient
-from selection.command.terminal import Steps, regions_table, rounds_table
+from selection.command.terminal import Steps, tables
 from selection.config import load as load_settings
 from selection.rounds import Rounds
 from selection.status import Status
@@ -71,10 +71,7 @@ def run(services: Services, kind: str = "rare") -> None:
     result = services.root / "result.json"
     _keep(result, status, seconds, truth)
     console = Console(width=110)
-    console.print(rounds_table(status))
-    regions = regions_table(status)
-    if regions is not None:
-        console.print(regions)
+    console.print(*tables(status))
     console.print(status.decision.reason, highlight=False)
     console.print(_table(truth, texts, asked))
     print(f"{status.labels_bought} verdicts ({status.taught} on texts that were chosen to teach, "

@@ -55,15 +55,13 @@ class Clusters:
 class Overlaps:
     """Pairs of clusters with different labels whose members are neighbours beyond chance.
 
-    one, two: (o,) clusters, one < two. count: (o,) members of either whose nearest differently
-    labelled row is in the other. expected: (o,) the same by chance. chance: (o,) the probability of
-    at least so many by chance, in the direction in which it is larger.
+    one, two: (o,) clusters, one < two. chance: (o,) the probability that by chance at least so many
+    members of one have their nearest differently labelled row in the other, in the direction in
+    which it is larger.
     """
 
     one: Ints
     two: Ints
-    count: Ints
-    expected: Doubles
     chance: Doubles
 
     def __post_init__(self) -> None:
@@ -131,18 +129,15 @@ def overlap(clusters: Clusters, nearest: Ints, *, level: float = LEVEL) -> Overl
     near = nearest != NONE
     met = np.zeros((c, c), dtype=np.int64)  # members of one whose neighbour is in the other
     np.add.at(met, (clusters.cell[near], clusters.cell[nearest[near]]), 1)
-    expected, chance = np.zeros((c, c)), np.ones((c, c))
+    chance = np.ones((c, c))
     for name in np.unique(clusters.label):
         own = np.flatnonzero(clusters.label == name)
         size, drawn = met[own].sum(axis=1), met[own].sum(axis=0)
-        expected[own] = np.outer(size, drawn) / max(size.sum(), 1)
         chance[own] = hypergeom.sf(met[own] - 1, size.sum(), drawn[None, :], size[:, None])
     either = np.maximum(chance, chance.T)
     different = clusters.label[:, None] != clusters.label[None, :]
     one, two = np.nonzero(np.triu(different & (either <= level), 1))
-    return Overlaps(
-        one, two, (met + met.T)[one, two], (expected + expected.T)[one, two], either[one, two]
-    )
+    return Overlaps(one, two, either[one, two])
 
 
 def connect(clusters: Clusters, overlaps: Overlaps) -> Ints:

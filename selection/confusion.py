@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selection.boundary import doubt
 from selection.cluster import NO_REGION, Clusters, cluster, connect, neighbours, overlap
-from selection.region import like, measure, region_of
+from selection.region import centres_of, like, region_of, share_of
 from selection.region_name import distinctive, keep_names, known, name
 from selection.types import Beliefs, Doubles, Floats, Ints, Pool, Strings
 
@@ -67,14 +66,14 @@ def confusion(
     clusters = cluster(vectors, beliefs.predicted, rows, count=count, seed=seed)
     region = connect(clusters, overlap(clusters, neighbours(vectors, clusters)))
     sample = np.random.default_rng([seed, 5]).permutation(len(pool))[:READ].astype(np.int64)
-    sizes = measure(vectors, clusters, region, doubt(beliefs.margin[clusters.row]), sample)
+    share = share_of(vectors, clusters, region, sample)
     others = np.setdiff1d(sample, clusters.row)
     read = np.concatenate([clusters.row, others])
     where = np.concatenate([region[clusters.cell], np.full(len(others), NO_REGION)])
-    words = distinctive([str(text) for text in pool.texts[read]], where, len(sizes))
+    words = distinctive([str(text) for text in pool.texts[read]], where, len(share))
     before = known(vectors, earlier.row, earlier.name) if earlier else known(vectors, rows[:0], ())
-    names = keep_names(name(words), words, sizes.centre, *before)
-    return Confusion(clusters, region, tuple(names), sizes.share)
+    names = keep_names(name(words), words, centres_of(vectors, clusters, region), *before)
+    return Confusion(clusters, region, tuple(names), share)
 
 
 def said(names: Sequence[str], of: Ints) -> Strings:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selection.boundary import doubt as doubt_of
+from selection.boundary import doubt
 from selection.budget import WIDTH, budget, coverage
 from selection.cluster import NO_REGION, Clusters
 from selection.pair import midpoints
@@ -44,28 +44,6 @@ class Candidates:
         return Candidates(*(array[which] for array in vars(self).values()))
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """What is known of r regions, without anybody's answer.
-
-    rows: (r,) rows at the boundary. mass: (r,) their part of the boundary's doubt, 0 to 1. share:
-    (r,) estimated part of the pool that is like them, 0 to 1. centre: (r, d) unit.
-    """
-
-    rows: Ints
-    mass: Doubles
-    share: Doubles
-    centre: Floats
-
-    def __post_init__(self) -> None:
-        lengths = [len(array) for array in vars(self).values()]
-        if len(set(lengths)) != 1:
-            raise ValueError(f"the arrays of regions are not aligned: {lengths}")
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
 def candidates(
     vectors: Floats, margin: Doubles, pairs: Pairs, clusters: Clusters, region: Ints
 ) -> Candidates:
@@ -77,7 +55,7 @@ def candidates(
     left, right = (region_of(rows, clusters, region) for rows in (pairs.left, pairs.right))
     return Candidates(
         midpoints(vectors, pairs),
-        doubt_of((margin[pairs.left] + margin[pairs.right]) / 2),
+        doubt((margin[pairs.left] + margin[pairs.right]) / 2),
         np.stack([pairs.left, pairs.right], axis=1),
         np.where(left == right, left, NO_REGION),
     )
@@ -118,10 +96,10 @@ def by_region(candidates: Candidates, *, most: int, covered: Floats, width: floa
     """
     chosen: list[int] = []
     place = candidates.region - NO_REGION
-    doubt = candidates.weight * (1.0 - coverage(candidates.points, covered, width))
+    bare = candidates.weight * (1.0 - coverage(candidates.points, covered, width))
     free = np.ones(len(candidates), dtype=np.bool_)
     while free.any() and len(chosen) < most // 2:
-        mass = np.bincount(place[free], weights=doubt[free]).astype(np.float64)
+        mass = np.bincount(place[free], weights=bare[free]).astype(np.float64)
         share = spread(mass, most // 2 - len(chosen))
         before = len(chosen)
         for name in np.argsort(-mass, kind="stable").tolist():
@@ -143,25 +121,23 @@ def by_region(candidates: Candidates, *, most: int, covered: Floats, width: floa
     return np.array(chosen, dtype=np.int64)
 
 
-def measure(
-    vectors: Floats, clusters: Clusters, region: Ints, weight: Doubles, sample: Ints
-) -> Sizes:
-    """Return how large each region is.
+def share_of(vectors: Floats, clusters: Clusters, region: Ints, sample: Ints) -> Doubles:
+    """Return (r,) the estimated part of the pool that is like each region, 0 to 1.
 
-    region: (c,) of each cluster. weight: (m,) doubt of each clustered row, at least 0. sample:
-    (s,) random rows of the pool.
+    region: (c,) of each cluster. sample: (s,) random rows of the pool.
     """
     r = int(region.max(initial=NO_REGION)) + 1
     found = like(vectors, sample, clusters, region) - NO_REGION
+    share: Doubles = np.bincount(found, minlength=r + 1)[1:] / max(len(sample), 1)
+    return share
+
+
+def centres_of(vectors: Floats, clusters: Clusters, region: Ints) -> Floats:
+    """Return (r, d) unit vectors, the middle of each region's rows."""
     where = region[clusters.cell]
     inside = where != NO_REGION
-    mass = np.bincount(where[inside], weights=weight[inside], minlength=r)
-    return Sizes(
-        np.bincount(where[inside], minlength=r).astype(np.int64),
-        mass / max(float(weight.sum()), 1e-12),
-        np.bincount(found, minlength=r + 1)[1:] / max(len(sample), 1),
-        _centres(vectors[clusters.row[inside]], where[inside], r),
-    )
+    count = int(region.max(initial=NO_REGION)) + 1
+    return centres(vectors[clusters.row[inside]], where[inside], count)
 
 
 def like(vectors: Floats, rows: Ints, clusters: Clusters, region: Ints) -> Ints:
@@ -172,7 +148,7 @@ def like(vectors: Floats, rows: Ints, clusters: Clusters, region: Ints) -> Ints:
     """
     if not len(rows) or not len(clusters):
         return np.full(len(rows), NO_REGION, dtype=np.int64)
-    centre = _centres(vectors[clusters.row], clusters.cell, len(clusters))
+    centre = centres(vectors[clusters.row], clusters.cell, len(clusters))
     own = np.einsum("md,md->m", vectors[clusters.row], centre[clusters.cell])
     reach = np.array([np.quantile(own[clusters.cell == c], WITHIN) for c in range(len(clusters))])
     cosine = vectors[rows] @ centre.T
@@ -181,7 +157,7 @@ def like(vectors: Floats, rows: Ints, clusters: Clusters, region: Ints) -> Ints:
     return np.where(near, region[nearest], NO_REGION)
 
 
-def _centres(vectors: Floats, group: Ints, count: int) -> Floats:
+def centres(vectors: Floats, group: Ints, count: int) -> Floats:
     """Return (count, d) unit vectors, the directions of each group's mean."""
     total = np.zeros((count, vectors.shape[1]), dtype=np.float32)
     np.add.at(total, group, vectors)

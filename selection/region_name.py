@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
+from selection.region import centres
 from selection.types import Doubles, Floats, Ints
 
 WORDS = 3  # at most, in a name
@@ -121,9 +122,7 @@ def known(vectors: Floats, rows: Ints, names: Sequence[str]) -> tuple[list[str],
     if not every:
         return [], np.zeros((0, vectors.shape[1]), dtype=np.float32)
     which = np.array([every.index(one) for one in names], dtype=np.int64)
-    centre = np.stack([vectors[rows[which == place]].mean(axis=0) for place in range(len(every))])
-    length = np.maximum(np.linalg.norm(centre, axis=1, keepdims=True), 1e-9)
-    return every, np.asarray(centre / length, dtype=np.float32)
+    return every, centres(vectors[rows], which, len(every))
 
 
 def keep_names(

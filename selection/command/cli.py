@@ -18,7 +18,7 @@ from selection.command import connect as connecting
 from selection.command.checks import Check, require_token
 from selection.command.doctor import Doctor
 from selection.command.models import listed, named, previous, remark, table
-from selection.command.terminal import WIDE, Steps, regions_table, rounds_table, said_below
+from selection.command.terminal import WIDE, Steps, said_below, tables
 from selection.config import Settings, load
 from selection.errors import BackendError, CruxError, SettingError, StudioDown
 from selection.outcome import Outcome, Waiting
@@ -194,10 +194,7 @@ def status(config: Config = None, project: Project = None, as_json: AsJson = Fal
     if as_json:
         print(json.dumps({**now.as_json(), "summary": said.as_json()}, ensure_ascii=False))
         return
-    out.print(rounds_table(now, wide=out.width >= WIDE))
-    regions = regions_table(now)
-    if regions is not None:
-        out.print(regions)
+    out.print(*tables(now, wide=out.width >= WIDE))
     for line in said_below(said, now.forecast):
         out.print(escape(line), highlight=False)
     for problem in said.problems:

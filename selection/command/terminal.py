@@ -84,6 +84,13 @@ def kappa(one: Estimate | None) -> str:
     return f"{one.value:.2f}\n[{one.low:.2f}, {one.high:.2f}]{one.confidence_said}\n{items}"
 
 
+def tables(status: Status, wide: bool = True) -> Iterator[Table]:
+    """Yield the table of the rounds, and that of the regions if there are any."""
+    yield rounds_table(status, wide)
+    if status.regions:
+        yield regions_table(status)
+
+
 def rounds_table(status: Status, wide: bool = True) -> Table:
     """Return the table of the rounds, of 80 columns unless wide, and the version in force.
 
@@ -119,10 +126,8 @@ def rounds_table(status: Status, wide: bool = True) -> Table:
     return table
 
 
-def regions_table(status: Status) -> Table | None:
-    """Return the table of the regions in which the model is or was confused; None without any."""
-    if not status.regions:
-        return None
+def regions_table(status: Status) -> Table:
+    """Return the table of the regions in which the model is or was confused."""
     table = Table(
         title="Where the model is confused",
         title_justify="left",

@@ -115,8 +115,6 @@ def test_chance_is_that_of_dealing_the_clusters_out_anew(seed: int) -> None:
         there = np.array([met(dealt, a, b) for dealt in deals])
         back = np.array([met(dealt, b, a) for dealt in deals])
         seen = met(clusters.cell, a, b), met(clusters.cell, b, a)
-        assert result.count[place] == sum(seen)
-        assert result.expected[place] == pytest.approx(there.mean() + back.mean(), abs=0.25)
         chance = max((there >= seen[0]).mean(), (back >= seen[1]).mean())
         assert result.chance[place] == pytest.approx(chance, abs=0.035)
 
@@ -161,7 +159,7 @@ def test_regions_join_what_overlaps_directly_or_through_others_and_the_largest_i
     clusters = Clusters(np.arange(26), cell, label)
     edges = np.array([[0, 3], [1, 4], [1, 5]])
     ones = np.ones(3)
-    overlaps = Overlaps(edges[:, 0], edges[:, 1], edges[:, 0], ones, ones)
+    overlaps = Overlaps(edges[:, 0], edges[:, 1], ones)
     assert connect(clusters, overlaps).tolist() == [1, 0, NO_REGION, 1, 0, 0]
 
 
@@ -202,6 +200,6 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="numbered 0 to 1"):
         Clusters(row, row, two)
     with pytest.raises(ValueError, match="not aligned"):
-        Overlaps(two, two + 1, two, np.ones(3), np.ones(2))
+        Overlaps(two, two + 1, np.ones(3))
     with pytest.raises(ValueError, match="smaller number"):
-        Overlaps(two, two, two, np.ones(2), np.ones(2))
+        Overlaps(two, two, np.ones(2))

@@ -14,18 +14,15 @@ from selection.cluster import (
 )
 from selection.region import (
     Candidates,
-    Sizes,
     by_region,
     candidates,
-    measure,
+    centres_of,
     region_of,
+    share_of,
     spread,
 )
 from selection.types import Pairs
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+from tests.selection.test_cluster import unit
 
 
 def made(seed: int, regions: list[int], rows: int = 400) -> Candidates:
@@ -128,28 +125,25 @@ def test_the_share_of_the_pool_is_that_of_the_planted_topics() -> None:
     rows = np.concatenate([np.flatnonzero(topic == t)[:80] for t in range(5)])
     clusters = cluster(vectors, predicted, rows, count=7, seed=0)
     region = connect(clusters, overlap(clusters, neighbours(vectors, clusters)))
-    weight = np.where(topic[rows] == 0, 2.0, 1.0)
-    sizes = measure(vectors, clusters, region, weight, np.arange(6_000))
-    assert sizes.rows.tolist() == [80, 80]
-    first = int((unit(middle) @ sizes.centre[0]).argmax())
+    centre = centres_of(vectors, clusters, region)
+    first = int((unit(middle) @ centre[0]).argmax())
     order = [first, 1 - first]
-    assert sizes.share == pytest.approx(np.array([0.3, 0.1])[order], abs=0.04)
-    assert sizes.mass == pytest.approx(np.array([160, 80])[order] / 480)
+    share = share_of(vectors, clusters, region, np.arange(6_000))
+    assert share == pytest.approx(np.array([0.3, 0.1])[order], abs=0.04)
     for name, wanted in enumerate(order):
         mean = vectors[rows][topic[rows] == wanted].mean(axis=0)
-        assert sizes.centre[name] == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
+        assert centre[name] == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
 
 
 def test_no_region_has_no_sizes() -> None:
     clusters = Clusters(np.arange(3), np.arange(3), np.array([0, 0, 1]))
     none = np.full(3, NO_REGION)
-    sizes = measure(np.eye(3, dtype=np.float32), clusters, none, np.ones(3), np.arange(3))
-    assert len(sizes) == 0
+    vectors = np.eye(3, dtype=np.float32)
+    assert share_of(vectors, clusters, none, np.arange(3)).tolist() == []
+    assert centres_of(vectors, clusters, none).shape == (0, 3)
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
     one = np.zeros(1, dtype=np.int64)
     with pytest.raises(ValueError, match="candidates are not aligned"):
         Candidates(NOTHING, np.ones(1), np.zeros((1, 2), dtype=np.int64), one)
-    with pytest.raises(ValueError, match="regions are not aligned"):
-        Sizes(one, np.ones(1), np.ones(2), NOTHING)

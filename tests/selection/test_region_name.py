@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from selection.cluster import cluster, connect, neighbours, overlap
-from selection.region import measure
+from selection.region import centres_of
 from selection.region_name import (
     DISTINCT,
     SEVERAL,
@@ -155,10 +155,10 @@ def test_a_planted_confusion_is_found_and_called_by_its_words_in_two_rounds() ->
     def regions(rows: np.ndarray, earlier: list[str], before: np.ndarray) -> dict[str, np.ndarray]:
         clusters = cluster(vectors, predicted, rows, count=6, seed=0)
         region = connect(clusters, overlap(clusters, neighbours(vectors, clusters)))
-        sizes = measure(vectors, clusters, region, np.ones(len(rows)), rows)
+        centre = centres_of(vectors, clusters, region)
         where = region[clusters.cell]
-        said = distinctive(texts[clusters.row].tolist(), where, len(sizes))
-        kept = keep_names(name(said), said, sizes.centre, earlier, before)
+        said = distinctive(texts[clusters.row].tolist(), where, len(centre))
+        kept = keep_names(name(said), said, centre, earlier, before)
         return {one: clusters.row[where == place] for place, one in enumerate(kept)}
 
     first = regions(np.arange(0, 320, 2) + rng.integers(2, size=160), [], np.zeros((0, 48)))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from selection.command.terminal import Steps, kappa, regions_table, rounds_table
+from selection.command.terminal import Steps, kappa, regions_table, rounds_table, tables
 from selection.types import Estimate
 from tests.selection.test_status import item, look, record
 from tests.selection.test_status import kappa as figure
@@ -87,11 +87,10 @@ def test_a_terminal_shows_a_bar_a_step() -> None:
 def test_the_regions_are_a_table_and_their_names_cannot_be_markup() -> None:
     one = item(0, 1, 1)
     inside = replace(one, card=replace(one.card, region="[red]heel", region_share=0.031))
-    table = regions_table(look((inside,), (record(0),)))
-    text = printed(table)
+    text = printed(regions_table(look((inside,), (record(0),))))
     assert "Where the model is confused" in text
     [line] = [line for line in text.splitlines() if "heel" in line]
     assert line.split() == [
         "[red]heel", "3", "%", "1", "1", "of", "1", "–", "still", "there",
     ]  # fmt: skip
-    assert regions_table(look((one,), (record(0),))) is None
+    assert [len(list(tables(look((of,), (record(0),))))) for of in (inside, one)] == [2, 1]

@@ -1,6 +1,7 @@
 """Verdicts -> how the model and the experts did in each region of confusion, round by round.
 
-The belief on a card is older than its verdict, so each round tests the version that chose it. A
+The belief on a card is older than its verdict, so each round tests the version that chose it. As at
+the boundary (backend/evaluate.py) only blind answers count: a visible belief sways the expert. A
 region that the newest choice no longer finds is solved, as far as that choice can tell.
 """
 
@@ -18,8 +19,8 @@ from selection.verdict_table import majority, verdicts_of
 
 @dataclass(frozen=True)
 class RegionRound:
-    """A region in one round. judged: texts with a label by majority. right: of these, those to
-    which the version that chose them gave that label before."""
+    """A region in one round. asked: texts. judged: those that were answered blind and have a label
+    by majority. right: of these, those to which the version that chose them gave that label."""
 
     round: int
     asked: int
@@ -94,7 +95,8 @@ def _history(
 
 def _round(round: int, items: Sequence[Item], labels: Sequence[str]) -> RegionRound:
     mine = [item for item in items if item.card.round == round]
-    label, _ = majority(verdicts_of(mine, len(labels)))
-    said = [(mine[i].card.belief, labels[label[i]]) for i in np.flatnonzero(label != NO_VERDICT)]
+    blind = [item for item in mine if item.card.blind]
+    label, _ = majority(verdicts_of(blind, len(labels)))
+    said = [(blind[i].card.belief, labels[label[i]]) for i in np.flatnonzero(label != NO_VERDICT)]
     right = sum(max(belief, key=belief.__getitem__) == expert for belief, expert in said)
     return RegionRound(round, len(mine), len(said), right)

@@ -7,12 +7,14 @@ LABELS = ("yes", "no")
 
 
 def item(
-    number: int, round: int, region: str, believed: float, *said: int, share: float = 0.1
-) -> Item:
-    """believed: in 'yes'. said: one label for each expert."""
+    number: int, round: int, region: str, believed: float, *said: int, share: float = 0.1,
+    hidden: bool = True,
+) -> Item:  # fmt: skip
+    """believed: in 'yes'. said: one label for each expert. hidden: whether nobody saw the belief."""
     card = Card(
         f"i{number}", round, number, "train", f"i{number}", None, max(len(said), 1), "v",
-        {"yes": believed, "no": 1 - believed}, "", 0, 0.25, region=region, region_share=share,
+        {"yes": believed, "no": 1 - believed}, "", 0, 0.25, hidden,
+        region=region, region_share=share,
     )  # fmt: skip
     return Item.judged(number, f"text {number}", card, {f"e{i}": one for i, one in enumerate(said)})
 
@@ -68,3 +70,10 @@ def test_only_the_first_and_the_last_round_are_told() -> None:
     assert one.model == "0 of 1, then 1 of 1"
     [same] = region_histories(collected(items[1], items[2]))
     assert same.model == "1 of 1, then 1 of 1"
+
+
+def test_an_answer_that_saw_the_models_does_not_say_that_the_model_is_right() -> None:
+    [one] = region_histories(
+        collected(item(0, 1, "a", 0.9, 0), item(1, 1, "a", 0.9, 0, hidden=False))
+    )
+    assert one.rounds == (RegionRound(1, 2, 1, 1),)

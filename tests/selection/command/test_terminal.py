@@ -86,7 +86,8 @@ def test_a_terminal_shows_a_bar_a_step() -> None:
 
 def test_the_regions_are_a_table_and_their_names_cannot_be_markup() -> None:
     one = item(0, 1, 1)
-    inside = replace(one, card=replace(one.card, region="[red]heel", region_share=0.031))
+    card = replace(one.card, hidden=True, region="[red]heel", region_share=0.031)
+    inside = replace(one, card=card)
     text = printed(regions_table(look((inside,), (record(0),))))
     assert "Where the model is confused" in text
     [line] = [line for line in text.splitlines() if "heel" in line]

@@ -16,6 +16,7 @@ from benchmarks.choice import report as choice
 from benchmarks.choice.picture import panels
 from benchmarks.choice.report import OURS, RESULTS, areas, best_single, last_labels, load
 from benchmarks.headline.report import markdown
+from benchmarks.loop import readers
 from benchmarks.statistics import report as statistics
 
 DOCS = Path("docs")
@@ -82,7 +83,9 @@ def document() -> str:
         "`benchmarks/results`; not edited by hand.\n\n"
     )
     simulated = statistics.chapter(RESULTS / "statistics.json")
-    chapters = (choice.chapter(), _threshold(), _headline(), _pool_reading(), simulated)
+    chapters = (
+        choice.chapter(), _threshold(), readers.chapter(), _headline(), _pool_reading(), simulated
+    )  # fmt: skip
     return head + "\n".join(chapter for chapter in chapters if chapter)
 
 

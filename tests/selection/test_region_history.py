@@ -10,7 +10,7 @@ def item(
     number: int, round: int, region: str, believed: float, *said: int, share: float = 0.1,
     hidden: bool = True,
 ) -> Item:  # fmt: skip
-    """believed: in 'yes'. said: one label for each expert. hidden: whether nobody saw the belief."""
+    """believed: in 'yes'. said: one label for each expert. hidden: nobody saw the belief."""
     card = Card(
         f"i{number}", round, number, "train", f"i{number}", None, max(len(said), 1), "v",
         {"yes": believed, "no": 1 - believed}, "", 0, 0.25, hidden,

@@ -1,0 +1,132 @@
+"""What the two readers of a version are worth, alone and together: the LLM and the probe.
+
+    python -m benchmarks.loop --set rare --systems crux --seeds 1 --verdicts 250
+    python -m benchmarks.loop.readers --set rare --verdicts 250
+
+The first command runs the product's loop; the second has its versions read the test texts once
+more, by the LLM alone, and joins the probe with other shares than the product's.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from sklearn.metrics import average_precision_score
+
+from backend.config import BackendSettings
+from backend.engine.probe import Probe, vectors_of
+from backend.engine.scorer import Scorer, make_scorer
+from backend.engine.served import Served
+from backend.versions.manifest import Manifest
+from backend.versions.registry import Registry
+from benchmarks.choice.datasets import FOLDER
+from benchmarks.loop import sets
+from benchmarks.loop.ground import Ground, split
+from benchmarks.loop.measure import best_kappa
+from benchmarks.loop.place import PROJECT
+from selection.errors import CruxError, SettingError
+from selection.types import Doubles
+
+BUILD = Path("build/benchmarks/loop")
+OUT = Path("benchmarks/results/readers.json")
+SHARES = (0.0, 0.15, 0.3, 0.5, 0.7, 1.0)  # of the probe: 0 is the LLM alone, 1 the probe alone
+
+
+def main(
+    named: Annotated[str, typer.Option("--set", help="of two labels")],
+    verdicts: Annotated[int, typer.Option(help="of the loop")],
+    seed: Annotated[int, typer.Option()] = 0,
+    folder: Annotated[Path, typer.Option(help="of the sets")] = FOLDER,
+    out: Annotated[Path, typer.Option("--json")] = OUT,
+) -> None:
+    """Measure the versions of one loop, and keep the figures beside those of others."""
+    try:
+        ground = split(sets.load(named, folder))
+        home = BUILD / f"{named}-{ground.digest}" / f"crux-{seed}-of-{verdicts}" / "home"
+        registry = Registry(home)
+        made = [one for one in registry.versions(PROJECT) if one.embedder]
+        if not made:
+            raise SettingError(
+                f"There is no loop in {home}. Run: python -m benchmarks.loop --set {named} "
+                f"--systems crux --seeds 1 --first-seed {seed} --verdicts {verdicts}"
+            )
+        scorer = make_scorer(BackendSettings(home=BUILD / "model"))
+        found = [_figures(one, registry, scorer, ground) for one in made]
+    except CruxError as error:
+        raise SystemExit(str(error)) from None
+    kept = json.loads(out.read_text()) if out.is_file() else {}
+    out.write_text(json.dumps({**kept, f"{named}, seed {seed}": found}, indent=1) + "\n")
+    for one in found:
+        print(json.dumps(one), flush=True)
+
+
+def _figures(made: Manifest, registry: Registry, scorer: Scorer, ground: Ground) -> dict[str, Any]:
+    """Return average precision and best kappa of one version on the test texts, by share."""
+    adapter = registry.adapter(PROJECT, made)
+    if adapter is None or len(made.labels) != 2:
+        raise SettingError(f"{made.version} is no trained version of two labels.")
+    rare = 1 - ground.commonest
+    truth = ground.truth == rare
+    alone = Served(f"alone/{made.version}", made.policy, made.labels, adapter)
+    llm = np.log(np.maximum(scorer.score(alone, ground.test).astype(np.float64), 1e-30))
+    probe = Probe.load(adapter).logits(vectors_of(ground.test, made.embedder))
+    usual = BackendSettings(home=registry.root).probe_share
+    figures = []
+    for share in SHARES:
+        score = _lead(_joined(llm, probe, share, usual), rare)
+        precision = float(average_precision_score(truth, score, sample_weight=ground.weight))
+        best = best_kappa(score, truth, ground.weight)
+        figures.append((round(precision, 3), round(best, 3)))
+    taught = [label for _, label in made.examples]
+    return {
+        "version": made.version.split("-")[0],
+        "labels": len(taught),
+        "positives": taught.count(ground.names[rare]),
+        "share": list(SHARES),
+        "precision": [one for one, _ in figures],
+        "best_kappa": [one for _, one in figures],
+    }
+
+
+def _joined(llm: Doubles, probe: Doubles, share: float, usual: float) -> Doubles:
+    """Return (n, k) logits. probe: scaled as the version has it, for a share of `usual`."""
+    if share == 1.0:
+        return probe
+    joined: Doubles = llm + share / (1 - share) / (usual / (1 - usual)) * probe
+    return joined
+
+
+def _lead(logits: Doubles, label: int) -> Doubles:
+    """Return (n,) by how much a label leads the other one."""
+    lead: Doubles = logits[:, label] - logits[:, 1 - label]
+    return lead
+
+
+def chapter(file: Path = OUT) -> str:
+    """Return the chapter of docs/results.md; "" before anything was measured."""
+    if not file.is_file():
+        return ""
+    lines = [
+        "## What the probe adds to the LLM",
+        "",
+        "Versions of the product's own loop on texts that nothing touches, weighted to the true "
+        "share: average precision, and kappa at the threshold that is best there. The probe has "
+        "so much of the sum of both readers' log-odds; 0 is the LLM alone, 1 the probe alone. "
+        "The standard error of a kappa is about 0.05, but the readers of a row are the same. "
+        "Command: `python -m benchmarks.loop.readers`, after `python -m benchmarks.loop`.",
+        "",
+        f"| set | labels (positive) | {' | '.join(f'{share:g}' for share in SHARES)} |",
+        f"|---|---|{'---|' * len(SHARES)}",
+    ]
+    for name, versions in json.loads(file.read_text()).items():
+        for one in versions:
+            pairs = zip(one["precision"], one["best_kappa"], strict=True)
+            cells = " | ".join(f"{precision:.2f}, {best:.2f}" for precision, best in pairs)
+            lines.append(f"| {name} | {one['labels']} ({one['positives']}) | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    typer.run(main)

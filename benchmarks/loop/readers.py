@@ -8,6 +8,7 @@ more, by the LLM alone, and joins the probe with other shares than the product's
 """
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,8 +71,13 @@ def _figures(made: Manifest, registry: Registry, scorer: Scorer, ground: Ground)
     rare = 1 - ground.commonest
     truth = ground.truth == rare
     alone = Served(f"alone/{made.version}", made.policy, made.labels, adapter)
+    scorer.score(alone, ["to load the model"])
+    vectors_of(["to load the embedder"], made.embedder)
+    began = time.perf_counter()
     llm = np.log(np.maximum(scorer.score(alone, ground.test).astype(np.float64), 1e-30))
+    between = time.perf_counter()
     probe = Probe.load(adapter).logits(vectors_of(ground.test, made.embedder))
+    seconds = between - began, time.perf_counter() - between
     usual = BackendSettings(home=registry.root).probe_share
     figures = []
     for share in SHARES:
@@ -87,6 +93,8 @@ def _figures(made: Manifest, registry: Registry, scorer: Scorer, ground: Ground)
         "share": list(SHARES),
         "precision": [one for one, _ in figures],
         "best_kappa": [one for _, one in figures],
+        "texts": len(ground.test),
+        "seconds": [round(one, 1) for one in seconds],
     }
 
 
@@ -120,11 +128,15 @@ def chapter(file: Path = OUT) -> str:
         f"| set | labels (positive) | {' | '.join(f'{share:g}' for share in SHARES)} |",
         f"|---|---|{'---|' * len(SHARES)}",
     ]
-    for name, versions in json.loads(file.read_text()).items():
+    measured = json.loads(file.read_text())
+    every = [one for versions in measured.values() for one in versions]
+    for name, versions in measured.items():
         for one in versions:
             pairs = zip(one["precision"], one["best_kappa"], strict=True)
             cells = " | ".join(f"{precision:.2f}, {best:.2f}" for precision, best in pairs)
             lines.append(f"| {name} | {one['labels']} ({one['positives']}) | {cells} |")
+    dearer = float(np.median([probe / llm for llm, probe in (one["seconds"] for one in every)]))
+    lines += ["", f"The probe takes {dearer:.0%} of the time of the LLM (median of the rows)."]
     return "\n".join(lines) + "\n"
 
 

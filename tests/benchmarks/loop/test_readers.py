@@ -34,9 +34,12 @@ def test_the_chapter_has_a_row_a_version(tmp_path: Path) -> None:
     one = {
         "version": "round1", "labels": 128, "positives": 17, "share": list(SHARES),
         "precision": [0.3, 0.31, 0.32, 0.33, 0.2, 0.1], "best_kappa": [0.4] * 5 + [0.25],
+        "texts": 700, "seconds": [20.0, 3.0],
     }  # fmt: skip
     file.write_text(json.dumps({"rare, seed 0": [one]}))
-    assert chapter(file).splitlines()[-1] == (
+    *_, row, _, time = chapter(file).splitlines()
+    assert time == "The probe takes 15% of the time of the LLM (median of the rows)."
+    assert row == (
         "| rare, seed 0 | 128 (17) | 0.30, 0.40 | 0.31, 0.40 | 0.32, 0.40 | 0.33, 0.40 | "
         "0.20, 0.40 | 0.10, 0.25 |"
     )

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from backend.config import BackendSettings
-from backend.engine.probe import vectors_of
+from backend.engine.probe import read_by_probe, save_probe
 from backend.engine.served import Served
 from backend.examples import Examples, too_little
 from backend.predict import Predictor
 from backend.threshold import expected, match
 from backend.train import OnStep, Recipe, Trained
-from backend.train_probe import fit_probe, share_factor
+from backend.train_probe import share_factor, train_probe
 from backend.versions.manifest import Manifest, version_name
 from backend.versions.registry import Registry
 from selection.collect import Collected
@@ -29,6 +29,8 @@ from selection.record import TrainingState
 from selection.studio.api import Project
 
 log = logging.getLogger(__name__)
+
+READERS = "LLM, words and vectors"  # part of a version's name: a probe that reads others is another
 
 
 class Candidates:
@@ -88,7 +90,7 @@ class Candidates:
         version = version_name(
             f"{kind}{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
             prior, round_to(examples.drawn), sorted(zip(texts, taught, strict=True)),
-            sample.as_json(), self._probe,
+            sample.as_json(), self._probe, READERS,
         )  # fmt: skip
         manifest = Manifest(
             version, "trained", round, self.settings.llm, project.policy, labels,
@@ -147,12 +149,13 @@ class Candidates:
         embedder, part = self._probe
         if embedder:
             texts = [item.text for item in examples.items]
-            probe = fit_probe(vectors_of(texts, embedder), examples.targets, len(made.labels))
-            vectors = vectors_of(sample.texts, embedder)
-            probe = probe.times(share_factor(logits, probe.logits(vectors), weight, part))
-            probe.save(out)
+            k = len(made.labels)
+            probe = train_probe(texts, examples.targets, k, sample.texts, embedder)
+            second = read_by_probe(probe, sample.texts, embedder)
+            factor = share_factor(logits, second, weight, part)
+            save_probe(probe.times(factor), out)
             # what is the same for all labels of a text decides nothing below
-            logits = logits + probe.logits(vectors)
+            logits = logits + factor * second
         prior = np.array(made.pool_prior)
         share = expected(logits, prior, made.drawn, weight=weight)
         return replace(made, embedder=embedder, offsets=match(logits, share, weight=weight))

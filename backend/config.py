@@ -56,7 +56,7 @@ class BackendSettings(BaseSettings):
         "'offline'",
     )
     probe_share: float = Field(
-        default=0.3, ge=0, lt=1,
+        default=0.4, ge=0, lt=1,
         description="of the probe beside the LLM in a trained version's answers; 0 makes none",
     )
     threads: int = Field(default=0, ge=0, description="CPU threads of the model, 0 for all cores")

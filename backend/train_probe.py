@@ -1,34 +1,28 @@
-"""Examples -> a linear probe on sentence embeddings, which reads beside the language model.
+"""Examples -> a probe (selection/probe.py) that reads beside the language model.
 
-A language model that was taught a few hundred labels and an embedder err on different texts, so
+A language model that was taught a few hundred labels and a linear probe err on different texts, so
 the sum of their log-odds ranks texts better than either (docs/decisions.md has what it is worth).
 Both are brought to one scale on texts of the pool; then the probe has its `share` of the sum.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
-from backend.engine.probe import Probe
-from selection.types import Doubles, Floats, Ints
-
-REGULARITY = 1.0  # C of the logistic regression
-STEPS = 300
+from backend.engine.probe import vectors_of
+from selection.bag import bag, rarity
+from selection.probe import Probe, teach
+from selection.types import Doubles, Ints
 
 
-def fit_probe(vectors: Floats, targets: Ints, k: int) -> Probe:
-    """Teach a probe n examples. A label without any has logit 0: nothing is known of it.
-
-    vectors: (n, d) unit. targets: (n,) positions in k labels, of two at least. Labels weigh alike,
-    since what is chosen has another balance than the pool; the threshold corrects for that.
-    """
-    learner = LogisticRegression(C=REGULARITY, class_weight="balanced", max_iter=STEPS)
-    learner.fit(vectors, targets)
-    weight, bias = learner.coef_, learner.intercept_
-    if len(weight) == 1:  # two labels: one row of log-odds
-        weight, bias = np.stack([-weight[0], weight[0]]) / 2, np.array([-bias[0], bias[0]]) / 2
-    every = Probe(np.zeros((k, vectors.shape[1]), np.float32), np.zeros(k, np.float32))
-    every.weight[learner.classes_], every.bias[learner.classes_] = weight, bias
-    return every
+def train_probe(
+    texts: Sequence[str], targets: Ints, k: int, sample: Sequence[str], embedder: str
+) -> Probe:
+    """Teach a probe (n,) texts and their labels, of two at least. sample: texts of the pool, which
+    tell how rare words are. Raises ModelError."""
+    bags = bag(texts)
+    rare = rarity(bag([*sample, *texts]))
+    return teach(bags, vectors_of(texts, embedder), targets, k, rare)
 
 
 def share_factor(llm: Doubles, probe: Doubles, weight: Doubles, share: float) -> float:

@@ -1,28 +1,24 @@
-"""Pool -> beliefs P(label | text): the LLM reads the texts that matter, a probe the others.
+"""Pool -> beliefs P(label | text): the LLM reads the texts that matter, a surrogate the others.
 
 An LLM that reads the whole pool every round is the largest cost of the method. So it reads
-`limit` texts: one half is a fixed random sample, the other half the texts of which a probe
-(logistic regression on the vectors, taught by the answers of the LLM and the experts) is least
-sure. The probe answers for the rest. With a limit of at least the pool's size the LLM reads
-everything.
+`limit` texts: one half is a fixed random sample, the other half the texts of which the surrogate
+(surrogate.py), which learned from the first half, is least sure. The surrogate answers for the
+rest. With a limit of at least the pool's size the LLM reads everything.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import tenacity
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from selection.backend_client import BackendClient
 from selection.cache import answers, key
 from selection.errors import BackendError
+from selection.surrogate import Surrogate
 from selection.types import Beliefs, Doubles, Floats, Ints, Pool
 
 BATCH = 64  # texts in one request: what a kill can cost, and how often progress is reported
-EXPERT_WEIGHT = 10.0  # readings of the LLM that one expert's verdict weighs as much as
 TRIES = 5  # a version is promoted once a round; if oftener, two backends answer at one address
 Progress = Callable[[int, int], None]
 
@@ -40,7 +36,7 @@ def label(
 ) -> Beliefs:
     """Return the beliefs of the backend's current version about all n rows.
 
-    taught: rows and the labels that experts gave them for training; for the probe alone.
+    taught: rows and the labels that experts gave them for training; for the surrogate alone.
     on_progress: called with (read, total) texts. Raises BackendError.
     """
     attempts = tenacity.Retrying(
@@ -81,12 +77,13 @@ def _label(
         return Beliefs(reader.rows(everything), first.labels, first.version, read)
     sample = _fixed_sample(pool, limit // 2)
     reader.read(sample, on_progress, limit)
-    guess = _probe(vectors, sample, reader.rows(sample), taught, k)
+    surrogate = Surrogate.of(pool, vectors, taught, k)
+    guess = surrogate.beliefs(sample, reader.rows(sample))
     order = np.argsort(_margin(guess), kind="stable")
     unsure = order[~np.isin(order, sample)][: limit - len(sample)]
     reader.read(unsure, on_progress, limit, done=len(sample))
     seen = np.concatenate([sample, unsure])
-    probability = _probe(vectors, seen, reader.rows(seen), taught, k)
+    probability = surrogate.beliefs(seen, reader.rows(seen))
     probability[seen] = reader.rows(seen)
     read = np.zeros(n, dtype=np.bool_)
     read[seen] = True
@@ -147,26 +144,6 @@ def _fixed_sample(pool: Pool, size: int) -> Ints:
     """Return `size` rows by a hash of their text: the same ones in every round and version."""
     keys = [key(str(text)) for text in pool.texts]
     return np.array(sorted(range(len(pool)), key=keys.__getitem__)[:size], dtype=np.int64)
-
-
-def _probe(
-    vectors: Floats, rows: Ints, beliefs: Doubles, taught: tuple[Ints, Ints] | None, k: int
-) -> Doubles:
-    """Fit logistic regression on soft labels: a row counts for label l with weight P(l | row)."""
-    inputs = [np.repeat(vectors[rows], k, axis=0)]
-    targets = [np.tile(np.arange(k), len(rows))]
-    weights = [beliefs.ravel()]
-    if taught is not None and len(taught[0]):
-        inputs.append(vectors[taught[0]])
-        targets.append(taught[1])
-        weights.append(np.full(len(taught[0]), EXPERT_WEIGHT))
-    probe = LogisticRegression(C=10.0, max_iter=200)
-    with warnings.catch_warnings():
-        # a probe that has not fully converged ranks texts as well
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        probe.fit(np.concatenate(inputs), np.concatenate(targets), np.concatenate(weights))
-    answer: Doubles = np.asarray(probe.predict_proba(vectors), dtype=np.float64)
-    return answer
 
 
 def _margin(probability: Doubles) -> Doubles:

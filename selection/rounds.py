@@ -285,7 +285,7 @@ class Rounds:
         return beliefs
 
     def _read(self, texts: Sequence[str]) -> Iterator[Scores]:
-        """Have the model read the chosen texts, so that no card holds a belief of the probe's.
+        """Have the model read the chosen texts, so that no card holds a belief of the surrogate's.
 
         In parts, since the backend takes only so many texts at once.
         """

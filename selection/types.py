@@ -65,7 +65,7 @@ class Beliefs:
 
     probability: (n, k), each row sums to 1. labels: the k label names. version: the model
     version that said so. read: (n,) True where the LLM itself read the text, False where a
-    probe taught by it (selection/label.py) answered instead.
+    surrogate (selection/surrogate.py) answered instead.
     """
 
     probability: Doubles

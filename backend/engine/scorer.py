@@ -154,9 +154,9 @@ class Scorer:
         if not served.embedder or served.adapter is None:
             return np.zeros((len(texts), 1))
         # seconds to import, and not every version has a probe
-        from backend.engine.probe import Probe, vectors_of
+        from backend.engine.probe import load_probe, read_by_probe
 
-        return Probe.load(served.adapter).logits(vectors_of(texts, served.embedder))
+        return read_by_probe(load_probe(served.adapter), texts, served.embedder)
 
     def _bias(self, served: Served) -> Doubles:
         """Return (k,) log-probabilities that the base model gives to texts that say nothing."""

@@ -17,7 +17,7 @@ import typer
 from sklearn.metrics import average_precision_score
 
 from backend.config import BackendSettings
-from backend.engine.probe import Probe, vectors_of
+from backend.engine.probe import load_probe, read_by_probe
 from backend.engine.scorer import Scorer, make_scorer
 from backend.engine.served import Served
 from backend.versions.manifest import Manifest
@@ -72,11 +72,12 @@ def _figures(made: Manifest, registry: Registry, scorer: Scorer, ground: Ground)
     truth = ground.truth == rare
     alone = Served(f"alone/{made.version}", made.policy, made.labels, adapter)
     scorer.score(alone, ["to load the model"])
-    vectors_of(["to load the embedder"], made.embedder)
+    second = load_probe(adapter)
+    read_by_probe(second, ["to load the embedder"], made.embedder)
     began = time.perf_counter()
     llm = np.log(np.maximum(scorer.score(alone, ground.test).astype(np.float64), 1e-30))
     between = time.perf_counter()
-    probe = Probe.load(adapter).logits(vectors_of(ground.test, made.embedder))
+    probe = read_by_probe(second, ground.test, made.embedder)
     seconds = between - began, time.perf_counter() - between
     usual = BackendSettings(home=registry.root).probe_share
     figures = []

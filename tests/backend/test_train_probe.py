@@ -1,33 +1,18 @@
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
-from backend.train_probe import fit_probe, share_factor
-
-
-def world(k: int, n: int = 120) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(k)
-    targets = rng.integers(k, size=n)
-    vectors = np.eye(k, 12)[targets] + 0.4 * rng.normal(size=(n, 12))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), targets
+from backend.engine.probe import read_by_probe
+from backend.train_probe import share_factor, train_probe
 
 
-@pytest.mark.parametrize("k", [2, 3, 5])
-def test_a_probe_says_what_scikit_learns_logistic_regression_says(k: int) -> None:
-    vectors, targets = world(k)
-    logits = fit_probe(vectors, targets, k).logits(vectors)
-    powers = np.exp(logits)
-    oracle = LogisticRegression(C=1.0, class_weight="balanced", max_iter=300).fit(vectors, targets)
-    expected = oracle.predict_proba(vectors)
-    assert powers / powers.sum(axis=1, keepdims=True) == pytest.approx(expected, abs=1e-4)
-
-
-def test_of_a_label_without_examples_a_probe_says_nothing() -> None:
-    vectors, targets = world(2)
-    probe = fit_probe(vectors, targets * 2, 4)  # labels 0 and 2 of four
-    logits = probe.logits(vectors)
-    assert (logits[:, [1, 3]] == 0).all()
-    assert (logits[:, [0, 2]].argmax(axis=1) == targets).mean() > 0.9
+def test_a_probe_tells_taught_labels_apart_by_words_and_by_what_texts_are_about() -> None:
+    texts = ["so sorry about the car", "sorry, my fault"] * 3 + ["a fine day", "fast cars"] * 9
+    targets = np.array([1] * 6 + [0] * 18)
+    probe = train_probe(texts, targets, 2, ["what a day", "cars and dogs"], "offline")
+    read = ["sorry, man", "a rainy day", "I apologise"]
+    logits = read_by_probe(probe, read, "offline")
+    assert logits[:2].argmax(axis=1).tolist() == [1, 0]
+    assert logits[2, 1] > logits[1, 1]  # a word that it never met, but what it is about
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.9])

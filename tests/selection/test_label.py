@@ -43,7 +43,7 @@ def test_a_limit_of_the_whole_pool_reads_everything(tmp_path: Path) -> None:
     assert asked(backend) == set(pool.texts)
 
 
-def test_what_was_read_carries_the_models_own_answer_and_a_probe_fills_the_rest(
+def test_what_was_read_carries_the_models_own_answer_and_a_surrogate_fills_the_rest(
     tmp_path: Path,
 ) -> None:
     pool, vectors = world()
@@ -56,12 +56,12 @@ def test_what_was_read_carries_the_models_own_answer_and_a_probe_fills_the_rest(
         beliefs.probability[beliefs.read].tolist()
         == truth[beliefs.read].astype(np.float32).astype(np.float64).tolist()
     )
-    probed = ~beliefs.read
-    assert (beliefs.predicted == truth.argmax(axis=1))[probed].mean() > 0.97
-    assert np.abs(beliefs.probability - truth)[probed].mean() < 0.1
+    guessed = ~beliefs.read
+    assert (beliefs.predicted == truth.argmax(axis=1))[guessed].mean() > 0.97
+    assert np.abs(beliefs.probability - truth)[guessed].mean() < 0.1
 
 
-def test_half_of_the_reading_goes_where_the_probe_is_least_sure(tmp_path: Path) -> None:
+def test_half_of_the_reading_goes_where_the_surrogate_is_least_sure(tmp_path: Path) -> None:
     pool, vectors = world()
     beliefs = label(pool, vectors, FakeBackend(rising), 7, limit=100, home=tmp_path)
     around = np.abs(np.arange(N) - 100) <= 30
@@ -158,18 +158,35 @@ def test_versions_that_never_stand_still_are_an_error_and_no_endless_loop(tmp_pa
         label(pool, vectors, many, 7, limit=N, home=tmp_path)
 
 
-def test_what_experts_said_teaches_the_probe(tmp_path: Path) -> None:
-    """The model knows nothing; experts have judged every tenth text."""
+def test_what_experts_said_tells_what_a_model_that_learned_it_says_of_texts_it_did_not_read(
+    tmp_path: Path,
+) -> None:
+    """Twenty readings cannot tell which of 40 directions matters, 200 verdicts can."""
+    pool, _ = world()
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(N, 40))
+    says_yes = vectors[:, 0] > 0
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    backend = FakeBackend(lambda text: (0.9, 0.1) if says_yes[int(text)] else (0.1, 0.9))
+    rows = np.arange(0, N, 2)
+    taught = (rows, np.where(says_yes[rows], 0, 1))
+    right = {}
+    for name, given in {"with": taught, "without": None}.items():
+        beliefs = label(pool, vectors, backend, 7, limit=20, home=tmp_path, taught=given)
+        rest = ~beliefs.read
+        rest[rows] = False
+        right[name] = ((beliefs.predicted == 0) == says_yes)[rest].mean()
+    assert right["with"] > 0.85
+    assert right["without"] < 0.7
+
+
+def test_what_experts_said_does_not_move_a_model_that_says_otherwise(tmp_path: Path) -> None:
     pool, vectors = world()
     rows = np.arange(0, N, 10)
     taught = (rows, (rows >= 200).astype(np.int64))
     flat = FakeBackend(lambda text: (0.5, 0.5))
     beliefs = label(pool, vectors, flat, 7, limit=20, home=tmp_path, taught=taught)
-    probed = ~beliefs.read
-    right = beliefs.predicted == (np.arange(N) >= 200)
-    assert right[probed].mean() > 0.95
-    # and never overrules what the model itself said
-    assert beliefs.probability[beliefs.read].tolist() == [[0.5, 0.5]] * 20
+    assert beliefs.probability == pytest.approx(np.full((N, 2), 0.5), abs=1e-6)
 
 
 def test_nothing_taught_is_the_same_as_no_teaching(tmp_path: Path) -> None:

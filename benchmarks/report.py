@@ -16,7 +16,7 @@ from benchmarks.choice import report as choice
 from benchmarks.choice.picture import panels
 from benchmarks.choice.report import OURS, RESULTS, areas, best_single, last_labels, load
 from benchmarks.headline.report import markdown
-from benchmarks.loop import readers
+from benchmarks.loop import readers, surrogates
 from benchmarks.statistics import report as statistics
 
 DOCS = Path("docs")
@@ -52,30 +52,6 @@ def _headline() -> str:
     return markdown(RESULTS / "headline", ("tweets", "editorials"))
 
 
-def _pool_reading() -> str:
-    file = RESULTS / "pool_reading.json"
-    if not file.is_file():
-        return ""
-    lines = [
-        "## Which beliefs to choose by",
-        "",
-        "At one version of the loop above, the beliefs about the pool were computed in three ways "
-        "(a probe is a logistic regression on embeddings). The table has the kappa of these "
-        "beliefs with the expert, on the texts that were not bought, and what the next round buys. "
-        "Command: `python -m benchmarks.choice.pool_reading`, after arm (c).",
-        "",
-        "| texts | labels | beliefs | kappa | next bought | of these harsh | belief wrong |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for kind, ways in json.loads(file.read_text()).items():
-        lines += [
-            f"| {kind} | {one['labels']} | {one['beliefs']} | {one['kappa']:.2f} "
-            f"(n={one['texts']:,}) | {one['bought']} | {one['harsh']} | {one['believed_wrong']} |"
-            for one in ways
-        ]
-    return "\n".join(lines) + "\n"
-
-
 def document() -> str:
     """Return the whole of docs/results.md."""
     head = (
@@ -84,7 +60,8 @@ def document() -> str:
     )
     simulated = statistics.chapter(RESULTS / "statistics.json")
     chapters = (
-        choice.chapter(), _threshold(), readers.chapter(), _headline(), _pool_reading(), simulated
+        choice.chapter(), _threshold(), surrogates.chapter(), readers.chapter(), _headline(),
+        simulated,
     )  # fmt: skip
     return head + "\n".join(chapter for chapter in chapters if chapter)
 

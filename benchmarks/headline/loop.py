@@ -146,11 +146,8 @@ class Loop:
         name, policy = file.parent.name, self.learner.policy
         return Version(Served(name, policy, LABELS, file.parent, offsets))
 
-    def beliefs(self, version: Version, bought: Ints, limit: int | None = None) -> Beliefs:
-        """Return beliefs as selection/rounds.py computes them.
-
-        limit: of texts that the LLM reads, instead of the terms'.
-        """
+    def beliefs(self, version: Version, bought: Ints) -> Beliefs:
+        """Return beliefs as selection/rounds.py computes them."""
         taught = (bought, majority([self.rated[row] for row in bought], EXPERT))
 
         def on_progress(done: int, total: int) -> None:
@@ -161,7 +158,7 @@ class Loop:
             self.vectors,
             cast(BackendClient, InProcess(self.learner.scorer, version.served)),
             0,
-            limit=limit or self.terms.read_limit,
+            limit=self.terms.read_limit,
             home=self.folder,
             taught=taught,
             on_progress=on_progress,

@@ -9,6 +9,7 @@ more, by the LLM alone, and joins the probe with other shares than the product's
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,21 +19,17 @@ from sklearn.metrics import average_precision_score
 
 from backend.config import BackendSettings
 from backend.engine.probe import load_probe, read_by_probe
-from backend.engine.scorer import Scorer, make_scorer
-from backend.engine.served import Served
+from backend.engine.served import served
 from backend.versions.manifest import Manifest
-from backend.versions.registry import Registry
 from benchmarks.choice.datasets import FOLDER
-from benchmarks.loop import sets
-from benchmarks.loop.ground import Ground, split
 from benchmarks.loop.measure import best_kappa
 from benchmarks.loop.place import PROJECT
+from benchmarks.loop.versions import Versions, kept, lead
 from selection.errors import CruxError, SettingError
 from selection.types import Doubles
 
-BUILD = Path("build/benchmarks/loop")
 OUT = Path("benchmarks/results/readers.json")
-SHARES = (0.0, 0.15, 0.3, 0.5, 0.7, 1.0)  # of the probe: 0 is the LLM alone, 1 the probe alone
+SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the probe: 0 is the LLM alone, 1 the probe alone
 
 
 def main(
@@ -44,53 +41,43 @@ def main(
 ) -> None:
     """Measure the versions of one loop, and keep the figures beside those of others."""
     try:
-        ground = split(sets.load(named, folder))
-        home = BUILD / f"{named}-{ground.digest}" / f"crux-{seed}-of-{verdicts}" / "home"
-        registry = Registry(home)
-        made = [one for one in registry.versions(PROJECT) if one.embedder]
-        if not made:
-            raise SettingError(
-                f"There is no loop in {home}. Run: python -m benchmarks.loop --set {named} "
-                f"--systems crux --seeds 1 --first-seed {seed} --verdicts {verdicts}"
-            )
-        scorer = make_scorer(BackendSettings(home=BUILD / "model"))
-        found = [_figures(one, registry, scorer, ground) for one in made]
+        versions = kept(named, seed, verdicts, folder)
+        found = [_figures(one, versions) for one in versions.made]
     except CruxError as error:
         raise SystemExit(str(error)) from None
-    kept = json.loads(out.read_text()) if out.is_file() else {}
-    out.write_text(json.dumps({**kept, f"{named}, seed {seed}": found}, indent=1) + "\n")
+    before = json.loads(out.read_text()) if out.is_file() else {}
+    out.write_text(json.dumps({**before, f"{named}, seed {seed}": found}, indent=1) + "\n")
     for one in found:
         print(json.dumps(one), flush=True)
 
 
-def _figures(made: Manifest, registry: Registry, scorer: Scorer, ground: Ground) -> dict[str, Any]:
+def _figures(made: Manifest, versions: Versions) -> dict[str, Any]:
     """Return average precision and best kappa of one version on the test texts, by share."""
-    adapter = registry.adapter(PROJECT, made)
-    if adapter is None or len(made.labels) != 2:
-        raise SettingError(f"{made.version} is no trained version of two labels.")
-    rare = 1 - ground.commonest
+    ground, scorer, rare = versions.ground, versions.scorer, versions.rare
     truth = ground.truth == rare
-    alone = Served(f"alone/{made.version}", made.policy, made.labels, adapter)
+    whole = served(versions.registry, PROJECT, made)
+    alone = replace(whole, version=f"{whole.version} (alone)", offsets=(), embedder="")
     scorer.score(alone, ["to load the model"])
-    second = load_probe(adapter)
+    if alone.adapter is None:
+        raise SettingError(f"{made.version} is no trained version.")
+    second = load_probe(alone.adapter)
     read_by_probe(second, ["to load the embedder"], made.embedder)
     began = time.perf_counter()
     llm = np.log(np.maximum(scorer.score(alone, ground.test).astype(np.float64), 1e-30))
     between = time.perf_counter()
     probe = read_by_probe(second, ground.test, made.embedder)
     seconds = between - began, time.perf_counter() - between
-    usual = BackendSettings(home=registry.root).probe_share
+    usual = BackendSettings(home=versions.registry.root).probe_share
     figures = []
     for share in SHARES:
-        score = _lead(_joined(llm, probe, share, usual), rare)
+        score = lead(_joined(llm, probe, share, usual), rare)
         precision = float(average_precision_score(truth, score, sample_weight=ground.weight))
         best = best_kappa(score, truth, ground.weight)
         figures.append((round(precision, 3), round(best, 3)))
-    taught = [label for _, label in made.examples]
     return {
         "version": made.version.split("-")[0],
-        "labels": len(taught),
-        "positives": taught.count(ground.names[rare]),
+        "labels": len(made.examples),
+        "positives": versions.positives(made),
         "share": list(SHARES),
         "precision": [one for one, _ in figures],
         "best_kappa": [one for _, one in figures],
@@ -105,12 +92,6 @@ def _joined(llm: Doubles, probe: Doubles, share: float, usual: float) -> Doubles
         return probe
     joined: Doubles = llm + share / (1 - share) / (usual / (1 - usual)) * probe
     return joined
-
-
-def _lead(logits: Doubles, label: int) -> Doubles:
-    """Return (n,) by how much a label leads the other one."""
-    lead: Doubles = logits[:, label] - logits[:, 1 - label]
-    return lead
 
 
 def chapter(file: Path = OUT) -> str:

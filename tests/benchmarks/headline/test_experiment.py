@@ -9,7 +9,6 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from backend.train import Recipe
-from benchmarks.choice import pool_reading
 from benchmarks.headline.data import (
     HARSH,
     Ground,
@@ -24,7 +23,7 @@ from benchmarks.headline.loop import Loop, Terms
 from benchmarks.headline.model import Learner, Version, compare, figures
 from benchmarks.headline.report import people, show
 from demo.ratings import Rated
-from selection.errors import PoolError, SettingError
+from selection.errors import PoolError
 from tests.backend.engine.tiny_model import tiny_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
@@ -313,21 +312,3 @@ def test_the_loop_asks_the_version_of_the_round_before(
     loop(tmp_path / "loop").run()
     kept = sorted(f.name for f in (tmp_path / "loop" / "beliefs" / "0").iterdir())
     assert kept == ["prompted", "version-0", "version-1"]
-
-
-def test_beliefs_with_and_without_a_probe_are_judged_on_texts_that_were_not_bought(
-    tmp_path: Path, loop: Callable[..., Loop]
-) -> None:
-    here = loop(tmp_path / "loop")
-    with pytest.raises(SettingError, match="Arm c has 0 rounds, so there is no version"):
-        pool_reading.compare(here, 0)
-    first = here.run()[0]
-    every, some, alone = pool_reading.compare(here, 0)
-    pool = ground().pool
-    rest = [one for one in pool if one.id not in first["ids"]]
-    scores = here.learner.score(here.version(0).served, [one.text for one in rest], "")
-    kappa = cohen_kappa_score(majority(rest, 0), scores.argmax(axis=1))
-    assert every["kappa"] == pytest.approx(kappa, abs=1e-3)
-    assert (every["texts"], every["labels"], every["bought"]) == (len(pool) - 7, 7, 7)
-    assert some["beliefs"] == "it reads 30, a probe the rest"
-    assert 0 <= alone["harsh"] <= alone["bought"] == 7

@@ -48,6 +48,6 @@ def test_the_chapter_has_a_row_a_version(tmp_path: Path) -> None:
 def test_without_a_loop_the_command_says_which_one_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.loop.readers.BUILD", tmp_path)
+    monkeypatch.setattr("benchmarks.loop.versions.BUILD", tmp_path)
     with pytest.raises(SystemExit, match="benchmarks.loop --set tweets.*--verdicts 99"):
         main("tweets", 99, out=tmp_path / "out.json")

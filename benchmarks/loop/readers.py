@@ -11,7 +11,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import typer
@@ -24,8 +24,8 @@ from backend.versions.manifest import Manifest
 from benchmarks.choice.datasets import FOLDER
 from benchmarks.loop.measure import best_kappa
 from benchmarks.loop.place import PROJECT
-from benchmarks.loop.versions import Versions, kept, lead
-from selection.errors import CruxError, SettingError
+from benchmarks.loop.versions import Named, Out, Seed, Sets, Verdicts, Versions, lead, measure
+from selection.errors import SettingError
 from selection.types import Doubles
 
 OUT = Path("benchmarks/results/readers.json")
@@ -33,22 +33,10 @@ SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the probe: 0 is the LLM alone, 1 t
 
 
 def main(
-    named: Annotated[str, typer.Option("--set", help="of two labels")],
-    verdicts: Annotated[int, typer.Option(help="of the loop")],
-    seed: Annotated[int, typer.Option()] = 0,
-    folder: Annotated[Path, typer.Option(help="of the sets")] = FOLDER,
-    out: Annotated[Path, typer.Option("--json")] = OUT,
+    named: Named, verdicts: Verdicts, seed: Seed = 0, folder: Sets = FOLDER, out: Out = OUT
 ) -> None:
-    """Measure the versions of one loop, and keep the figures beside those of others."""
-    try:
-        versions = kept(named, seed, verdicts, folder)
-        found = [_figures(one, versions) for one in versions.made]
-    except CruxError as error:
-        raise SystemExit(str(error)) from None
-    before = json.loads(out.read_text()) if out.is_file() else {}
-    out.write_text(json.dumps({**before, f"{named}, seed {seed}": found}, indent=1) + "\n")
-    for one in found:
-        print(json.dumps(one), flush=True)
+    """Measure the versions of one loop: the LLM, the probe, and both."""
+    measure(named, seed, verdicts, folder, out, _figures)
 
 
 def _figures(made: Manifest, versions: Versions) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import typer
@@ -25,9 +25,8 @@ from backend.engine.served import served
 from backend.versions.manifest import Manifest
 from benchmarks.choice.datasets import FOLDER
 from benchmarks.loop.place import PROJECT
-from benchmarks.loop.versions import Versions, kept, lead
+from benchmarks.loop.versions import Named, Out, Seed, Sets, Verdicts, Versions, lead, measure
 from selection.embed import embed
-from selection.errors import CruxError
 from selection.surrogate import Surrogate
 from selection.types import Doubles, Floats, Ints, Pool
 
@@ -40,29 +39,16 @@ Way = Callable[[Ints, Doubles], Doubles]  # (m,) rows and (m, 2) beliefs -> (n, 
 
 
 def main(
-    named: Annotated[str, typer.Option("--set", help="of two labels")],
-    verdicts: Annotated[int, typer.Option(help="of the loop")],
-    seed: Annotated[int, typer.Option()] = 0,
-    folder: Annotated[Path, typer.Option(help="of the sets")] = FOLDER,
-    out: Annotated[Path, typer.Option("--json")] = OUT,
+    named: Named, verdicts: Verdicts, seed: Seed = 0, folder: Sets = FOLDER, out: Out = OUT
 ) -> None:
-    """Measure the versions of one loop, and keep the figures beside those of others."""
-    try:
-        versions = kept(named, seed, verdicts, folder)
-        texts = versions.ground.texts
-        vectors = embed(texts, embedder="offline", home=Path("build/benchmarks"))
-        found = [_figures(one, versions, vectors) for one in versions.made]
-    except CruxError as error:
-        raise SystemExit(str(error)) from None
-    before = json.loads(out.read_text()) if out.is_file() else {}
-    out.write_text(json.dumps({**before, f"{named}, seed {seed}": found}, indent=1) + "\n")
-    for one in found:
-        print(json.dumps(one), flush=True)
+    """Measure the versions of one loop: what is known of texts that they did not read."""
+    measure(named, seed, verdicts, folder, out, _figures)
 
 
-def _figures(made: Manifest, versions: Versions, vectors: Floats) -> dict[str, Any]:
+def _figures(made: Manifest, versions: Versions) -> dict[str, Any]:
     """Compare what the ways say of the pool with the version, and with the truth."""
     ground, rare = versions.ground, versions.rare
+    vectors = embed(ground.texts, embedder="offline", home=Path("build/benchmarks"))
     row_of = {name: row for row, name in enumerate(ground.ids)}
     rows = np.array([row_of[name] for name, _ in made.examples], dtype=np.int64)
     taught = rows, np.array([made.labels.index(label) for _, label in made.examples])

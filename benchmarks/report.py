@@ -17,6 +17,7 @@ from benchmarks.choice.picture import panels
 from benchmarks.choice.report import OURS, RESULTS, areas, best_single, last_labels, load
 from benchmarks.headline.report import markdown
 from benchmarks.loop import readers, surrogates
+from benchmarks.loop import report as loop
 from benchmarks.statistics import report as statistics
 
 DOCS = Path("docs")
@@ -60,8 +61,8 @@ def document() -> str:
     )
     simulated = statistics.chapter(RESULTS / "statistics.json")
     chapters = (
-        choice.chapter(), _threshold(), surrogates.chapter(), readers.chapter(), _headline(),
-        simulated,
+        loop.chapter(), choice.chapter(), _threshold(), surrogates.chapter(), readers.chapter(),
+        _headline(), simulated,
     )  # fmt: skip
     return head + "\n".join(chapter for chapter in chapters if chapter)
 
@@ -96,6 +97,8 @@ def main() -> None:
     (DOCS / "results.md").write_text(document())
     if results := load("efficiency"):
         (DOCS / "images" / "efficiency.svg").write_text(panels(results, OURS))
+    if loop.found():
+        (DOCS / "images" / "loop.svg").write_text(loop.picture())
 
 
 if __name__ == "__main__":

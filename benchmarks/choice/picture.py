@@ -9,15 +9,16 @@ LEFT, RIGHT, TOP, BOTTOM = 40, 12, 30, 32
 OURS_COLOUR, BEST, PEER, INK = "#c2410c", "#52525b", "#d4d4d8", "#3f3f46"
 
 
-def panels(results: dict[str, Any], ours: str) -> str:
-    """Return the SVG. results: set -> what benchmarks.choice.efficiency measured."""
+def panels(results: dict[str, Any], ours: str, *, against: str = "labels bought") -> str:
+    """Return the SVG. results: set -> what benchmarks.choice.efficiency measured. against: what is
+    across."""
     rows = -(-len(results) // COLUMNS)
     parts = [_panel(one, ours, i) for i, one in enumerate(results.values())]
     height = rows * HEIGHT + 30
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {COLUMNS * WIDTH} {height}" '
         'font-family="system-ui, sans-serif" font-size="11">'
-        "<title>Kappa against labels bought, one panel a data set</title>"
+        f"<title>Kappa against {against}, one panel a data set</title>"
         f'<rect width="100%" height="100%" fill="white"/>{"".join(parts)}{_legend(height)}</svg>\n'
     )
 

@@ -62,6 +62,12 @@ class Kept:
     def __init__(self, file: Path) -> None:
         self.file = file
 
+    def pieces(self) -> list[Piece]:
+        """Return the pieces of which nothing is missing, without those of a tagged version."""
+        names = [field.name for field in fields(Piece)]
+        done = [body for body in self._bodies() if body.get("finished") and not body["tag"]]
+        return list(dict.fromkeys(Piece(**{name: body[name] for name in names}) for body in done))
+
     def lines(self, piece: Piece) -> list[Line]:
         """Return a piece's lines by the number of their round."""
         names = [field.name for field in fields(Line)]
@@ -84,12 +90,12 @@ class Kept:
         """Note that nothing is missing of the piece."""
         self._append({**asdict(piece), "finished": True})
 
-    def _bodies(self, piece: Piece) -> list[dict[str, Any]]:
+    def _bodies(self, piece: Piece | None = None) -> list[dict[str, Any]]:
         if not self.file.is_file():
             return []
         whole = (line for line in self.file.read_text().splitlines() if line.endswith("}"))
         bodies = [json.loads(line) for line in whole]
-        wanted = asdict(piece).items()
+        wanted = asdict(piece).items() if piece else ()
         return [body for body in bodies if all(body.get(name) == value for name, value in wanted)]
 
     def _append(self, body: dict[str, Any]) -> None:

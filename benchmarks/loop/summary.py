@@ -28,7 +28,7 @@ def summarize(
     at the end; of the others only if none does. difference: crux less that one, at the end, over
     the seeds.
     """
-    systems = {name: _system(axis, seeds) for name, seeds in lines.items()}
+    systems = {name: figures(axis, seeds) for name, seeds in lines.items()}
     others = [name for name in lines if name != "crux"]
     others = [name for name in others if tells[name]] or others
     last = {name: _kappas(axis[-1:], seeds)[:, 0] for name, seeds in lines.items()}
@@ -56,7 +56,8 @@ def _prevalence(ground: Ground) -> float | dict[str, float]:
     return shares[0] if len(shares) == 2 else dict(zip(ground.names, shares, strict=True))
 
 
-def _system(axis: Sequence[int], seeds: Sequence[Sequence[Line]]) -> dict[str, Any]:
+def figures(axis: Sequence[int], seeds: Sequence[Sequence[Line]]) -> dict[str, Any]:
+    """Return a system's figures at these numbers of verdicts, over its seeds."""
     kappa = _kappas(axis, seeds)
     told = [line for lines in seeds for line in lines if line.verdicts <= axis[-1]]
     covered = [line.covered for line in told if line.covered is not None]

@@ -19,7 +19,7 @@ def found(folder: Path = FOLDER) -> Found:
     every: Found = {}
     for file in sorted(folder.glob("*.jsonl")):
         kept = Kept(file)
-        for piece in kept.pieces():
+        for piece in sorted(kept.pieces(), key=lambda piece: piece.seed):
             systems = every.setdefault((piece.set, piece.budget), defaultdict(list))
             systems[piece.system].append(kept.lines(piece))
     return every

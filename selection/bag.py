@@ -1,7 +1,7 @@
 """Texts -> sparse rows of the words in them, which linear models read beside the vectors.
 
 An embedder keeps what a text is about and blurs its single words. Where a label hangs on words
-("sorry", "thank you") they tell more than any vector; where it does not, they add little harm.
+("sorry", "thank you") they tell more than any vector; where it does not, they do little harm.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from selection.types import Doubles
 
-# Words are told apart by a hash, so that no vocabulary is kept: at 50,000 words every fifth shares
+# Words are told apart by a hash, so that no vocabulary is kept: at 50,000 words every sixth shares
 # its column with another one.
 COLUMNS = 2**18
 _hashed = HashingVectorizer(

@@ -59,11 +59,11 @@ def _figures(made: Manifest, versions: Versions) -> dict[str, Any]:
     said = versions.scorer.score(version, [ground.texts[row] for row in order]).astype(np.float64)
     truth = ground.experts[:, 0] == rare
     rest = np.setdiff1d(untaught, read)
+    by_version = lead(np.log(np.maximum(said[READ:], 1e-9)), rare)
     ways = {}
     for name, way in _ways(ground.ids, ground.texts, vectors, taught).items():
         score = lead(np.log(np.maximum(way(read, said[:READ]), 1e-9)), rare)
         likeliest = rest[np.argsort(-score[rest], kind="stable")[:FIRST]]
-        by_version = lead(np.log(np.maximum(said[READ:], 1e-9)), rare)
         ways[name] = {
             "correlation": round(float(np.corrcoef(score[apart], by_version)[0, 1]), 3),
             "precision": round(float(average_precision_score(truth[rest], score[rest])), 3),

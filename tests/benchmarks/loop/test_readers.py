@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.loop.readers import SHARES, _joined, chapter, main
+from benchmarks.loop.readers import SHARES, _joined, chapter
 
 
 def test_the_products_share_is_what_a_version_says() -> None:
@@ -43,11 +43,3 @@ def test_the_chapter_has_a_row_a_version(tmp_path: Path) -> None:
         "| rare, seed 0 | 128 (17) | 0.30, 0.40 | 0.31, 0.40 | 0.32, 0.40 | 0.33, 0.40 | "
         "0.20, 0.40 | 0.10, 0.25 |"
     )
-
-
-def test_without_a_loop_the_command_says_which_one_to_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmarks.loop.versions.BUILD", tmp_path)
-    with pytest.raises(SystemExit, match="benchmarks.loop --set tweets.*--verdicts 99"):
-        main("tweets", 99, out=tmp_path / "out.json")

@@ -2,9 +2,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from benchmarks.loop.surrogates import OLDER, _ways, chapter, main
+from benchmarks.loop.surrogates import OLDER, _ways, chapter
 from selection.surrogate import Surrogate
 from selection.types import Pool
 
@@ -53,11 +52,3 @@ def test_the_chapter_has_a_row_a_version(tmp_path: Path) -> None:
     file.write_text(json.dumps({"remorse, seed 0": [one]}))
     *_, row = chapter(file).splitlines()
     assert row == "| remorse, seed 0 | 35,997 | 128 (15) | 0.20, 0.03, 1 | 0.78, 0.38, 38 |"
-
-
-def test_without_a_loop_the_command_says_which_one_to_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmarks.loop.versions.BUILD", tmp_path)
-    with pytest.raises(SystemExit, match="benchmarks.loop --set tweets.*--verdicts 99"):
-        main("tweets", 99, out=tmp_path / "out.json")

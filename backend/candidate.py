@@ -17,7 +17,7 @@ from backend.engine.probe import read_by_probe, save_probe
 from backend.engine.served import Served
 from backend.examples import Examples, too_little
 from backend.predict import Predictor
-from backend.threshold import expected, match
+from backend.threshold import OWN, expected, match
 from backend.train import OnStep, Recipe, Trained
 from backend.train_probe import share_factor, train_probe
 from backend.versions.manifest import Manifest, version_name
@@ -90,7 +90,7 @@ class Candidates:
         version = version_name(
             f"{kind}{round}", self.settings.llm, project.policy, labels, recipe.as_json(),
             prior, round_to(examples.drawn), sorted(zip(texts, taught, strict=True)),
-            sample.as_json(), self._probe, READERS,
+            sample.as_json(), self._probe, READERS, OWN,
         )  # fmt: skip
         manifest = Manifest(
             version, "trained", round, self.settings.llm, project.policy, labels,

@@ -16,7 +16,7 @@ import numpy as np
 from selection.types import Doubles
 
 SWEEPS = 50
-OWN = 40.0  # how many drawn texts the model's own answers count for
+OWN = 160.0  # how many drawn texts the model's own answers count for
 
 
 def expected(

@@ -1,7 +1,7 @@
 """Two Label Studio users who work through the queue as people do, with replayed answers.
 
-Each has an own account and token, asks Label Studio for the next task, and gives the answer of the
-majority of their third of the text's real raters.
+Each has an own account and token, asks Label Studio for the next task, and gives the answer of
+their third of the text's real raters.
 """
 
 import threading

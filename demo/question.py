@@ -1,17 +1,17 @@
 """What a demo asks about which texts, and what is kept apart to tell the truth at the end."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from demo.ratings import HARSH, Rated, load
+from demo.ratings import Rated, load
 from selection.errors import SettingError
 from selection.types import Doubles
 
-VERY_HARSH = -3
+EXTREME = -2.5  # mean rating of a panel, from -4 to 4
 LABELS = ("harsh", "fine")
 NOUNS = {"tweets": "tweet", "products": "product review", "editorials": "editorial sentence"}
 # of a demo that must end within 20 minutes on 2 cores; docs/settings.md has the defaults
@@ -22,14 +22,14 @@ SHORT: dict[str, Any] = {"read_limit": 500, "max_rounds": 5, "budget": 445}
 class Question:
     """Two labels, and the texts about which experts are asked.
 
-    title: of the project. kinds: of texts (ratings.KINDS). least: a rating of at most this is the
-    first label. apart: one text of so many is kept from the loop. others: how many of those with
-    the second label measure at the end, 0 for all.
+    title: of the project. kinds: of texts (ratings.KINDS). first: whether a third of the raters of a
+    text gives it the first label. apart: one text of so many is kept from the loop. others: how
+    many of those with the second label measure at the end, 0 for all.
     """
 
     title: str
     kinds: tuple[str, ...]
-    least: int
+    first: Callable[[Rated, int], bool]
     labels: tuple[str, str]
     policy: str
     apart: int
@@ -50,9 +50,9 @@ class Question:
 
     def every(self) -> list[Rated]:
         """Load the different texts of these kinds. Raises PoolError without the archive."""
-        rated = [one for kind in self.kinds for one in load(kind, least=self.least)]
-        first = {one.text: one for one in rated}  # a text may be of two kinds
-        return list(first.values())
+        rated = [one for kind in self.kinds for one in load(kind)]
+        different = {one.text: one for one in rated}  # a text may be of two kinds
+        return list(different.values())
 
     def texts(self) -> "Texts":
         """Load the texts and set those apart that measure. Which ones depends on the texts alone.
@@ -61,15 +61,15 @@ class Question:
         """
         order = sorted(self.every(), key=lambda one: _digest(one.text))
         apart, pool = order[:: self.apart], [r for i, r in enumerate(order) if i % self.apart]
-        positive = [one for one in apart if one.majority(2)]
-        other = [one for one in apart if not one.majority(2)]
+        positive = [one for one in apart if self.first(one, 2)]
+        other = [one for one in apart if not self.first(one, 2)]
         kept = other[: self.others or len(other)]
         weight = np.array([1.0] * len(positive) + [len(other) / len(kept)] * len(kept))
         return Texts(pool, [*positive, *kept], weight)
 
     def answers(self, rated: Sequence[Rated], third: int) -> dict[str, str]:
-        """Return text -> what one expert says: the majority of one third of its raters."""
-        return {one.text: self.labels[0 if one.majority(third) else 1] for one in rated}
+        """Return text -> what one expert, a third of its raters, says."""
+        return {one.text: self.labels[0 if self.first(one, third) else 1] for one in rated}
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,14 @@ def policy(kind: str) -> str:
     )
 
 
+def _extreme(rated: Rated, third: int) -> bool:
+    return rated.mean(third) <= EXTREME
+
+
 _RARE = Question(
     "Extremely negative texts",
-    ("tweets", "products", "editorials"),
-    VERY_HARSH,
+    ("tweets", "editorials"),
+    _extreme,
     ("extreme", "ordinary"),
     "Is this text extremely negative? Answer 'extreme' if the writer expresses hatred, fury, "
     "horror, disgust or despair in the strongest words. Answer 'ordinary' if it is positive, "
@@ -116,7 +120,7 @@ def question(name: str) -> Question:
     if name == "rare":
         return _RARE
     title = f"Harshly negative {name}"
-    return Question(title, (name,), HARSH, LABELS, policy(name), apart=6, others=0)
+    return Question(title, (name,), Rated.majority, LABELS, policy(name), apart=6, others=0)
 
 
 CONFIG = question("tweets").config

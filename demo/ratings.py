@@ -2,7 +2,8 @@
 
 Hutto and Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media
 Text" (ICWSM 2014); source archive of vaderSentiment 3.3.2, MIT licence. Every text was rated from
--4 to 4 by 15 to 99 people. A text is harshly negative for a person who rated it HARSH or less.
+-4 to 4 by 15 to 99 people. A text is harshly negative for a person who rated it HARSH or less, and
+for an expert, which is a panel of people, if it is so for most of them.
 
 The raters of a text are split into three fixed, disjoint thirds: two of them answer as experts,
 the last one is kept aside, to tell at the end how good a model is.
@@ -32,23 +33,28 @@ HARSH = -2
 
 @dataclass(frozen=True)
 class Rated:
-    """A text with its raters' votes (True: at least so negative), in three disjoint thirds."""
+    """A text with its ratings from -4 to 4, in three disjoint thirds."""
 
     id: str
     text: str
-    thirds: tuple[tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]
+    thirds: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+
+    def votes(self, third: int) -> list[bool]:
+        """Whether each person of a third found the text harshly negative."""
+        return [rating <= HARSH for rating in self.thirds[third]]
 
     def majority(self, third: int) -> bool:
-        """Whether more than half of a third found the text so negative."""
-        votes = self.thirds[third]
+        """Whether more than half of a third found the text harshly negative."""
+        votes = self.votes(third)
         return sum(votes) * 2 > len(votes)
 
+    def mean(self, third: int) -> float:
+        """Mean rating of a third."""
+        return float(np.mean(self.thirds[third]))
 
-def load(kind: str = "tweets", archive: Path = ARCHIVE, least: int = HARSH) -> list[Rated]:
-    """All texts of one kind, without exact duplicates. Raises PoolError without the archive.
 
-    least: ratings of at most this are negative votes.
-    """
+def load(kind: str = "tweets", archive: Path = ARCHIVE) -> list[Rated]:
+    """All texts of one kind, without exact duplicates. Raises PoolError without the archive."""
     if not archive.is_file():
         raise PoolError(f"The ratings are missing ({archive}). Run: make data")
     truth, ratings = _tables(archive, KINDS[kind])
@@ -58,7 +64,7 @@ def load(kind: str = "tweets", archive: Path = ARCHIVE, least: int = HARSH) -> l
         text = truth.get(name, "").strip()
         if text and text not in seen:
             seen.add(text)
-            rated.append(Rated(f"{kind}-{name}", text, _thirds(text, votes, least)))
+            rated.append(Rated(f"{kind}-{name}", text, _thirds(text, votes)))
     return rated
 
 
@@ -69,13 +75,13 @@ def write_pool(file: Path, rated: list[Rated]) -> None:
 
 
 def _thirds(
-    text: str, votes: list[int], least: int
-) -> tuple[tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]:
-    """The votes dealt out in an order that depends on the text alone."""
+    text: str, votes: list[int]
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """The ratings dealt out in an order that depends on the text alone."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
     order = np.random.default_rng(seed).permutation(len(votes))
     first, second, last = (
-        tuple(votes[i] <= least for i in part) for part in np.array_split(order, 3)
+        tuple(votes[i] for i in part) for part in np.array_split(order, 3)
     )
     return first, second, last
 

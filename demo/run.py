@@ -1,7 +1,7 @@
 """The whole loop on real ratings: what `make demo` shows.
 
-Two experts are two real Label Studio users whose answers are the majorities of two disjoint thirds
-of each text's real raters; the last third is kept by this file alone, on texts that are not in the
+Two experts are two real Label Studio users whose answers are those of two disjoint thirds of
+each text's real raters; the last third is kept by this file alone, on texts that are not in the
 pool, to tell the true kappa at the end.
 """
 
@@ -161,7 +161,7 @@ def _kappa(probability: Doubles, asked: Question, texts: Texts) -> Estimate:
 
 
 def _table(truth: dict[str, Estimate], texts: Texts, asked: Question) -> Table:
-    positive = sum(one.majority(2) for one in texts.test)
+    positive = sum(asked.first(one, 2) for one in texts.test)
     table = Table(
         title=f"True kappa with raters that the loop never heard, on {len(texts.test)} texts that "
         f"it never saw ({positive} '{asked.labels[0]}'; weighted to their share in the pool)",

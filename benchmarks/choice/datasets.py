@@ -194,7 +194,7 @@ class NamedSet:
 
 
 def _majority(one: ratings.Rated) -> bool:
-    votes = [vote for third in one.thirds for vote in third]
+    votes = [vote for third in range(3) for vote in one.votes(third)]
     return sum(votes) * 2 > len(votes)
 
 

@@ -89,7 +89,7 @@ def majority(rated: Sequence[Rated], third: int) -> Ints:
 
 def one_vote(rated: Sequence[Rated], seed: int) -> Ints:
     """Return (n,) the vote of one rater of the first third, drawn by a hash of the text."""
-    votes = [one.thirds[EXPERT] for one in rated]
+    votes = [one.votes(EXPERT) for one in rated]
     drawn = [_draw(f"vote {seed}", one.text) for one in rated]
     return _labels([v[d % len(v)] for v, d in zip(votes, drawn, strict=True)])
 

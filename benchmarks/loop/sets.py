@@ -4,7 +4,6 @@ The texts are those of benchmarks/choice/datasets.py. The descriptions there are
 start is the product's, which knows nothing but the project's own words.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +13,7 @@ from benchmarks.choice.datasets import SETS, Data, read
 from benchmarks.loop.ground import Labelled
 from demo.question import NAMES as RATED
 from demo.question import question
-from demo.ratings import Rated
 from selection.errors import PoolError
-from selection.types import Ints
 
 TRUE_LIKE = frozenset({"1", "1.0", "true", "yes", "y", "t"})
 NO_NAME = frozenset({"label", "labels", "class", "target", "y", "gold"})  # columns that say nothing
@@ -152,14 +149,9 @@ def _named(data: Data, name: str, policy: str, names: dict[str, str]) -> Labelle
 
 
 def _rated(name: str, limit: int | None) -> Labelled:
-    """Two experts are the majorities of two thirds of the raters, the truth that of the last."""
+    """Two experts are two thirds of the raters, the truth is what the last third says."""
     asked = question(name)
     rated = asked.every()[:limit]
-    experts = np.stack([_negative(rated, third) for third in (0, 1)], axis=1)
     texts = tuple(one.text for one in rated)
-    return Labelled(name, texts, experts, _negative(rated, 2), asked.labels, asked.policy)
-
-
-def _negative(rated: Sequence[Rated], third: int) -> Ints:
-    """Return (n,) 0 where a third of the raters finds the first label, else 1."""
-    return np.array([0 if one.majority(third) else 1 for one in rated], dtype=np.int64)
+    said = np.array([[0 if asked.first(one, third) else 1 for third in range(3)] for one in rated])
+    return Labelled(name, texts, said[:, :2], said[:, 2], asked.labels, asked.policy)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:Futu
 
 TERMS = Terms(budget=20, rounds=3, read_limit=30)
 TOKENS = 64
-ALL, NONE, ONE_OF_THREE = (True,) * 3, (False,) * 3, (True, False, False)
+ALL, NONE, ONE_OF_THREE = (-2,) * 3, (2,) * 3, (-2, 2, 2)
 
 
 def rated(n: int = 200) -> list[Rated]:
@@ -91,7 +91,7 @@ def test_a_test_without_a_pool_is_refused() -> None:
 def test_no_arm_learns_from_the_reference_third_or_from_a_text_of_the_test() -> None:
     plain = ground()
     turned = [
-        replace(r, thirds=(r.thirds[0], r.thirds[1], tuple(not v for v in r.thirds[2])))
+        replace(r, thirds=(r.thirds[0], r.thirds[1], tuple(-v for v in r.thirds[2])))
         for r in rated()
     ]
     other = split("tweets", turned, test=40, sample=20)

@@ -22,8 +22,8 @@ SHORT: dict[str, Any] = {"read_limit": 500, "max_rounds": 5, "budget": 445}
 class Question:
     """Two labels, and the texts about which experts are asked.
 
-    title: of the project. kinds: of texts (ratings.KINDS). first: whether a third of the raters of a
-    text gives it the first label. apart: one text of so many is kept from the loop. others: how
+    title: of the project. kinds: of texts (ratings.KINDS). first: whether a third of a text's
+    raters gives it the first label. apart: one text of so many is kept from the loop. others: how
     many of those with the second label measure at the end, 0 for all.
     """
 

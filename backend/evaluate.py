@@ -15,6 +15,7 @@ from selection.align import (
     PLATEAU_CONFIDENCE,
     Alignment,
     Weakest,
+    agreement_difference,
     difference,
     expert_alignment,
     gap,
@@ -78,6 +79,10 @@ class Ground:
         """Kappa of `after` less kappa of `before`."""
         return self._measured(difference, before, after, confidence=confidence)
 
+    def agreement_gain(self, before: Ints, after: Ints) -> Estimate:
+        """Share of verdicts that `after` gives too, less that of `before`."""
+        return self._measured(agreement_difference, before, after)
+
 
 def ground(collected: Collected, seed: int, resamples: int) -> Ground:
     """The judged items of the audit."""
@@ -110,13 +115,21 @@ def _ground(
     return Ground(judged, len(collected.labels), seed, resamples)
 
 
-def promotion(candidate: str, current: str, gain: Estimate, replaceable: str = "") -> Promotion:
+def promotion(
+    candidate: str,
+    current: str,
+    gain: Estimate,
+    replaceable: str = "",
+    agreement: Estimate | None = None,
+) -> Promotion:
     """Promote a candidate that is not significantly worse in production, if the audit is enough.
 
     gain: kappa of the candidate less that of the current version, on the audit. An interval below
     zero refuses on any number of items: it is so wide on a few that it lies below zero for 4 % of
     equally good versions at most. One that is not below zero counts from MINIMUM_ITEMS on. With
-    fewer the current version stays, unless it is `replaceable`: why, to follow "which".
+    fewer the current version stays, unless it is `replaceable`: why, to follow "which". agreement:
+    the same of the share of equal answers, which decides where the audit has met one label only;
+    else a loop whose label is rare would go on choosing by a version that had hardly seen it.
     """
     figures = _figures(gain)
     if gain.high is not None and gain.high < 0:
@@ -127,6 +140,9 @@ def promotion(candidate: str, current: str, gain: Estimate, replaceable: str = "
             f"{candidate} is promoted: against {current} it has {figures}, so it is not shown to "
             f"be worse.",
         )
+    comparable = agreement is not None and agreement.items >= MINIMUM_ITEMS
+    if gain.value is None and agreement is not None and comparable:
+        return _by_agreement(candidate, current, gain, agreement)
     untold = (
         f"whether {candidate} is worse cannot be told: that takes {MINIMUM_ITEMS} items, and there "
         f"is {figures}."
@@ -139,6 +155,21 @@ def promotion(candidate: str, current: str, gain: Estimate, replaceable: str = "
         False,
         f"{current} stays, since {untold} crux models promote {candidate} puts it into force all "
         f"the same.",
+    )
+
+
+def _by_agreement(
+    candidate: str, current: str, gain: Estimate, agreement: Estimate
+) -> Promotion:
+    value, low, high = agreement.value or 0.0, agreement.low or 0.0, agreement.high or 0.0
+    told = (
+        f"there is {_figures(gain)}, and it gives {value:+.1%} [{low:+.1%}, {high:+.1%}] of the "
+        f"verdicts there more than {current}"
+    )
+    if high < 0:
+        return Promotion(False, f"{candidate} is refused: {told}.")
+    return Promotion(
+        True, f"{candidate} is promoted: {told}, so it is not shown to be worse."
     )
 
 
@@ -168,8 +199,9 @@ def compare(
     if candidate == current:
         return Promotion(True, f"{candidate} stays: the same labels give the same version.")
     items = ground(collected, seed, resamples)
-    gain = items.gain(predict(current, items.texts), predict(candidate, items.texts))
-    return promotion(candidate, current, gain, replaceable)
+    before, after = (predict(version, items.texts) for version in (current, candidate))
+    gain, agreement = items.gain(before, after), items.agreement_gain(before, after)
+    return promotion(candidate, current, gain, replaceable, agreement)
 
 
 def measure(

@@ -9,7 +9,7 @@ from math import ceil
 import numpy as np
 
 from selection.interval import TOGETHER_IN_GAP, estimated
-from selection.kappa import Items, kappas, mean_kappa
+from selection.kappa import Items, agreement, kappas, mean_kappa
 from selection.types import NO_VERDICT, Estimate, Ints, Sample, Verdicts
 
 # Of the intervals that can end the loop, since the rules look at them after every round: with 95 %
@@ -104,6 +104,24 @@ def difference(
     items = Items.of(verdicts, sample, at_least=1, predictions=(predicted_a, predicted_b))
     a, b = (mean_kappa(items.with_model(model), items.k) for model in (0, 1))
     return estimated(lambda draw: b(draw) - a(draw), items, rng, resamples, confidence)
+
+
+def agreement_difference(
+    predicted_a: Ints,
+    predicted_b: Ints,
+    verdicts: Verdicts,
+    sample: Sample,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 2000,
+) -> Estimate:
+    """Return the share of verdicts that model b gives too, less that of model a.
+
+    It can be told where all verdicts are one label, and kappa cannot.
+    """
+    items = Items.of(verdicts, sample, at_least=1, predictions=(predicted_a, predicted_b))
+    a, b = (agreement(items.with_model(model), items.k) for model in (0, 1))
+    return estimated(lambda draw: b(draw) - a(draw), items, rng, resamples)
 
 
 def gap(

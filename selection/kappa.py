@@ -61,6 +61,18 @@ def mean_kappa(pairs: Sequence[Raters], k: int) -> Statistic:
     return statistic
 
 
+def agreement(pairs: Sequence[Raters], k: int) -> Statistic:
+    """Return the share of equal answers in all pairs of raters together; NaN without an answer."""
+
+    def statistic(draw: Draw) -> Doubles:
+        tables = np.sum([draw(raters) for raters in pairs], axis=0).reshape(-1, k, k)
+        total = tables.sum(axis=(1, 2))
+        equal: Doubles = np.trace(tables, axis1=1, axis2=2) / np.where(total > 0, total, np.nan)
+        return equal
+
+    return statistic
+
+
 def _shares(weight: Doubles) -> Doubles:
     total = weight.sum(axis=1, keepdims=True)
     share: Doubles = weight / np.where(total > 0, total, 1.0)

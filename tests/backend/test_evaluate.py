@@ -329,3 +329,28 @@ def test_an_expert_who_stands_out_is_named() -> None:
     assert figures.weakest_expert is not None
     assert figures.weakest_expert.expert == "carl"
     assert figures.weakest_expert.others == 1.0
+
+
+@pytest.mark.parametrize(
+    ("n", "wrong", "promoted", "says"),
+    [
+        (40, 0, True, "new is promoted: there is no kappa in production on 40 items (all answers "
+         "that can be compared are the same label, so that kappa says nothing), and it gives "
+         "+0.0% ["),
+        (40, 1, True, "and it gives -2.5% ["),
+        (40, 25, False, "new is refused: there is no kappa in production on 40 items"),
+        (29, 0, False, "old stays, since whether new is worse cannot be told"),
+    ],
+)  # fmt: skip
+def test_an_audit_with_one_label_promotes_who_agrees_with_it_as_often(
+    n: int, wrong: int, promoted: bool, says: str
+) -> None:
+    collected = Collected(tuple(item(i, "audit", {"ann": 1}, 0.1) for i in range(n)), LABELS, ())
+    said = {"old": [1] * n, "new": [0] * wrong + [1] * (n - wrong)}
+
+    def predict(version: str, texts: Sequence[str]) -> Any:
+        return np.array(said[version], dtype=np.int64)
+
+    decision = compare(collected, predict, "new", "old", 0, 400, replaceable="")
+    assert decision.promoted is promoted
+    assert says in decision.reason

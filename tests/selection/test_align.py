@@ -7,10 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 from scipy.stats import bootstrap, gamma
-from sklearn.metrics import cohen_kappa_score
+from sklearn.metrics import accuracy_score, cohen_kappa_score
 
 from selection.align import (
     PARITY_CONFIDENCE,
+    agreement_difference,
     difference,
     expert_alignment,
     gap,
@@ -202,6 +203,27 @@ def test_a_difference_is_the_second_less_the_first() -> None:
     )
     assert one is not None and two is not None
     assert found.value == pytest.approx(two - one)
+    assert found.low is not None and found.low > 0
+
+
+def test_a_difference_of_agreement_is_that_of_the_accuracies_of_scikit_learn() -> None:
+    rng = fresh(3)
+    expert, one, two = (rng.integers(0, 3, 80) for _ in range(3))
+    sample = Sample(rng.uniform(1, 9, 80), np.arange(80))
+    found = agreement_difference(one, two, judged(expert, k=3), sample, rng=fresh())
+    before, after = (accuracy_score(expert, m, sample_weight=sample.weight) for m in (one, two))
+    assert found.value == pytest.approx(after - before)
+    assert found.low is not None and found.high is not None
+    assert found.low < after - before < found.high
+    assert found.items == 80
+
+
+def test_where_all_say_one_label_agreement_tells_two_models_apart() -> None:
+    all_no = judged([1] * 40)
+    right, wrong = np.ones(40, np.int64), np.repeat([0, 1], [10, 30])
+    assert difference(wrong, right, all_no, plain(40), rng=fresh()).value is None
+    found = agreement_difference(wrong, right, all_no, plain(40), rng=fresh())
+    assert found.value == pytest.approx(0.25)
     assert found.low is not None and found.low > 0
 
 

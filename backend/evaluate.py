@@ -15,7 +15,6 @@ from selection.align import (
     PLATEAU_CONFIDENCE,
     Alignment,
     Weakest,
-    agreement_difference,
     difference,
     expert_alignment,
     gap,
@@ -24,6 +23,7 @@ from selection.align import (
 )
 from selection.collect import Collected
 from selection.item import Item
+from selection.kappa import Measure, agreement, mean_kappa
 from selection.record import Measurement, WeakExpert
 from selection.stop import MINIMUM_ITEMS
 from selection.types import Estimate, Ints
@@ -54,7 +54,7 @@ class Ground:
     def texts(self) -> list[str]:
         return [item.text for item in self.items]
 
-    def _measured(self, statistic: Callable[..., T], *predicted: Ints, **options: float) -> T:
+    def _measured(self, statistic: Callable[..., T], *predicted: Ints, **options: object) -> T:
         rng = np.random.default_rng(self.seed)  # the same draws for all that is compared
         table = verdicts_of(self.items, self.k), sample_of(self.items)
         return statistic(*predicted, *table, rng=rng, resamples=self.resamples, **options)
@@ -75,13 +75,11 @@ class Ground:
         """Kappa of a model less that of the experts."""
         return self._measured(gap, predicted)
 
-    def gain(self, before: Ints, after: Ints, confidence: float = 0.95) -> Estimate:
-        """Kappa of `after` less kappa of `before`."""
-        return self._measured(difference, before, after, confidence=confidence)
-
-    def agreement_gain(self, before: Ints, after: Ints) -> Estimate:
-        """Share of verdicts that `after` gives too, less that of `before`."""
-        return self._measured(agreement_difference, before, after)
+    def gain(
+        self, before: Ints, after: Ints, confidence: float = 0.95, of: Measure = mean_kappa
+    ) -> Estimate:
+        """Kappa (or what else `of` measures) of `after` less that of `before`."""
+        return self._measured(difference, before, after, confidence=confidence, of=of)
 
 
 def ground(collected: Collected, seed: int, resamples: int) -> Ground:
@@ -116,22 +114,17 @@ def _ground(
 
 
 def promotion(
-    candidate: str,
-    current: str,
-    gain: Estimate,
-    replaceable: str = "",
-    agreement: Estimate | None = None,
+    candidate: str, current: str, gain: Estimate, replaceable: str = "", of: str = "kappa"
 ) -> Promotion:
     """Promote a candidate that is not significantly worse in production, if the audit is enough.
 
     gain: kappa of the candidate less that of the current version, on the audit. An interval below
     zero refuses on any number of items: it is so wide on a few that it lies below zero for 4 % of
     equally good versions at most. One that is not below zero counts from MINIMUM_ITEMS on. With
-    fewer the current version stays, unless it is `replaceable`: why, to follow "which". agreement:
-    the same of the share of equal answers, which decides where the audit has met one label only;
-    else a loop whose label is rare would go on choosing by a version that had hardly seen it.
+    fewer the current version stays, unless it is `replaceable`: why, to follow "which". of: what
+    the gain is of.
     """
-    figures = _figures(gain)
+    figures = _figures(gain, of)
     if gain.high is not None and gain.high < 0:
         return Promotion(False, f"{candidate} is refused: it is worse than {current} by {figures}.")
     if gain.high is not None and gain.items >= MINIMUM_ITEMS:
@@ -140,9 +133,6 @@ def promotion(
             f"{candidate} is promoted: against {current} it has {figures}, so it is not shown to "
             f"be worse.",
         )
-    comparable = agreement is not None and agreement.items >= MINIMUM_ITEMS
-    if gain.value is None and agreement is not None and comparable:
-        return _by_agreement(candidate, current, gain, agreement)
     untold = (
         f"whether {candidate} is worse cannot be told: that takes {MINIMUM_ITEMS} items, and there "
         f"is {figures}."
@@ -158,28 +148,13 @@ def promotion(
     )
 
 
-def _by_agreement(
-    candidate: str, current: str, gain: Estimate, agreement: Estimate
-) -> Promotion:
-    value, low, high = agreement.value or 0.0, agreement.low or 0.0, agreement.high or 0.0
-    told = (
-        f"there is {_figures(gain)}, and it gives {value:+.1%} [{low:+.1%}, {high:+.1%}] of the "
-        f"verdicts there more than {current}"
-    )
-    if high < 0:
-        return Promotion(False, f"{candidate} is refused: {told}.")
-    return Promotion(
-        True, f"{candidate} is promoted: {told}, so it is not shown to be worse."
-    )
-
-
-def _figures(gain: Estimate) -> str:
+def _figures(gain: Estimate, of: str) -> str:
     items = f"in production on {gain.items} item{'' if gain.items == 1 else 's'}"
     if gain.value is None:
-        return f"no kappa {items} ({gain.reason})"
+        return f"no {of} {items} ({gain.reason})"
     if gain.low is None or gain.high is None:
-        return f"{gain.value:+.2f} of kappa {items} ({gain.reason})"
-    return f"{gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}] of kappa {items}"
+        return f"{gain.value:+.2f} of {of} {items} ({gain.reason})"
+    return f"{gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}] of {of} {items}"
 
 
 def compare(
@@ -200,8 +175,12 @@ def compare(
         return Promotion(True, f"{candidate} stays: the same labels give the same version.")
     items = ground(collected, seed, resamples)
     before, after = (predict(version, items.texts) for version in (current, candidate))
-    gain, agreement = items.gain(before, after), items.agreement_gain(before, after)
-    return promotion(candidate, current, gain, replaceable, agreement)
+    gain, of = items.gain(before, after), "kappa"
+    if gain.value is None and gain.items >= MINIMUM_ITEMS:
+        # The audit has met one label only. If that kept the current version, a loop whose label is
+        # rare would go on choosing by a version that had hardly seen it.
+        gain, of = items.gain(before, after, of=agreement), "agreement"
+    return promotion(candidate, current, gain, replaceable, of)
 
 
 def measure(

@@ -14,7 +14,7 @@ from selection.types import Doubles
 EXTREME = -2.5  # mean rating of a panel, from -4 to 4
 LABELS = ("harsh", "fine")
 NOUNS = {"tweets": "tweet", "products": "product review", "editorials": "editorial sentence"}
-# of a demo that must end within 20 minutes on 2 cores; docs/settings.md has the defaults
+# of a demo that ends in half an hour on 2 cores; docs/settings.md has the defaults
 SHORT: dict[str, Any] = {"read_limit": 500, "max_rounds": 5, "budget": 445}
 
 

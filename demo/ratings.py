@@ -80,9 +80,7 @@ def _thirds(
     """The ratings dealt out in an order that depends on the text alone."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
     order = np.random.default_rng(seed).permutation(len(votes))
-    first, second, last = (
-        tuple(votes[i] for i in part) for part in np.array_split(order, 3)
-    )
+    first, second, last = (tuple(votes[i] for i in part) for part in np.array_split(order, 3))
     return first, second, last
 
 

@@ -9,7 +9,7 @@ from math import ceil
 import numpy as np
 
 from selection.interval import TOGETHER_IN_GAP, estimated
-from selection.kappa import Items, agreement, kappas, mean_kappa
+from selection.kappa import Items, Measure, kappas, mean_kappa
 from selection.types import NO_VERDICT, Estimate, Ints, Sample, Verdicts
 
 # Of the intervals that can end the loop, since the rules look at them after every round: with 95 %
@@ -99,29 +99,15 @@ def difference(
     rng: np.random.Generator,
     resamples: int = 2000,
     confidence: float = 0.95,
+    of: Measure = mean_kappa,
 ) -> Estimate:
-    """Return the kappa of model b less that of model a, on the same items and resamples."""
-    items = Items.of(verdicts, sample, at_least=1, predictions=(predicted_a, predicted_b))
-    a, b = (mean_kappa(items.with_model(model), items.k) for model in (0, 1))
-    return estimated(lambda draw: b(draw) - a(draw), items, rng, resamples, confidence)
+    """Return the kappa of model b less that of model a, on the same items and resamples.
 
-
-def agreement_difference(
-    predicted_a: Ints,
-    predicted_b: Ints,
-    verdicts: Verdicts,
-    sample: Sample,
-    *,
-    rng: np.random.Generator,
-    resamples: int = 2000,
-) -> Estimate:
-    """Return the share of verdicts that model b gives too, less that of model a.
-
-    It can be told where all verdicts are one label, and kappa cannot.
+    of: `agreement` to compare their shares of equal answers instead.
     """
     items = Items.of(verdicts, sample, at_least=1, predictions=(predicted_a, predicted_b))
-    a, b = (agreement(items.with_model(model), items.k) for model in (0, 1))
-    return estimated(lambda draw: b(draw) - a(draw), items, rng, resamples)
+    a, b = (of(items.with_model(model), items.k) for model in (0, 1))
+    return estimated(lambda draw: b(draw) - a(draw), items, rng, resamples, confidence)
 
 
 def gap(

@@ -22,6 +22,8 @@ Raters = tuple[int, int]
 Draw = Callable[[Raters], Doubles]
 # What is estimated: a draw -> (b,) values, NaN if undefined.
 Statistic = Callable[[Draw], Doubles]
+# Pairs of raters, k -> how well they agree.
+Measure = Callable[[Sequence[Raters], int], Statistic]
 
 
 def kappas(tables: Doubles, k: int) -> Doubles:
@@ -62,7 +64,10 @@ def mean_kappa(pairs: Sequence[Raters], k: int) -> Statistic:
 
 
 def agreement(pairs: Sequence[Raters], k: int) -> Statistic:
-    """Return the share of equal answers in all pairs of raters together; NaN without an answer."""
+    """Return the share of equal answers in all pairs of raters together; NaN without an answer.
+
+    It is defined where all answers are one label, and kappa is not.
+    """
 
     def statistic(draw: Draw) -> Doubles:
         tables = np.sum([draw(raters) for raters in pairs], axis=0).reshape(-1, k, k)

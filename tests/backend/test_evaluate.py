@@ -334,12 +334,11 @@ def test_an_expert_who_stands_out_is_named() -> None:
 @pytest.mark.parametrize(
     ("n", "wrong", "promoted", "says"),
     [
-        (40, 0, True, "new is promoted: there is no kappa in production on 40 items (all answers "
-         "that can be compared are the same label, so that kappa says nothing), and it gives "
-         "+0.0% ["),
-        (40, 1, True, "and it gives -2.5% ["),
-        (40, 25, False, "new is refused: there is no kappa in production on 40 items"),
-        (29, 0, False, "old stays, since whether new is worse cannot be told"),
+        (40, 0, True, "new is promoted: against old it has +0.00 ["),
+        (40, 1, True, "] of agreement in production on 40 items, so it is not shown to be worse."),
+        (40, 25, False, "new is refused: it is worse than old by -0.62 ["),
+        (29, 0, False, "old stays, since whether new is worse cannot be told: that takes 30 items, "
+         "and there is no kappa in production on 29 items (all answers"),
     ],
 )  # fmt: skip
 def test_an_audit_with_one_label_promotes_who_agrees_with_it_as_often(

@@ -11,7 +11,6 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score
 
 from selection.align import (
     PARITY_CONFIDENCE,
-    agreement_difference,
     difference,
     expert_alignment,
     gap,
@@ -20,7 +19,7 @@ from selection.align import (
     weakest_expert,
 )
 from selection.interval import ALONE, LABEL, SHAPE, TOGETHER, TOGETHER_IN_GAP
-from selection.kappa import Items, kappas
+from selection.kappa import Items, agreement, kappas
 from selection.stop import decide
 from selection.types import NO_VERDICT, Bools, Doubles, Estimate, Ints, Sample, Verdicts
 from tests.records import record
@@ -210,7 +209,7 @@ def test_a_difference_of_agreement_is_that_of_the_accuracies_of_scikit_learn() -
     rng = fresh(3)
     expert, one, two = (rng.integers(0, 3, 80) for _ in range(3))
     sample = Sample(rng.uniform(1, 9, 80), np.arange(80))
-    found = agreement_difference(one, two, judged(expert, k=3), sample, rng=fresh())
+    found = difference(one, two, judged(expert, k=3), sample, rng=fresh(), of=agreement)
     before, after = (accuracy_score(expert, m, sample_weight=sample.weight) for m in (one, two))
     assert found.value == pytest.approx(after - before)
     assert found.low is not None and found.high is not None
@@ -222,7 +221,7 @@ def test_where_all_say_one_label_agreement_tells_two_models_apart() -> None:
     all_no = judged([1] * 40)
     right, wrong = np.ones(40, np.int64), np.repeat([0, 1], [10, 30])
     assert difference(wrong, right, all_no, plain(40), rng=fresh()).value is None
-    found = agreement_difference(wrong, right, all_no, plain(40), rng=fresh())
+    found = difference(wrong, right, all_no, plain(40), rng=fresh(), of=agreement)
     assert found.value == pytest.approx(0.25)
     assert found.low is not None and found.low > 0
 

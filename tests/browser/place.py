@@ -24,11 +24,11 @@ from tests.backend.engine.tiny_model import tiny_model
 from tests.browser.headlines import CONFIG, HEADLINES, POLICY
 
 CRUX = str(Path(sys.executable).parent / "crux")
-# Small; pre-annotations are shown from the start, for the third person's sake. Half of the chosen
+# Small; pre-annotations are shown from the start, for the third person's sake. Three in ten chosen
 # texts are blind, so that the boundary has a kappa.
 ROUND = {
     "per_round": 12, "audit_per_round": 8, "read_limit": 80,
-    "max_rounds": 2, "audit_reserve": 0.3, "preannotate_above": -1, "blind_share": 0.5,
+    "max_rounds": 2, "audit_reserve": 0.3, "preannotate_above": -1, "blind_share": 0.3,
 }  # fmt: skip
 # Ids of texts about which two people are asked, should they be audited, in every round.
 IDS = tuple(islice((str(i) for i in count() if asks_all(str(i), LEAST)), len(HEADLINES)))

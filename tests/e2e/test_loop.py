@@ -36,6 +36,7 @@ from selection.studio.api import Project, Studio, Task
 
 ROOT = Path(__file__).parents[2]
 POOL = 240
+ADDED_LATER = "a text that was not there in the first round"
 ROUND = {"per_round": 8, "audit_per_round": 12, "read_limit": 60, "max_rounds": 2,
          "audit_reserve": 0.3, "preannotate_above": -1.0, "blind_share": 0.5}  # fmt: skip
 CRUX = str(Path(sys.executable).parent / "crux")
@@ -144,7 +145,8 @@ def half_asked_twice(rated: list[Rated]) -> list[Rated]:
 
 
 def _answers(rated: list[Rated], third: int) -> dict[str, str]:
-    return {r.text: LABELS[0] if r.majority(third) else LABELS[1] for r in rated}
+    said = {r.text: LABELS[0] if r.majority(third) else LABELS[1] for r in rated}
+    return said | {ADDED_LATER: LABELS[1]}  # a round may choose it
 
 
 def test_connect_passes_every_check_and_puts_one_webhook_with_a_secret(loop: Loop) -> None:
@@ -242,7 +244,7 @@ def test_a_backend_killed_and_started_again_gives_the_same_answers(loop: Loop) -
 
 def test_the_second_round_buys_nothing_twice_and_sees_rows_added_to_the_pool(loop: Loop) -> None:
     with (loop.config.parent / "pool.csv").open("a", newline="", encoding="utf-8") as out:
-        csv.writer(out).writerow(["added-later", "a text that was not there in the first round"])
+        csv.writer(out).writerow(["added-later", ADDED_LATER])
     first = {t.crux["id"] for t in loop.tasks() if t.crux}
     # both judged some of the audited texts, mostly in tasks of their own: a busy SQLite can serve
     # them the same one, and then a text has a second verdict that was not asked for

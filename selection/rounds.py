@@ -8,6 +8,7 @@ file, pushed tasks in Label Studio. So a round that was killed is simply run aga
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from selection.allowance import allowance
@@ -42,8 +43,8 @@ from selection.second import second_chance
 from selection.status import Status, status
 from selection.studio.api import Project, Studio, Task
 from selection.twin import ask_fewer
-from selection.types import Beliefs, Floats, Pool
-from selection.words import definitions, speaks_for
+from selection.types import Beliefs, Doubles, Floats, Pool
+from selection.words import by_words
 
 SAMPLE = 300  # drawn texts by which the backend fits a new version to the pool's balance
 
@@ -239,7 +240,7 @@ class Rounds:
         rows, weight = drawn(pool, beliefs, plan, SAMPLE)
         texts = tuple(map(str, pool.texts[rows]))
         self.backend.sample(project.id, PoolSample(texts, tuple(weight.tolist())))
-        words = None if trained else speaks_for(vectors, self._words(project))
+        words = None if trained else self._words(project, vectors)
         choice, sample = choose(
             pool, vectors, beliefs, plan, words=words, earlier=Earlier(*collected.regions(pool))
         )
@@ -259,10 +260,14 @@ class Rounds:
         new = self._push(labelled, order)
         return pushed(order, new, self.settings, now, audited)
 
-    def _words(self, project: Project) -> Floats:
-        """Return (k, d) the vectors of what the policy says of each label."""
-        said = definitions(project.policy, project.schema.labels)
-        return embed(said, embedder=self.settings.embedder, home=self.settings.home)
+    def _words(self, project: Project, vectors: Floats) -> Doubles:
+        """Return (n, k) how much each text speaks for each label by the policy's words."""
+        return by_words(
+            vectors,
+            project.policy,
+            project.schema.labels,
+            partial(embed, embedder=self.settings.embedder, home=self.settings.home),
+        )
 
     def _beliefs(self, pool: Pool, vectors: Floats, labelled: _Labelled) -> Beliefs:
         beliefs = label(

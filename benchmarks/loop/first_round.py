@@ -6,6 +6,7 @@ The policy and the labels are those that a user would write (sets.py). The promp
 are stood in for by noise, as useless as a small model's are, or by better ones.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from selection.config import Settings
 from selection.embed import embed
 from selection.start import start
 from selection.types import Bools, Doubles, Floats
-from selection.words import definitions, speaks_for
+from selection.words import by_words
 
 HOME = Path("build/benchmarks")
 LIKELY = (1, 3, 5, RULE.likely, 10)
@@ -39,8 +40,9 @@ def main(
         ground = split(sets.load(name, folder))
         rare = ground.experts[:, 0] != ground.commonest
         vectors = embed(ground.texts, embedder="offline", home=HOME)
-        said = definitions(ground.policy, ground.names)
-        words = speaks_for(vectors, embed(said, embedder="offline", home=HOME))
+        words = by_words(
+            vectors, ground.policy, ground.names, partial(embed, embedder="offline", home=HOME)
+        )
         first, seeds = ground.commonest == 1, range(SEEDS)
         print(f"{name}: {len(rare):,} texts, {rare.mean():.1%} positive")
         for kind, apart in BELIEFS.items():

@@ -33,7 +33,7 @@ from selection.studio.schema import Schema
 from selection.studio.task import prediction
 from selection.twin import push_twins
 from selection.types import Estimate
-from selection.words import definitions
+from selection.words import definitions, phrases
 from tests.fakes import SCHEMA, FakeBackend, FakeStudio
 from tests.selection.test_status import record
 
@@ -73,8 +73,10 @@ class Loop:
     def know_words(self) -> None:
         """What the embedder would say of the labels: yes is at the top of the circle."""
         said = definitions(self.studio.policy, self.studio.schema.labels)
-        vectors = np.array([[0.0, 1.0], [0.0, -1.0]], dtype=np.float32)
-        Cache(self.home / "vectors" / _folder("offline")).put(said, vectors)
+        cache = Cache(self.home / "vectors" / _folder("offline"))
+        for one, up in zip(said, (1.0, -1.0), strict=True):
+            texts = [*dict.fromkeys((one, *phrases(one)))]
+            cache.put(texts, np.array([[0.0, up]] * len(texts), dtype=np.float32))
 
     @property
     def rounds(self) -> Rounds:

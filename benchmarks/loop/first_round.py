@@ -12,6 +12,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.choice.datasets import FOLDER
 from benchmarks.loop import sets
@@ -31,7 +32,7 @@ SEEDS = 6
 
 def main(
     named: Annotated[str, typer.Option("--set", help="names between commas")] = (
-        "remorse,clickbait,clickbait1,gratitude,anger"
+        "rare,remorse,clickbait,clickbait1,gratitude,anger,davidson"
     ),
     folder: Annotated[Path, typer.Option(help="of the sets")] = FOLDER,
 ) -> None:
@@ -44,7 +45,12 @@ def main(
             vectors, ground.policy, ground.names, partial(embed, embedder="offline", home=HOME)
         )
         first, seeds = ground.commonest == 1, range(SEEDS)
-        print(f"{name}: {len(rare):,} texts, {rare.mean():.1%} positive")
+        alone = words[:, 1 - ground.commonest]
+        print(
+            f"{name}: {len(rare):,} texts, {rare.mean():.1%} positive; the words alone: area under "
+            f"the curve {roc_auc_score(rare, alone):.2f}, average precision "
+            f"{average_precision_score(rare, alone):.2f}"
+        )
         for kind, apart in BELIEFS.items():
             found = [
                 np.mean([_positives(words, vectors, rare, apart, one, s, first) for s in seeds])

@@ -3,9 +3,10 @@
 Training labels are bought where they matter, so their balance is not the pool's; and a model that
 was taught a few dozen labels is never sure of a rare one, so that its best guess is the common
 label for every text, with kappa 0 however well it ranks. One choice of offsets corrects both: each
-label is predicted for as many texts of a drawn sample as its share in the pool demands. No label of
-the sample is needed, and no text of it measures a model. The sample's chances are known and higher
-where the model is in doubt, since there the threshold lies (selection/choose.py).
+label is predicted for as many texts of a drawn sample as its share in the pool demands. The labels
+of the sample are not asked for. It is drawn where the choice takes nothing away, and its chances
+are known and higher where the model is in doubt, since there the threshold lies
+(selection/choose.py).
 
 The share is a guess from a few dozen verdicts, and a trained model's own answers are another one:
 `expected` weighs them (docs/decisions.md has what either alone costs).

@@ -125,12 +125,13 @@ def _rarest(beliefs: Beliefs) -> int:
 def drawn(pool: Pool, beliefs: Beliefs, plan: Plan, size: int) -> tuple[Ints, Doubles]:
     """Draw about `size` rows, by which a new version is fitted to the pool; return their weights.
 
-    They are neither bought nor in the audit's reserve. A random part of a rare label holds hardly
-    any text of it, so the chances are the audit's: higher where the beliefs are in doubt. The
-    weights are 1 / chance.
+    They are the audit's reserve, which the choice never touches: of all other texts it takes more
+    and more of a rare label away, and a threshold that gives the rest as many as the pool has is
+    too low. Audited texts are among them; their verdicts are not asked for here. A random part
+    holds hardly any text of a rare label, so the chances are the audit's: higher where the beliefs
+    are in doubt. The weights are 1 / chance.
     """
-    reserved = permanent(pool.ids, plan.seed) < plan.audit_reserve
-    rows = np.flatnonzero(~plan.bought & ~reserved)
+    rows = np.flatnonzero(permanent(pool.ids, plan.seed) < plan.audit_reserve)
     rng = np.random.default_rng([plan.seed, plan.round, 1])
     if not len(rows):
         return rows, np.zeros(0)

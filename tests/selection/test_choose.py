@@ -387,26 +387,38 @@ def test_blind_and_open_tasks_are_mixed() -> None:
 # the sample by which a new version is fitted to the pool
 
 
-def test_drawn_rows_are_neither_bought_nor_in_the_audits_reserve() -> None:
-    world = World(n=2_000)
-    bought = np.random.default_rng(0).random(2_000) < 0.3
+def test_rows_are_drawn_from_the_audits_reserve_alone_audited_or_not() -> None:
+    world = World(n=8_000)
+    reserved = permanent(world.pool.ids, 3) < RESERVE
+    bought = np.random.default_rng(0).random(8_000) < 0.3
     rows, weight = drawn(world.pool, world.beliefs, world.plan(1, bought=bought), 300)
-    assert not bought[rows].any()
-    assert (permanent(world.pool.ids, 3)[rows] >= RESERVE).all()
+    assert reserved[rows].all()
+    assert bought[rows].any()
     assert len(rows) == len(set(rows.tolist())) == len(weight)
     assert (weight >= 1).all()
     # four standard errors of a sum of Poisson draws, whose variance is below its mean
     assert abs(len(rows) - 300) < 4 * np.sqrt(300)
 
 
+def test_a_choice_that_takes_a_rare_label_away_leaves_the_drawn_share_as_it_is() -> None:
+    world = World(n=4_000)
+    rare = np.random.default_rng(0).random(4_000) < 0.05
+    belief = np.where(rare, 0.9, 0.02)
+    world.beliefs = world.believe(np.stack([belief, 1 - belief], axis=1))
+    open_rows = permanent(world.pool.ids, 3) >= RESERVE
+    rows, weight = drawn(world.pool, world.beliefs, world.plan(5, bought=rare & open_rows), 300)
+    share = np.average(rare[rows], weights=weight)
+    assert share == pytest.approx(rare.mean(), rel=0.2)
+
+
 def test_a_drawn_rows_weight_is_one_over_a_chance_that_follows_the_models_doubt() -> None:
-    world = World(n=2_000)
+    world = World(n=8_000)
     plan = world.plan(1)
     rows, weight = drawn(world.pool, world.beliefs, plan, 200)
     share = informative(world.beliefs.probability)
-    free = permanent(world.pool.ids, plan.seed) >= RESERVE
-    chance = np.minimum(200 * share / share[free].sum(), 1.0)
-    assert chance[free].max() < 1
+    reserve = permanent(world.pool.ids, plan.seed) < RESERVE
+    chance = np.minimum(200 * share / share[reserve].sum(), 1.0)
+    assert chance[reserve].max() < 1
     assert weight == pytest.approx(1 / chance[rows])
 
 
@@ -419,8 +431,8 @@ def test_what_is_drawn_stands_for_the_pool() -> None:
     found = []
     for seed in range(800):
         rows, weight = drawn(world.pool, world.beliefs, world.plan(1, seed=seed), 60)
-        free = permanent(world.pool.ids, seed) >= RESERVE
-        found.append(weight @ value[rows] - value[free].sum(axis=0))
+        reserve = permanent(world.pool.ids, seed) < RESERVE
+        found.append(weight @ value[rows] - value[reserve].sum(axis=0))
     off = np.array(found)
     assert (np.abs(off.mean(axis=0)) < 4 * off.std(axis=0) / np.sqrt(len(off))).all()
 
@@ -444,16 +456,16 @@ def test_the_same_plan_draws_the_same_and_another_round_others() -> None:
 
 
 @pytest.mark.parametrize("round", [0, 1])
-def test_a_pool_smaller_than_the_sample_is_drawn_whole(round: int) -> None:
+def test_a_reserve_smaller_than_the_sample_is_drawn_whole(round: int) -> None:
     world = World(n=60)
     rows, weight = drawn(world.pool, world.beliefs, world.plan(round), 10_000)
-    assert rows.tolist() == np.flatnonzero(permanent(world.pool.ids, 3) >= RESERVE).tolist()
+    assert rows.tolist() == np.flatnonzero(permanent(world.pool.ids, 3) < RESERVE).tolist()
     assert set(weight.tolist()) == {1.0}
 
 
-def test_where_nothing_is_free_nothing_is_drawn() -> None:
+def test_without_a_reserve_nothing_is_drawn() -> None:
     world = World(n=50)
-    plan = world.plan(1, bought=np.ones(50, dtype=np.bool_))
+    plan = world.plan(1, audit_reserve=1e-9)
     rows, weight = drawn(world.pool, world.beliefs, plan, 300)
     assert (rows.tolist(), weight.tolist()) == ([], [])
 

@@ -71,7 +71,8 @@ class Settings(BaseSettings):
         default=20, ge=0, description="texts drawn at random in a round, to measure the model"
     )
     audit_reserve: float = Field(
-        default=0.25, gt=0, lt=1, description="share of the pool that only the audit may draw from"
+        default=0.25, gt=0, lt=1,
+        description="share of the pool from which audits are drawn and by which thresholds are set",
     )
     experts: int = Field(
         default=2, ge=1, description="experts who judge the same audited text, where more than one"

@@ -173,7 +173,7 @@ class SampleBody(Body):
     """POST /projects/{project}/sample."""
 
     texts: Texts
-    weight: list[Annotated[float, Field(gt=0, le=1e15)]] = Field(
+    weight: list[Annotated[float, Field(strict=True, gt=0, le=1e15)]] = Field(
         default_factory=list,
         description="a list of positive numbers, how many texts of the pool each text stands for; "
         "1 if left out",

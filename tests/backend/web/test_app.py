@@ -198,6 +198,8 @@ def test_texts_without_weights_stand_for_equally_many(
         ([1.0, 0.0], "weight[1] is 0.0: 'weight' must be a list of positive numbers"),
         ([1.0, -2.0], "weight[1] is -2.0: 'weight' must be a list of positive numbers"),
         ([1.0, 1e999], "must be a JSON object"),  # JSON knows no infinity
+        ([True, 1.0], "weight[0] is true: 'weight' must be a list of positive numbers"),
+        (["2", 1.0], "weight[0] is \"2\": 'weight' must be a list of positive numbers"),
         (["much", 1.0], "weight[0] is \"much\": 'weight' must be a list of positive numbers"),
         ("much", "'weight' must be a list of positive numbers, how many texts of the pool"),
     ],

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from backend.config import BackendSettings
 from backend.engine.probe import read_by_probe, save_probe
@@ -158,7 +159,10 @@ class Candidates:
             logits = logits + factor * second
         prior = np.array(made.pool_prior)
         share = expected(logits, prior, made.drawn, weight=weight)
-        return replace(made, embedder=embedder, offsets=match(logits, share, weight=weight))
+        offsets = match(logits, share, weight=weight)
+        # read once more when the version is measured
+        self.predictor.keep(project, made, sample.texts, softmax(logits + offsets, axis=1))
+        return replace(made, embedder=embedder, offsets=offsets)
 
     def _recipe(self) -> Recipe:
         given = {

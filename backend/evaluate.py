@@ -21,16 +21,18 @@ from selection.align import (
     model_alignment,
     weakest_expert,
 )
+from selection.calibrate import Unjudged
 from selection.collect import Collected
 from selection.item import Item
-from selection.kappa import Measure, agreement, mean_kappa
+from selection.kappa import Measure, Said, agreement, mean_kappa
+from selection.pool_sample import PoolSample
 from selection.record import Measurement, WeakExpert
 from selection.stop import MINIMUM_ITEMS
-from selection.types import Estimate, Ints
+from selection.types import Doubles, Estimate
 from selection.verdict_table import sample_of, verdicts_of
 
 T = TypeVar("T")
-Predict = Callable[[str, Sequence[str]], Ints]
+Predict = Callable[[str, Sequence[str]], Doubles]  # version, texts -> (n, k) beliefs
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Ground:
     def texts(self) -> list[str]:
         return [item.text for item in self.items]
 
-    def _measured(self, statistic: Callable[..., T], *predicted: Ints, **options: object) -> T:
+    def _measured(self, statistic: Callable[..., T], *predicted: Said, **options: object) -> T:
         rng = np.random.default_rng(self.seed)  # the same draws for all that is compared
         table = verdicts_of(self.items, self.k), sample_of(self.items)
         return statistic(*predicted, *table, rng=rng, resamples=self.resamples, **options)
@@ -67,16 +69,17 @@ class Ground:
         """An expert who stands out, or None."""
         return self._measured(weakest_expert)
 
-    def model(self, predicted: Ints) -> Estimate:
-        """Kappa of a model with the experts. predicted: (n,) its labels of the items."""
-        return self._measured(model_alignment, predicted)
+    def model(self, predicted: Said, others: Unjudged | None = None) -> Estimate:
+        """Kappa of a model with the experts. predicted: what it says of the items. others: what it
+        believes of texts without a verdict."""
+        return self._measured(model_alignment, predicted, others=others)
 
-    def gap(self, predicted: Ints) -> Estimate:
+    def gap(self, predicted: Said, others: Unjudged | None = None) -> Estimate:
         """Kappa of a model less that of the experts."""
-        return self._measured(gap, predicted)
+        return self._measured(gap, predicted, others=others)
 
     def gain(
-        self, before: Ints, after: Ints, confidence: float = 0.95, of: Measure = mean_kappa
+        self, before: Said, after: Said, confidence: float = 0.95, of: Measure = mean_kappa
     ) -> Estimate:
         """Kappa (or what else `of` measures) of `after` less that of `before`."""
         return self._measured(difference, before, after, confidence=confidence, of=of)
@@ -194,13 +197,17 @@ def measure(
     patience: int,
     seed: int,
     resamples: int,
+    sample: PoolSample,
 ) -> Measurement:
     """Measure the version in force after a round.
 
     start: the prompted version. before: the version in force `patience` rounds ago, or None.
+    sample: drawn texts of the pool, which say how common the beliefs of the version in force are;
+    the other versions have not read them.
     """
     audit = ground(collected, seed, resamples)
     now = predict(version, audit.texts)
+    others = Unjudged(predict(version, sample.texts), np.array(sample.weight))
     experts, weakest = audit.experts(), audit.weakest()
     gain = None
     if before is not None:
@@ -210,9 +217,9 @@ def measure(
         expert_agreement=experts.agreement,
         prevalence=dict(zip(collected.labels, experts.prevalence, strict=False)),
         boundary_kappa=boundary(collected, round, seed, resamples),
-        production_kappa=audit.model(now),
+        production_kappa=audit.model(now, others),
         start_kappa=audit.model(predict(start, audit.texts)),
-        gap=audit.gap(now),
+        gap=audit.gap(now, others),
         gain=gain,
         patience=patience,
         weakest_expert=None

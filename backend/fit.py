@@ -169,7 +169,7 @@ class Fit:
         self.registry.set_training(
             project.id, TrainingState("evaluating", f"measuring {candidate.version}")
         )
-        predict = partial(self._predictor.predict, project.id)
+        predict = partial(self._predictor.beliefs, project.id)
         seed, resamples = self.settings.seed, self.settings.resamples
         if examples.enough:
             decision = compare(
@@ -192,6 +192,7 @@ class Fit:
             patience=self.settings.patience,
             seed=seed,
             resamples=resamples,
+            sample=self.registry.sample(project.id),
         )
         record = Record(
             round=round,

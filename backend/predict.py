@@ -11,7 +11,7 @@ from backend.versions.manifest import Manifest
 from backend.versions.registry import Registry
 from selection.cache import answers
 from selection.record import TrainingState
-from selection.types import Floats, Ints
+from selection.types import Doubles, Floats
 
 
 class Predictor:
@@ -48,13 +48,18 @@ class Predictor:
 
         return self.scorer.score(version, texts, on_progress)
 
-    def predict(self, project: int, version: str, texts: Sequence[str]) -> Ints:
-        """Return the (n,) labels of a version, from the cache on disk where they are known."""
-        if not texts:
-            return np.zeros(0, dtype=np.int64)
+    def beliefs(self, project: int, version: str, texts: Sequence[str]) -> Doubles:
+        """Return (n, k) probabilities, from the cache on disk where they are known."""
         manifest = self._registry.get(project, version)
+        if not texts:
+            return np.zeros((0, len(manifest.labels)))
         cache = answers(self._home, project, version, len(manifest.labels))
         missing = [t for t, known in zip(texts, cache.known(texts), strict=True) if not known]
         if missing:
             cache.put(missing, self.score(project, manifest, missing))
-        return np.asarray(cache.get(texts).argmax(axis=1), dtype=np.int64)
+        return cache.get(texts).astype(np.float64)
+
+    def keep(self, project: int, version: Manifest, texts: Sequence[str], found: Doubles) -> None:
+        """Keep the (n, k) beliefs of a version about texts that it has read already."""
+        cache = answers(self._home, project, version.version, len(version.labels))
+        cache.put(texts, found.astype(np.float32))

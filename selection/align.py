@@ -8,9 +8,10 @@ from math import ceil
 
 import numpy as np
 
+from selection.calibrate import Unjudged
 from selection.interval import TOGETHER_IN_GAP, estimated
-from selection.kappa import Items, Measure, kappas, mean_kappa
-from selection.types import NO_VERDICT, Estimate, Ints, Sample, Verdicts
+from selection.kappa import Items, Measure, Said, kappas, mean_kappa
+from selection.types import NO_VERDICT, Estimate, Sample, Verdicts
 
 # Of the intervals that can end the loop, since the rules look at them after every round: with 95 %
 # parity would end up to 10 % of loops falsely, with 98 % plateau would end up to 8 %
@@ -74,25 +75,27 @@ def expert_alignment(
 
 
 def model_alignment(
-    predicted: Ints,
+    predicted: Said,
     verdicts: Verdicts,
     sample: Sample,
     *,
     rng: np.random.Generator,
     resamples: int = 2000,
+    others: Unjudged | None = None,
 ) -> Estimate:
     """Return the kappa of the model with each expert, averaged by the items the expert judged.
 
-    predicted: (n,) labels from 0 to k - 1.
+    predicted: (n,) labels from 0 to k - 1, which are compared as they are; or (n, k) beliefs, which
+    the verdicts calibrate (calibrate.py). others: what it believes of texts without a verdict.
     """
-    items = Items.of(verdicts, sample, at_least=1, predictions=(predicted,))
+    items = Items.of(verdicts, sample, at_least=1, predictions=(predicted,), others=others)
     model = mean_kappa(items.with_model(), items.k)
     return estimated(model, items, rng, resamples)
 
 
 def difference(
-    predicted_a: Ints,
-    predicted_b: Ints,
+    predicted_a: Said,
+    predicted_b: Said,
     verdicts: Verdicts,
     sample: Sample,
     *,
@@ -111,19 +114,20 @@ def difference(
 
 
 def gap(
-    predicted: Ints,
+    predicted: Said,
     verdicts: Verdicts,
     sample: Sample,
     *,
     rng: np.random.Generator,
     resamples: int = 2000,
+    others: Unjudged | None = None,
 ) -> Estimate:
     """Return the kappa of the model less that of the experts, on the same draws.
 
     The model's is measured on all items, the experts' on those that two of them judged, whose
     number is given. The rule of parity (stop.py) reads it after every round, hence its confidence.
     """
-    items = Items.of(verdicts, sample, at_least=1, predictions=(predicted,))
+    items = Items.of(verdicts, sample, at_least=1, predictions=(predicted,), others=others)
     twice = int(items.twice.sum())
     if not twice:
         return Estimate.undefined(0, "no item was judged by two experts")

@@ -6,6 +6,7 @@ so that what was not seen yet is not taken for impossible. Shapes as in kappa.py
 
 import numpy as np
 
+from selection.calibrate import terms_of
 from selection.kappa import Draw, Items, Raters, Statistic
 from selection.types import NO_VERDICT, Doubles, Estimate
 
@@ -53,15 +54,31 @@ def estimated(
 def _draw(items: Items, rng: np.random.Generator, resamples: int, together: float) -> Draw:
     """Return draws in which seen and imagined groups count as often as Gamma variables say."""
     often = _often(items, together)
-    shape = SHAPE * np.bincount(items.kind)
-    seen = rng.standard_gamma(shape, (resamples, len(shape))) / shape
+    seen = rng.standard_gamma(SHAPE, (resamples, items.groups)) / SHAPE
     unseen = rng.standard_gamma(often, (resamples, len(often)))
+    noise = _noise(items, rng, resamples)
+    more = rng.standard_gamma(SHAPE, (resamples, items.unjudged)) / SHAPE
 
     def draw(raters: Raters) -> Doubles:
+        calibration = items.calibration(raters)
+        if calibration is not None:
+            counted = np.concatenate([seen[:, items.group], more], axis=1)
+            return calibration.drawn(counted, noise[raters[0] - len(items.experts)])
         tables: Doubles = seen @ items.cells(raters) + unseen @ _imagined(items, raters)
         return tables
 
     return draw
+
+
+def _noise(items: Items, rng: np.random.Generator, resamples: int) -> Doubles:
+    """Return (models, b, p) by what the prior of each model's calibration moves, of deviation 1.
+
+    Half of it is common to all models: two that are compared are alike, and not the same.
+    """
+    shape = (resamples, terms_of(items.k))
+    common, own = rng.standard_normal(shape), rng.standard_normal((len(items.models), *shape))
+    found: Doubles = (common + own) / np.sqrt(2)
+    return found
 
 
 def _often(items: Items, together: float) -> Doubles:

@@ -3,9 +3,9 @@
 Cohen, "A coefficient of agreement for nominal scales" (1960); for several experts Conger,
 "Integration and generalization of kappas for multiple raters" (1980). interval.py has the interval.
 
-Shapes: n items, g groups of t kinds, e experts, k labels, b draws. A kappa needs no more than a
-table of k * k weights, and tables add up over groups, so that b draws are one matrix product of
-(b, t) counts with (t, k * k) cells.
+Shapes: n items, g groups, e experts, k labels, b draws. A kappa needs no more than a table of k * k
+weights, and tables add up over groups, so that b draws are one matrix product of (b, g) counts with
+(g, k * k) cells.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,10 +14,14 @@ from itertools import combinations
 
 import numpy as np
 
+from selection.calibrate import Calibration, Unjudged
 from selection.types import NO_VERDICT, Bools, Doubles, Ints, Sample, Verdicts
 
-# Two raters: their positions in Items.answers.
+EXPERTS = -1  # all of them together, as a version's calibration tells what they say
+# Two raters: their positions in Items.answers, or EXPERTS.
 Raters = tuple[int, int]
+# What a model says of n items: (n,) labels, or (n, k) beliefs, which the verdicts then calibrate.
+Said = Ints | Doubles
 # Raters -> (b, k * k) tables of their answers.
 Draw = Callable[[Raters], Doubles]
 # What is estimated: a draw -> (b,) values, NaN if undefined.
@@ -88,43 +92,53 @@ def _shares(weight: Doubles) -> Doubles:
 class Items:
     """The items that enough experts judged, ready to be counted.
 
-    answers: one (n,) array for each rater: the experts first, then the models. weight: (n,) of each
-    verdict on the item. apart: (n,) of two verdicts on one item, which are not asked for on all.
-    group: (n,) from 0 to g - 1. kind: (g,) from 0 to t - 1, the same for groups that are alike in
-    all that is known of them. k: number of labels. experts: names. at_least: experts that judged
-    each item.
+    answers: one (n,) array for each rater: the experts first, then the models. models: for each
+    model its calibration, None where only its labels are known. weight: (n,) of each verdict on the
+    item. apart: (n,) of two verdicts on one item, which are not asked for on all. group: (n,) from
+    0 to g - 1. k: number of labels. experts: names. at_least: experts that judged each item.
     """
 
     answers: tuple[Ints, ...]
+    models: tuple[Calibration | None, ...]
     weight: Doubles
     apart: Doubles
     group: Ints
-    kind: Ints
     k: int
     experts: tuple[str, ...]
     at_least: int
 
     @classmethod
     def of(
-        cls, verdicts: Verdicts, sample: Sample, *, at_least: int, predictions: Sequence[Ints] = ()
+        cls,
+        verdicts: Verdicts,
+        sample: Sample,
+        *,
+        at_least: int,
+        predictions: Sequence[Said] = (),
+        others: Unjudged | None = None,
     ) -> "Items":
-        """Keep the items that at least `at_least` experts judged. predictions: (n,) for a model."""
-        n = len(verdicts.table)
+        """Keep the items that at least `at_least` experts judged.
+
+        predictions: of each model. others: what the models believe of texts without a verdict.
+        """
+        n, k = len(verdicts.table), verdicts.k
         for name, array in [("sample", sample.weight), *(("predicted", p) for p in predictions)]:
             if len(array) != n:
                 raise ValueError(f"{name} has {len(array)} entries for {n} items")
-        if any(p.size and not 0 <= p.min() <= p.max() < verdicts.k for p in predictions):
-            raise ValueError(f"predictions must be labels from 0 to {verdicts.k - 1}")
         judged = (verdicts.table != NO_VERDICT).sum(axis=1)
         kept = judged >= at_least
         _, group = np.unique(sample.group[kept], return_inverse=True)
-        answers = (*verdicts.table[kept].T, *(p[kept] for p in predictions))
         drawn = sample.weight[kept]
         # an item counts once, however many experts judge it, which differs from round to round
         weight = drawn / judged[kept]
         apart = drawn if sample.second is None else drawn / sample.second[kept]
-        kind = _kinds(np.column_stack([*answers, weight, apart]), group)
-        return cls(answers, weight, apart, group, kind, verdicts.k, verdicts.experts, at_least)
+        table = verdicts.table[kept]
+        votes = (table[:, :, None] == np.arange(k)).sum(axis=1) / judged[kept][:, None]
+        models = tuple(
+            Calibration(p[kept], votes, drawn, others) if p.ndim == 2 else None for p in predictions
+        )
+        answers = (*table.T, *(_labels(p, k)[kept] for p in predictions))
+        return cls(answers, models, weight, apart, group, k, verdicts.experts, at_least)
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -132,7 +146,7 @@ class Items:
     @property
     def groups(self) -> int:
         """The number g of groups."""
-        return len(self.kind)
+        return int(self.group.max(initial=-1)) + 1
 
     @property
     def among_experts(self) -> list[Raters]:
@@ -140,9 +154,21 @@ class Items:
         return list(combinations(range(len(self.experts)), 2))
 
     def with_model(self, model: int = 0) -> list[Raters]:
-        """Pair this model (a position in the predictions) with every expert."""
+        """Pair this model (a position in the predictions) with every expert, or with all at once
+        if it is calibrated."""
         e = len(self.experts)
+        if self.models[model] is not None:
+            return [(e + model, EXPERTS)]
         return [(e + model, expert) for expert in range(e)]
+
+    def calibration(self, raters: Raters) -> Calibration | None:
+        """Return what these two share if they are a calibrated model and the experts."""
+        return self.models[raters[0] - len(self.experts)] if raters[1] == EXPERTS else None
+
+    @property
+    def unjudged(self) -> int:
+        """The number of texts without a verdict that the models have read."""
+        return max((len(one.others or ()) for one in self.models if one is not None), default=0)
 
     def both(self, raters: Raters) -> Bools:
         """Return (n,) True where both answered."""
@@ -162,34 +188,30 @@ class Items:
         return self.apart if max(raters) < len(self.experts) else self.weight
 
     def cells(self, raters: Raters) -> Doubles:
-        """Return (t, k * k) weights by kind, and by the labels of two raters who both answered."""
+        """Return (g, k * k) weights by group, and by the labels of two raters who both answered."""
         left, right = (self.answers[rater] for rater in raters)
         both, size, weight = self.both(raters), self.k * self.k, self.weight_of(raters)
-        kinds = int(self.kind.max(initial=-1)) + 1
-        cell = self.kind[self.group[both]] * size + left[both] * self.k + right[both]
-        counted = np.bincount(cell, weight[both], minlength=kinds * size)
+        cell = self.group[both] * size + left[both] * self.k + right[both]
+        counted = np.bincount(cell, weight[both], minlength=self.groups * size)
         # bincount of no items at all returns integers
-        return counted.reshape(kinds, size).astype(np.float64)
+        return counted.reshape(self.groups, size).astype(np.float64)
 
     def once(self, raters: Raters) -> Doubles:
         """Count every group once: a draw of (1, k * k)."""
+        calibration = self.calibration(raters)
+        if calibration is not None:
+            return calibration.once()
         total: Doubles = self.cells(raters).sum(axis=0, keepdims=True)
         return total
 
 
-def _kinds(rows: Doubles, group: Ints) -> Ints:
-    """Return (g,) the kind of each group: groups with the same items, in any order, are one kind.
-
-    rows: (n, any) all that is known of an item. Hundreds of items are a dozen kinds, and a sum of
-    Gamma variables is a Gamma variable, so that draws cost a dozen columns. Kinds are numbered by
-    first occurrence, so that they do not depend on the order of items or the names of labels.
-    """
-    _, code = np.unique(rows, axis=0, return_inverse=True)
-    order = np.lexsort((code, group))
-    size = np.bincount(group)
-    within = np.arange(len(group)) - np.repeat(size.cumsum() - size, size)
-    members = np.full((len(size), size.max(initial=0)), -1)
-    members[group[order], within] = code[order]
-    _, first, kind = np.unique(members, axis=0, return_index=True, return_inverse=True)
-    found: Ints = first.argsort().argsort()[kind]
-    return found
+def _labels(said: Said, k: int) -> Ints:
+    """Return (n,) the labels that a model predicts. Raises ValueError if there are no such."""
+    if said.ndim == 2:
+        if said.shape[1] != k:
+            raise ValueError(f"beliefs in {said.shape[1]} labels, where there are {k}")
+        best: Ints = said.argmax(axis=1)
+        return best
+    if said.size and not 0 <= said.min() <= said.max() < k:
+        raise ValueError(f"predictions must be labels from 0 to {k - 1}")
+    return said.astype(np.int64)

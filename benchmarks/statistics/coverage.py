@@ -98,7 +98,7 @@ def name_of(part: str, cell: Cell) -> str:
 def estimator() -> str:
     """Return a hash of all code that the figures depend on: the product's and the benchmark's."""
     folder = Path(selection.__file__).parent
-    names = ("kappa", "interval", "align", "stop", "audit")
+    names = ("kappa", "calibrate", "interval", "align", "stop", "audit")
     files = [folder / f"{name}.py" for name in names]
     files += [Path(__file__).with_name(f"{name}.py") for name in ("simulate", "trials", "loops")]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

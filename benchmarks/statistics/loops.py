@@ -52,10 +52,10 @@ def loop(
         items = ground(look.collected, seed, RESAMPLES)
         gain, gap = None, NONE
         if gains and r >= cell["patience"]:
-            before = look.predictions[r - cell["patience"]]
-            gain = items.gain(before, look.predictions[r], PLATEAU_CONFIDENCE)
+            before = look.beliefs[r - cell["patience"]]
+            gain = items.gain(before, look.beliefs[r], PLATEAU_CONFIDENCE)
         if not gains:
-            gap = items.gap(look.predictions[r])
+            gap = items.gap(look.beliefs[r])
         yield replace(UNKNOWN, gap=gap, gain=gain, patience=cell.get("patience", 2))
 
 

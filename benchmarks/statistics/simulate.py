@@ -175,11 +175,11 @@ def collected(
 class Look:
     """What is known after a round, when a texts have been audited.
 
-    predictions: (rounds so far, a) labels by each version, the one in force last. types: (a,).
+    beliefs: (rounds so far, a, k) of each version, the one in force last. types: (a,).
     collected: verdicts and cards of the audited texts.
     """
 
-    predictions: Ints
+    beliefs: Doubles
     types: Ints
     collected: Collected
 
@@ -207,14 +207,13 @@ def audited(
     fate, chance = rng.random(POOL), rng.random(POOL)
     inclusion = np.full(POOL, np.nan)
     table = np.full((POOL, len(experts)), NO_VERDICT, dtype=np.int64)
-    said: list[Ints] = []
+    beliefs: list[Doubles] = []
     before = 0
     for version, size in zip(versions, sizes, strict=True):
         fate = np.where(rng.random(POOL) < renewed, rng.random(POOL), fate)
-        said.append(version.says(types, fate))
-        belief = believed(world, version, types, said[-1])
+        beliefs.append(believed(world, version, types, version.says(types, fate)))
         more, before = round(size) - before, round(size)
-        drawn = audit(belief, chance, inclusion, size=more, reserve=RESERVE)
+        drawn = audit(beliefs[-1], chance, inclusion, size=more, reserve=RESERVE)
         rows = drawn.row
         new = rows[np.isnan(inclusion[rows])]
         twice = rng.random(len(new)) < second
@@ -222,4 +221,4 @@ def audited(
         table[new[~twice]] = judged(rng, types[new[~twice]], experts, 1)
         inclusion[rows] = drawn.inclusion
         found = collected(table[rows], world.k, inclusion=inclusion[rows], second=second)
-        yield Look(np.stack(said)[:, rows], types[rows], found)
+        yield Look(np.stack(beliefs)[:, rows], types[rows], found)

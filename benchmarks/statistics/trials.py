@@ -23,8 +23,9 @@ from benchmarks.statistics.simulate import (
     plain,
     true_kappa,
 )
+from selection.kappa import Said
 from selection.second import LEAST
-from selection.types import Estimate, Ints
+from selection.types import Estimate
 
 RESAMPLES = 1000
 FIVE = (0.6, 0.2, 0.1, 0.07, 0.03)  # shares of five labels
@@ -111,7 +112,7 @@ def coverage(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
     return {name: tally[name].figures() for name in wanted}
 
 
-def _estimate(items: Ground, name: str, predicted: Ints) -> Estimate:
+def _estimate(items: Ground, name: str, predicted: Said) -> Estimate:
     if name == "experts":
         alignment: Estimate = items.experts().kappa
         return alignment
@@ -125,7 +126,7 @@ def _drawn(
     experts: list[Rater],
     model: Rater,
     seed: int,
-) -> tuple[Ints, Ground]:
+) -> tuple[Said, Ground]:
     n: int = cell["n"]
     each = cell["each"]
     if cell["design"] == "audit":
@@ -133,7 +134,7 @@ def _drawn(
         versions = [*(know(world, part * s, s) for part in (0.6, 0.8)), model]
         sizes, second = [n / 3, 2 * n / 3, n], cell["second"]
         look = list(audited(rng, world, experts, versions, sizes, each=each, second=second))[-1]
-        return look.predictions[-1], ground(look.collected, seed, RESAMPLES)
+        return look.beliefs[-1], ground(look.collected, seed, RESAMPLES)
     types, pair = world.draw(rng, n), None
     if cell["design"] == "pairs":
         pair = np.arange(n) // 2
@@ -163,7 +164,7 @@ def audit(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
         sizes = [n / 3, 2 * n / 3, n]
         look = list(audited(rng, world, [expert] * 2, [younger, younger, model], sizes))[-1]
         drawn = ground(look.collected, i, RESAMPLES)
-        production.found.append(drawn.model(look.predictions[-1]))
+        production.found.append(drawn.model(look.beliefs[-1]))
         types = edge.draw(rng, n)
         found = collected(judged(rng, types, [expert] * 2), 2)
         at_edge = ground(found, i, RESAMPLES)
@@ -190,7 +191,7 @@ def cost(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
         versions = [model, model]
         look = list(audited(rng, world, [expert] * 2, versions, sizes, second=LEAST))[-1]
         items = ground(look.collected, i, RESAMPLES)
-        tally.found.append(items.model(look.predictions[-1]))
+        tally.found.append(items.model(look.beliefs[-1]))
     found = tally.figures()
     return {"half_width": rounded(found["width"] / 2), "coverage": found["coverage"]}
 

@@ -80,7 +80,7 @@ def test_a_worker_that_trains_and_reads_holds_one_model_in_the_numbers_of_its_se
     project = FakeStudio().project(7)
     made = worker.candidates.make(project, round0, training_examples(round0), 0)
     assert made is not None
-    worker.predictor.predict(7, made.version, TEXTS)
+    worker.predictor.beliefs(7, made.version, TEXTS)
     assert worker.loaded == [torch.bfloat16]
 
 
@@ -91,11 +91,12 @@ def test_what_a_version_says_is_kept_where_the_command_line_keeps_it(
     project = FakeStudio().project(7)
     made = worker.candidates.make(project, round0, training_examples(round0), 0)
     assert made is not None
-    found = worker.predictor.predict(7, made.version, SAMPLE)
+    found = worker.predictor.beliefs(7, made.version, SAMPLE)
     kept = answers(tmp_path, 7, made.version, len(made.labels))
-    assert kept.get(SAMPLE).argmax(axis=1).tolist() == found.tolist()
+    assert kept.get(SAMPLE).tolist() == found.tolist()
     kept.put(["never read"], np.array([[0.1, 0.9]], dtype=np.float32))
-    assert worker.predictor.predict(7, made.version, ["never read"]).tolist() == [1]
+    found = worker.predictor.beliefs(7, made.version, ["never read"])
+    assert found[0] == pytest.approx([0.1, 0.9])
 
 
 def test_a_versions_offsets_fit_the_pool_that_the_weighted_sample_stands_for(

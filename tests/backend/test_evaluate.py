@@ -7,13 +7,15 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from backend.evaluate import Promotion, boundary, compare, ground, measure, promotion
+from selection.calibrate import Calibration, Unjudged
 from selection.card import Card
 from selection.collect import Collected
 from selection.item import Item
+from selection.kappa import kappas
+from selection.pool_sample import PoolSample
 from selection.record import Measurement
-from selection.types import Estimate
-from selection.verdict_table import verdicts_of
-from tests.selection.test_align import conger, plainly
+from selection.types import Doubles, Estimate
+from selection.verdict_table import verdicts_of, votes_of
 
 LABELS = ("yes", "no")
 
@@ -144,10 +146,24 @@ def always(right: Sequence[int]) -> Any:
 
     def predict(version: str, texts: Sequence[str]) -> Any:
         if version == "good":
-            return np.array([right[int(text.split()[1])] for text in texts], dtype=np.int64)
-        return np.zeros(len(texts), dtype=np.int64)
+            return believed([right[int(text.split()[1])] for text in texts])
+        return believed([0] * len(texts))
 
     return predict
+
+
+def believed(labels: Sequence[int]) -> Doubles:
+    """Return (n, 2) beliefs that are nearly sure of these labels."""
+    return np.array([[0.9, 0.1], [0.1, 0.9]])[np.array(labels, dtype=np.int64)]
+
+
+def calibrated(
+    items: Sequence[Item], said: Sequence[int], others: Unjudged | None = None
+) -> float:
+    votes = votes_of(verdicts_of(items, 2)).astype(np.float64)
+    weight = np.array([1 / (one.card.inclusion or 1) for one in items])
+    made = Calibration(believed(said), votes / votes.sum(axis=1, keepdims=True), weight, others)
+    return float(kappas(made.once(), 2)[0])
 
 
 def against_both(
@@ -169,15 +185,15 @@ def test_production_is_weighted_and_against_each_expert() -> None:
     said = [1 - a if n % 7 == 0 else a for n, a in enumerate(ann)]
     figures = measure(
         Collected(items, LABELS, ()), always(said), round=0, version="good", start="start",
-        before="start", patience=2, seed=0, resamples=200,
+        before="start", patience=2, seed=0, resamples=200, sample=PoolSample(),
     )  # fmt: skip
     weight = [1 / (i.card.inclusion or 1) for i in items]
-    model = against_both(said, ann, bob, weight)
+    model = calibrated(items, said)
     assert figures.production_kappa.value == pytest.approx(model)
     experts = cohen_kappa_score(ann, bob, sample_weight=weight)
     assert figures.expert_kappa.value == pytest.approx(experts)
     assert figures.gap.value == pytest.approx(model - experts)
-    assert figures.start_kappa.value == pytest.approx(0.0)
+    assert figures.start_kappa.value == pytest.approx(0.0, abs=1e-9)
     assert figures.gain is not None
     assert figures.gain.value == pytest.approx(model)
     assert figures.production_kappa.confidence == 0.95
@@ -202,9 +218,7 @@ def test_one_verdict_measures_the_model_and_a_second_one_on_a_part_the_experts()
     said = [one.verdicts["ann"] for one in items]
     said[::2] = rng.integers(0, 2, 100).tolist()
     figures = measured(items, said)
-    weight = np.array([1 / (one.card.inclusion or 1) for one in items])
-    judgements = plainly(np.array(said), verdicts_of(items, 2), weight)
-    model = conger([(2, 0), (2, 1)], 2, judgements)
+    model = calibrated(items, said)
     assert figures.production_kappa.value == pytest.approx(model)
     assert figures.production_kappa.items == 200
     twice = [one for one in items if len(one.verdicts) == 2]
@@ -217,10 +231,27 @@ def test_one_verdict_measures_the_model_and_a_second_one_on_a_part_the_experts()
     assert figures.gap.value == pytest.approx(model - experts)
 
 
+def test_texts_of_the_pool_without_a_verdict_say_how_common_beliefs_are() -> None:
+    items = people()
+    said = [i.verdicts["ann"] for i in items]
+    sample = PoolSample(tuple(f"text {i}" for i in range(30)), (2.0,) * 30)
+    figures = measure(
+        Collected(items, LABELS, ()), always(said), round=0, version="good", start="start",
+        before=None, patience=2, seed=0, resamples=200, sample=sample,
+    )  # fmt: skip
+    others = Unjudged(believed(said[:30]), np.full(30, 2.0))
+    found = calibrated(items, said, others)
+    assert found != pytest.approx(calibrated(items, said), abs=1e-3)
+    assert figures.production_kappa.value == pytest.approx(found)
+    assert figures.gap.value is not None and figures.expert_kappa.value is not None
+    assert figures.gap.value == pytest.approx(found - figures.expert_kappa.value)
+    assert figures.start_kappa.value == pytest.approx(0.0, abs=1e-9)
+
+
 def measured(items: Sequence[Item], said: Sequence[int], round: int = 0) -> Measurement:
     return measure(
         Collected(tuple(items), LABELS, ()), always(said), round=round, version="good", start="s",
-        before=None, patience=2, seed=0, resamples=200,
+        before=None, patience=2, seed=0, resamples=200, sample=PoolSample(),
     )  # fmt: skip
 
 
@@ -306,7 +337,7 @@ def test_a_round_of_visible_texts_has_no_figure_at_the_boundary() -> None:
 def test_a_round_that_nobody_judged_has_reasons_and_no_numbers() -> None:
     figures = measure(
         Collected((), LABELS, ()), always([]), round=0, version="good", start="s", before="s",
-        patience=2, seed=0, resamples=100,
+        patience=2, seed=0, resamples=100, sample=PoolSample(),
     )  # fmt: skip
     for name in ("expert_kappa", "boundary_kappa", "production_kappa", "start_kappa", "gap"):
         estimate = getattr(figures, name)
@@ -324,7 +355,7 @@ def test_an_expert_who_stands_out_is_named() -> None:
         items.append(item(i, "audit", {"ann": truth, "bob": truth, "carl": odd}, 0.5))
     figures = measure(
         Collected(tuple(items), LABELS, ()), always([0] * 120), round=0, version="v", start="s",
-        before=None, patience=2, seed=0, resamples=200,
+        before=None, patience=2, seed=0, resamples=200, sample=PoolSample(),
     )  # fmt: skip
     assert figures.weakest_expert is not None
     assert figures.weakest_expert.expert == "carl"
@@ -348,7 +379,7 @@ def test_an_audit_with_one_label_promotes_who_agrees_with_it_as_often(
     said = {"old": [1] * n, "new": [0] * wrong + [1] * (n - wrong)}
 
     def predict(version: str, texts: Sequence[str]) -> Any:
-        return np.array(said[version], dtype=np.int64)
+        return believed(said[version])
 
     decision = compare(collected, predict, "new", "old", 0, 400, replaceable="")
     assert decision.promoted is promoted

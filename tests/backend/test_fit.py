@@ -420,22 +420,27 @@ def test_a_significantly_worse_version_is_refused_and_the_old_one_stays(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = trained(loop).version
+    for round in range(1, 6):  # a handful of audited texts could not tell
+        trained(loop, round)
+    loop.fit.registry.promote(7, good)
 
     def backwards(*args: Any, **kwargs: Any) -> Any:
         return fake_train(*args[:4], 1 - args[4], *args[5:], **kwargs)
 
     loop.fit = Fit(loop.settings, loop.studio, lambda: loop.scorer, backwards)  # type: ignore[arg-type]
-    record = trained(loop, 1)
+    record = trained(loop, 6)
     assert (record.promoted, record.version, loop.current) == (False, good, good)
     assert "refused: it is worse than" in record.promotion
     assert record.candidate != good
-    assert record.production_kappa.value == 1.0
+    assert record.production_kappa.value is not None
+    assert record.production_kappa.value > 0.9
 
 
 def test_the_record_has_the_figures_of_the_version_in_force(loop: Loop) -> None:
     record = trained(loop)
     assert record.expert_kappa.value == 1.0
-    assert record.production_kappa.value == 1.0
+    # four texts on which all agree are no proof, so the value is below 1
+    assert record.production_kappa.value == pytest.approx(0.744, abs=0.001)
     assert record.production_kappa.items == 4
     assert record.boundary_kappa.items == 2
     assert record.prevalence == {"yes": 0.5, "no": 0.5}
@@ -500,7 +505,7 @@ def test_where_a_second_expert_is_asked_on_a_part_the_model_is_measured_on_all(
     assert (record.complete, record.labels_bought) == (True, 8 + 6)
     assert record.production_kappa.items == 4
     assert record.expert_kappa.items == record.gap.items == 2
-    assert record.production_kappa.value == 1.0
+    assert record.production_kappa.value == pytest.approx(0.744, abs=0.001)
 
 
 def test_experts_of_one_training_task_are_one_example_by_majority_and_ties_are_counted(
@@ -535,7 +540,7 @@ def test_versions_of_other_labels_are_never_compared_with_those_of_now(loop: Loo
     loop.studio.schema = Schema(("no", "yes"), "verdict", "text", "text")
     third = trained(loop, 2)  # round 0's version is `patience` rounds back and says 0 for yes
     assert third.gain is None
-    assert third.production_kappa.value == 1.0
+    assert third.production_kappa.value == pytest.approx(0.920, abs=0.001)
 
 
 def test_a_renamed_label_leaves_old_verdicts_out_and_the_loop_alive(

@@ -19,7 +19,7 @@ from selection.align import (
     weakest_expert,
 )
 from selection.interval import ALONE, LABEL, SHAPE, TOGETHER, TOGETHER_IN_GAP
-from selection.kappa import Items, agreement, kappas
+from selection.kappa import agreement, kappas
 from selection.stop import decide
 from selection.types import NO_VERDICT, Bools, Doubles, Estimate, Ints, Sample, Verdicts
 from tests.records import record
@@ -179,7 +179,7 @@ def test_experts_who_share_few_items_have_the_kappa_of_those_who_share_all() -> 
     """Two of five judge each of 60 items, so that two of them share 6: over many samples the mean
     is the true .8; the mean of pairwise kappas is .70 at a tenth positive."""
     rng, found = fresh(21), []
-    for _ in range(300):
+    for _ in range(900):
         truth = (rng.random(60) < 0.1).astype(np.int64)
         table = np.stack(
             [np.where(rng.random(60) < 0.8**0.5, truth, rng.random(60) < 0.1) for _ in range(5)], 1
@@ -188,7 +188,7 @@ def test_experts_who_share_few_items_have_the_kappa_of_those_who_share_all() -> 
         verdicts = Verdicts(table.astype(np.int64), names(5), 2)
         found.append(expert_alignment(verdicts, plain(60), rng=rng, resamples=2).kappa.value)
     values = [value for value in found if value is not None]
-    assert len(values) > 290
+    assert len(values) > 870
     assert np.mean(values) == pytest.approx(0.8, abs=0.03)
 
 
@@ -418,30 +418,6 @@ def test_items_without_verdicts_do_not_matter() -> None:
 
 
 # Draws
-
-
-def test_hundreds_of_items_are_a_few_kinds() -> None:
-    """Groups are of one kind if they hold the same items in any order."""
-    verdicts = judged([0, 1, 1, 0, 0, 1, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0])
-    group = np.array([0, 0, 1, 1, 2, 2, 3, 3])
-    weight = np.array([1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 1.0, 5.0])
-    sample = Sample(weight, group)
-    items = Items.of(verdicts, sample, at_least=2)
-    assert items.kind.tolist() == [0, 0, 0, 1]
-    assert items.cells((0, 1)).tolist() == [[3, 0, 6, 0], [1, 0, 5, 0]]
-
-
-def test_to_draw_kinds_is_to_draw_groups() -> None:
-    """Weights that differ by a hair make every group a kind of its own."""
-    rng = fresh(22)
-    truth = rng.integers(0, 2, 120)
-    verdicts = judged(answers(rng, truth, 0.8, 2), answers(rng, truth, 0.8, 2))
-    hair = Sample(1 + 1e-9 * np.arange(120), np.arange(120))
-    few, many = (
-        expert_alignment(verdicts, sample, rng=fresh(), resamples=20_000).kappa
-        for sample in (plain(120), hair)
-    )
-    assert [many.low, many.high] == pytest.approx([few.low, few.high], abs=0.006)
 
 
 @pytest.mark.parametrize("always", [True, False])

@@ -74,7 +74,7 @@ def test_the_collected_verdicts_are_those_that_were_drawn() -> None:
     world = plain((0.9, 0.1))
     expert, versions = knowing(world, 0.9), [knowing(world, s) for s in (0.5, 0.7, 0.9)]
     looks = list(audited(fresh(6), world, [expert] * 5, versions, [50, 100, 150], each=2))
-    assert [len(look.predictions) for look in looks] == [1, 2, 3]
+    assert [len(look.beliefs) for look in looks] == [1, 2, 3]
     assert [len(look.types) for look in looks] == [50, 100, 150]
     last = looks[-1]
     assert {item.card.role for item in last.collected.items} == {"audit"}

@@ -1,0 +1,230 @@
+"""What a version believes of audited texts, and what experts say of them -> how both go together.
+
+One audited text can stand for a thousand, and its verdict then counts a thousand times: a single
+positive that a version misses moves a weighted kappa of a hundred texts by 0.3. But verdicts follow
+beliefs. So they only calibrate them: a regression says how probable each label is where a version
+believes this or that, every text teaches it alike, and its probabilities stand in the table of
+predicted and true labels where the verdicts would. The weights say how common such beliefs are, and
+texts of the pool that were drawn without a verdict help to say it.
+
+Welinder, Welling and Perona, "A lazy man's approach to benchmarking: semisupervised classifier
+evaluation and recalibration" (CVPR 2013); Chen, Elliott and Little, "Bayesian penalized spline
+model-based inference for finite population proportion in unequal probability sampling" (Survey
+Methodology 2010). Draws from its posterior are those of the weighted Bayesian bootstrap: random
+weights of the texts and a random centre of the prior (Newton, Polson and Xu 2021).
+
+Shapes: n texts, m texts without a verdict, k labels, b draws, p = 2 k + 2 terms.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from selection.types import Doubles
+
+STEP = 2.0  # how steep the step at the threshold is, in deviations of the lead
+# The prior's centre and precision of each term. Beliefs that say nothing are possible, those that
+# say the opposite hardly (docs/decisions.md, "The statistics").
+CONSTANT, SLOPE, SIDE, AT_THRESHOLD = (0.0, 0.6), (1.0, 4.0), (0.0, 1.0), (0.0, 4.0)
+SMALLEST = 1e-6  # belief
+NEWTON = 30  # steps at most
+NEAR = 1e-6  # a step that improves less ends the search
+HALVINGS = 8
+CHUNK = 4_000_000  # numbers in an array of draws
+
+
+def terms_of(k: int) -> int:
+    """Return p, the number of terms for k labels."""
+    return 2 * k + 2
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """Texts of the pool that were drawn and that nobody judged.
+
+    belief: (m, k) of a version. weight: (m,) how many texts of the pool each stands for.
+    """
+
+    belief: Doubles
+    weight: Doubles
+
+    def __post_init__(self) -> None:
+        if len(self.belief) != len(self.weight):
+            raise ValueError(f"{len(self.weight)} weights for {len(self.belief)} texts")
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """belief: (n, k) of a version. said: (n, k) the share of the verdicts that gave each label.
+    weight: (n,) how many texts of the pool each stands for. others: more texts of the pool."""
+
+    belief: Doubles
+    said: Doubles
+    weight: Doubles
+    others: Unjudged | None = None
+
+    @property
+    def one_label(self) -> bool:
+        """Whether experts have given no more than one label."""
+        return int((self.said > 0).any(axis=0).sum()) < 2
+
+    @cached_property
+    def terms(self) -> Doubles:
+        """(n, k, p) of the texts that were judged."""
+        return self._terms(self.belief)
+
+    def _terms(self, belief: Doubles) -> Doubles:
+        """Return (n, k, p): a constant of each label; how far the label leads the best other one;
+        the same where it leads, for each label; and a step where the lead changes sides.
+        """
+        n, k = belief.shape
+        lead = _leads(belief) / self._spread
+        terms = np.zeros((n, k, terms_of(k)))
+        every = np.arange(k)
+        terms[:, every, every] = 1.0
+        terms[:, :, k] = lead
+        terms[:, every, k + 1 + every] = np.maximum(lead, 0.0)
+        terms[:, :, -1] = np.tanh(STEP * lead)
+        return terms
+
+    @cached_property
+    def _spread(self) -> float:
+        """Deviation of the leads in the pool, 1 where all are the same."""
+        lead = _leads(self.belief)
+        middle = np.average(lead, axis=0, weights=self.weight)
+        squared = np.average((lead - middle) ** 2, axis=0, weights=self.weight)
+        spread = float(np.sqrt(squared.mean()))
+        return spread if spread > 1e-9 else 1.0
+
+    @cached_property
+    def _every(self) -> tuple[Doubles, Doubles, Doubles]:
+        """All n + m texts: (n + m, k, p) terms, (n + m,) weights, (k, n + m) 1 where predicted.
+
+        Either sample speaks for the pool in proportion to its size.
+        """
+        n, k = self.belief.shape
+        terms, weights = [self.terms], [self.weight / self.weight.sum() * n]
+        if self.others is not None and len(self.others):
+            share = self.others.weight / self.others.weight.sum()
+            terms.append(self._terms(self.others.belief))
+            weights.append(share * len(self.others))
+        every = np.concatenate(terms)
+        weight = np.concatenate(weights) * self.weight.sum() / n
+        return every, weight, np.eye(k)[every[:, :, k].argmax(axis=1)].T
+
+    @property
+    def prior(self) -> tuple[Doubles, Doubles]:
+        """Centre and precision of the prior, (p,) each."""
+        k = self.belief.shape[1]
+        of_each = [CONSTANT] * k + [SLOPE] + [SIDE] * k + [AT_THRESHOLD]
+        centre, precision = np.array(of_each).T
+        return centre, precision
+
+    def once(self) -> Doubles:
+        """Return (1, k * k) how often each label is predicted (rows) and right (columns).
+
+        Where experts have given one label only there is nothing to calibrate by, and their verdicts
+        count as they are.
+        """
+        ones = np.ones((1, len(self.weight)))
+        if self.one_label:
+            return self._tables(ones, self.said[None], slice(len(self.weight)))
+        chance = self.probability(self.fitted(ones, self.prior[0][None]))
+        return self._tables(np.ones((1, chance.shape[1])), chance)
+
+    def drawn(self, often: Doubles, noise: Doubles) -> Doubles:
+        """Return (b, k * k) tables. often: (b, n + m) how often each text counts. noise: (b, p) of
+        deviation 1, which moves the prior's centre."""
+        centre, precision = self.prior
+        n, k = self.belief.shape
+        centres = centre + noise / np.sqrt(precision)
+        size = max(CHUNK // (often.shape[1] * k * terms_of(k)), 1)
+        best = self.fitted(np.ones((1, n)), centre[None])[0]
+        found = []
+        for start in range(0, len(often), size):
+            part = slice(start, start + size)
+            terms = self.fitted(often[part, :n], centres[part], best)
+            found.append(self._tables(often[part], self.probability(terms)))
+        return np.concatenate(found)
+
+    def probability(self, weights: Doubles) -> Doubles:
+        """Return (b, n + m, k) of each label. weights: (b, p) of the terms."""
+        return np.exp(_logs(self._every[0], weights))
+
+    def _tables(self, often: Doubles, chance: Doubles, rows: slice = slice(None)) -> Doubles:
+        _, weight, predicted = self._every
+        counted = (often * weight[rows])[:, :, None] * chance
+        return (predicted[:, rows] @ counted).reshape(len(often), -1)
+
+    def fitted(self, often: Doubles, centre: Doubles, start: Doubles | None = None) -> Doubles:
+        """Return (b, p) what each term weighs: the mode of each posterior, by Newton's method.
+
+        often: (b, n). centre: (b, p) of the prior. start: (p,).
+        """
+        n, k, p = self.terms.shape
+        flat = self.terms.reshape(n * k, p)
+        squares = (flat[:, :, None] * flat[:, None, :]).reshape(n * k, p * p)
+        precision = self.prior[1]
+        found = centre.copy() if start is None else np.tile(start, (len(often), 1))
+        value, logs = self._lack(found, often, centre)
+        for _ in range(NEWTON):
+            chance = np.exp(logs)
+            slope = (often[:, :, None] * (self.said - chance)).reshape(-1, n * k) @ flat
+            slope -= precision * (found - centre)
+            mean = (chance.transpose(1, 0, 2) @ self.terms).transpose(1, 0, 2)  # (b, n, p)
+            bend = ((often[:, :, None] * chance).reshape(-1, n * k) @ squares).reshape(-1, p, p)
+            bend -= (often[:, :, None] * mean).transpose(0, 2, 1) @ mean
+            bend += np.diag(precision)
+            step = np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
+            before = value
+            found, value, logs = self._towards(found, step, value, often, centre)
+            if float((before - value).max()) < NEAR:
+                break
+        return found
+
+    def _towards(
+        self, found: Doubles, step: Doubles, value: Doubles, often: Doubles, centre: Doubles
+    ) -> tuple[Doubles, Doubles, Doubles]:
+        """Go as much of each step as improves its draw."""
+        size = np.ones((len(found), 1))
+        for _ in range(HALVINGS):
+            reached = found + size * step
+            new, logs = self._lack(reached, often, centre)
+            worse = new > value
+            if not worse.any():
+                return reached, new, logs
+            size[worse] /= 4
+        stays = np.where(worse[:, None], found, reached)
+        return stays, *self._lack(stays, often, centre)
+
+    def _lack(
+        self, weights: Doubles, often: Doubles, centre: Doubles
+    ) -> tuple[Doubles, Doubles]:
+        """Return (b,) the negative log posterior, and (b, n, k) log probabilities."""
+        logs = _logs(self.terms, weights)
+        likely = (often * (logs * self.said).sum(axis=2)).sum(axis=1)
+        return 0.5 * ((weights - centre) ** 2 @ self.prior[1]) - likely, logs
+
+
+def _leads(belief: Doubles) -> Doubles:
+    """Return (n, k) log-odds of each label against the best other one."""
+    odds = np.log(np.maximum(belief, SMALLEST))
+    top = np.sort(odds, axis=1)[:, -2:]
+    best = odds == top[:, 1:]
+    # where two are equally likely neither leads
+    other = np.where(best & (best.sum(axis=1, keepdims=True) == 1), top[:, :1], top[:, 1:])
+    lead: Doubles = odds - other
+    return lead
+
+
+def _logs(terms: Doubles, weights: Doubles) -> Doubles:
+    """Return (b, n, k) log probabilities. terms: (n, k, p). weights: (b, p)."""
+    n, k, p = terms.shape
+    logits = (weights @ terms.reshape(n * k, p).T).reshape(-1, n, k)
+    logits -= logits.max(axis=2, keepdims=True)
+    logs: Doubles = logits - np.log(np.exp(logits).sum(axis=2, keepdims=True))
+    return logs

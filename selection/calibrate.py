@@ -21,7 +21,7 @@ from functools import cached_property
 
 import numpy as np
 
-from selection.types import Doubles
+from selection.types import Bools, Doubles
 
 STEP = 2.0  # how steep the step at the threshold is, in deviations of the lead
 # The prior's centre and precision of each term. Beliefs that say nothing are possible, those that
@@ -29,8 +29,8 @@ STEP = 2.0  # how steep the step at the threshold is, in deviations of the lead
 CONSTANT, SLOPE, SIDE, AT_THRESHOLD = (0.0, 0.6), (1.0, 4.0), (0.0, 1.0), (0.0, 4.0)
 SMALLEST = 1e-6  # belief
 NEWTON = 30  # steps at most
-NEAR = 1e-6  # a step that improves less ends the search
-HALVINGS = 8
+NEAR = 1e-4  # a step that improves the log posterior by less ends the search
+CUTS = 8  # of a step that worsens
 CHUNK = 4_000_000  # numbers in an array of draws
 
 
@@ -74,20 +74,20 @@ class Calibration:
 
     @cached_property
     def terms(self) -> Doubles:
-        """(n, k, p) of the texts that were judged."""
+        """(k, n, p) of the texts that were judged."""
         return self._terms(self.belief)
 
     def _terms(self, belief: Doubles) -> Doubles:
-        """Return (n, k, p): a constant of each label; how far the label leads the best other one;
+        """Return (k, n, p): a constant of each label; how far the label leads the best other one;
         the same where it leads, for each label; and a step where the lead changes sides.
         """
         n, k = belief.shape
-        lead = _leads(belief) / self._spread
-        terms = np.zeros((n, k, terms_of(k)))
+        lead = _leads(belief).T / self._spread
+        terms = np.zeros((k, n, terms_of(k)))
         every = np.arange(k)
-        terms[:, every, every] = 1.0
+        terms[every, :, every] = 1.0
         terms[:, :, k] = lead
-        terms[:, every, k + 1 + every] = np.maximum(lead, 0.0)
+        terms[every, :, k + 1 + every] = np.maximum(lead, 0.0)
         terms[:, :, -1] = np.tanh(STEP * lead)
         return terms
 
@@ -101,8 +101,8 @@ class Calibration:
         return spread if spread > 1e-9 else 1.0
 
     @cached_property
-    def _every(self) -> tuple[Doubles, Doubles, Doubles]:
-        """All n + m texts: (n + m, k, p) terms, (n + m,) weights, (k, n + m) 1 where predicted.
+    def _every(self) -> tuple[Doubles, Doubles, Bools]:
+        """All n + m texts: (k, n + m, p) terms, (n + m,) weights, (k, n + m) where predicted.
 
         Either sample speaks for the pool in proportion to its size.
         """
@@ -112,9 +112,9 @@ class Calibration:
             share = self.others.weight / self.others.weight.sum()
             terms.append(self._terms(self.others.belief))
             weights.append(share * len(self.others))
-        every = np.concatenate(terms)
-        weight = np.concatenate(weights) * self.weight.sum() / n
-        return every, weight, np.eye(k)[every[:, :, k].argmax(axis=1)].T
+        every = np.concatenate(terms, axis=1)
+        predicted = np.eye(k, dtype=np.bool_)[every[:, :, k].argmax(axis=0)].T
+        return every, np.concatenate(weights) * self.weight.sum() / n, predicted
 
     @property
     def prior(self) -> tuple[Doubles, Doubles]:
@@ -132,9 +132,9 @@ class Calibration:
         """
         ones = np.ones((1, len(self.weight)))
         if self.one_label:
-            return self._tables(ones, self.said[None], slice(len(self.weight)))
+            return self._tables(ones, self.said.T[:, None])
         chance = self.probability(self.fitted(ones, self.prior[0][None]))
-        return self._tables(np.ones((1, chance.shape[1])), chance)
+        return self._tables(np.ones(chance.shape[1:]), chance)
 
     def drawn(self, often: Doubles, noise: Doubles) -> Doubles:
         """Return (b, k * k) tables. often: (b, n + m) how often each text counts. noise: (b, p) of
@@ -142,7 +142,7 @@ class Calibration:
         centre, precision = self.prior
         n, k = self.belief.shape
         centres = centre + noise / np.sqrt(precision)
-        size = max(CHUNK // (often.shape[1] * k * terms_of(k)), 1)
+        size = max(CHUNK // (often.shape[1] * terms_of(k)), 1)
         best = self.fitted(np.ones((1, n)), centre[None])[0]
         found = []
         for start in range(0, len(often), size):
@@ -152,34 +152,39 @@ class Calibration:
         return np.concatenate(found)
 
     def probability(self, weights: Doubles) -> Doubles:
-        """Return (b, n + m, k) of each label. weights: (b, p) of the terms."""
+        """Return (k, b, n + m) of each label. weights: (b, p) of the terms."""
         return np.exp(_logs(self._every[0], weights))
 
-    def _tables(self, often: Doubles, chance: Doubles, rows: slice = slice(None)) -> Doubles:
+    def _tables(self, often: Doubles, chance: Doubles) -> Doubles:
+        """often: (b, t) of the first t texts. chance: (k, b, t)."""
         _, weight, predicted = self._every
-        counted = (often * weight[rows])[:, :, None] * chance
-        return (predicted[:, rows] @ counted).reshape(len(often), -1)
+        t = often.shape[1]
+        counted = often * weight[:t] * chance
+        cells = [counted[:, :, row].sum(axis=2) for row in predicted[:, :t]]
+        return np.stack(cells).transpose(2, 0, 1).reshape(len(often), -1)
 
     def fitted(self, often: Doubles, centre: Doubles, start: Doubles | None = None) -> Doubles:
         """Return (b, p) what each term weighs: the mode of each posterior, by Newton's method.
 
         often: (b, n). centre: (b, p) of the prior. start: (p,).
         """
-        n, k, p = self.terms.shape
-        flat = self.terms.reshape(n * k, p)
-        squares = (flat[:, :, None] * flat[:, None, :]).reshape(n * k, p * p)
+        k, n, p = self.terms.shape
+        squares = (self.terms[:, :, :, None] * self.terms[:, :, None, :]).reshape(k, n, p * p)
         precision = self.prior[1]
         found = centre.copy() if start is None else np.tile(start, (len(often), 1))
         value, logs = self._lack(found, often, centre)
         for _ in range(NEWTON):
             chance = np.exp(logs)
-            slope = (often[:, :, None] * (self.said - chance)).reshape(-1, n * k) @ flat
-            slope -= precision * (found - centre)
-            mean = (chance.transpose(1, 0, 2) @ self.terms).transpose(1, 0, 2)  # (b, n, p)
-            bend = ((often[:, :, None] * chance).reshape(-1, n * k) @ squares).reshape(-1, p, p)
+            slope = -precision * (found - centre)
+            bend = np.tile(np.diag(precision), (len(often), 1, 1))
+            mean = np.zeros((len(often), n, p))
+            for label in range(k):
+                off = often * (self.said[:, label] - chance[label])
+                slope += off @ self.terms[label]
+                bend += ((often * chance[label]) @ squares[label]).reshape(-1, p, p)
+                mean += chance[label][:, :, None] * self.terms[label]
             bend -= (often[:, :, None] * mean).transpose(0, 2, 1) @ mean
-            bend += np.diag(precision)
-            step = np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
+            step = np.asarray(np.linalg.solve(bend, slope[:, :, None]), dtype=np.float64)[:, :, 0]
             before = value
             found, value, logs = self._towards(found, step, value, often, centre)
             if float((before - value).max()) < NEAR:
@@ -189,12 +194,12 @@ class Calibration:
     def _towards(
         self, found: Doubles, step: Doubles, value: Doubles, often: Doubles, centre: Doubles
     ) -> tuple[Doubles, Doubles, Doubles]:
-        """Go as much of each step as improves its draw."""
+        """Go as much of each step as does not worsen its draw."""
         size = np.ones((len(found), 1))
-        for _ in range(HALVINGS):
+        for _ in range(CUTS):
             reached = found + size * step
             new, logs = self._lack(reached, often, centre)
-            worse = new > value
+            worse = new > value + NEAR
             if not worse.any():
                 return reached, new, logs
             size[worse] /= 4
@@ -204,9 +209,11 @@ class Calibration:
     def _lack(
         self, weights: Doubles, often: Doubles, centre: Doubles
     ) -> tuple[Doubles, Doubles]:
-        """Return (b,) the negative log posterior, and (b, n, k) log probabilities."""
+        """Return (b,) the negative log posterior, and (k, b, n) log probabilities."""
         logs = _logs(self.terms, weights)
-        likely = (often * (logs * self.said).sum(axis=2)).sum(axis=1)
+        likely = sum(
+            (often * self.said[:, label] * one).sum(axis=1) for label, one in enumerate(logs)
+        )
         return 0.5 * ((weights - centre) ** 2 @ self.prior[1]) - likely, logs
 
 
@@ -222,9 +229,8 @@ def _leads(belief: Doubles) -> Doubles:
 
 
 def _logs(terms: Doubles, weights: Doubles) -> Doubles:
-    """Return (b, n, k) log probabilities. terms: (n, k, p). weights: (b, p)."""
-    n, k, p = terms.shape
-    logits = (weights @ terms.reshape(n * k, p).T).reshape(-1, n, k)
-    logits -= logits.max(axis=2, keepdims=True)
-    logs: Doubles = logits - np.log(np.exp(logits).sum(axis=2, keepdims=True))
+    """Return (k, b, n) log probabilities. terms: (k, n, p). weights: (b, p)."""
+    logits = np.stack([weights @ one.T for one in terms])
+    logits -= logits.max(axis=0)
+    logs: Doubles = logits - np.log(np.exp(logits).sum(axis=0))
     return logs

@@ -94,9 +94,9 @@ def test_texts_that_beliefs_tell_apart_wholly_are_no_certainty() -> None:
     """Logistic regression without a prior would make the slope endless."""
     belief = np.tile([[0.99, 0.01], [0.02, 0.98]], (15, 1))
     made = Calibration(belief, np.tile(np.eye(2), (15, 1)), np.ones(30))
-    chance = made.probability(made.fitted(np.ones((1, 30)), made.prior[0][None]))[0]
+    chance = made.probability(made.fitted(np.ones((1, 30)), made.prior[0][None]))
     assert np.isfinite(chance).all()
-    assert 0.9 < chance[0, 0] < 0.999
+    assert 0.9 < chance[0, 0, 0] < 0.999
 
 
 # The table
@@ -163,8 +163,8 @@ def test_a_model_that_believes_the_same_of_every_text_has_kappa_zero() -> None:
 
 def test_where_two_labels_are_equally_likely_neither_leads() -> None:
     made = Calibration(np.array([[0.4, 0.4, 0.2], [0.1, 0.1, 0.8]]), np.eye(3)[:2], np.ones(2))
-    assert made.terms[0, :2, 3].tolist() == [0.0, 0.0]
-    assert made.terms[1, 2, 3] > 0 > made.terms[1, 0, 3]
+    assert made.terms[:2, 0, 3].tolist() == [0.0, 0.0]
+    assert made.terms[2, 1, 3] > 0 > made.terms[0, 1, 3]
 
 
 # Against a pool whose every verdict is known

@@ -13,7 +13,9 @@ model-based inference for finite population proportion in unequal probability sa
 Methodology 2010). Draws from its posterior are those of the weighted Bayesian bootstrap: random
 weights of the texts and a random centre of the prior (Newton, Polson and Xu 2021).
 
-Shapes: n texts, m texts without a verdict, k labels, b draws, p = 2 k + 2 terms.
+Shapes: n texts, m texts without a verdict, k labels, b draws, p = 2 k + 2 terms. In draws stand k
+imagined texts, one that is predicted to have each label, or a label that is predicted for no
+audited text would be taken to be predicted for none of the pool.
 """
 
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from selection.types import Bools, Doubles
 STEP = 2.0  # how steep the step at the threshold is, in deviations of the lead
 # The prior's centre and precision of each term. Beliefs that say nothing are possible, those that
 # say the opposite hardly (docs/decisions.md, "The statistics").
-CONSTANT, SLOPE, SIDE, AT_THRESHOLD = (0.0, 0.6), (1.0, 4.0), (0.0, 1.0), (0.0, 4.0)
+CONSTANT, SLOPE, SIDE, AT_THRESHOLD = (0.0, 0.6), (0.75, 2.5), (0.0, 1.0), (0.0, 4.0)
 SMALLEST = 1e-6  # belief
 NEWTON = 30  # steps at most
 NEAR = 1e-4  # a step that improves the log posterior by less ends the search
@@ -75,21 +77,7 @@ class Calibration:
     @cached_property
     def terms(self) -> Doubles:
         """(k, n, p) of the texts that were judged."""
-        return self._terms(self.belief)
-
-    def _terms(self, belief: Doubles) -> Doubles:
-        """Return (k, n, p): a constant of each label; how far the label leads the best other one;
-        the same where it leads, for each label; and a step where the lead changes sides.
-        """
-        n, k = belief.shape
-        lead = _leads(belief).T / self._spread
-        terms = np.zeros((k, n, terms_of(k)))
-        every = np.arange(k)
-        terms[every, :, every] = 1.0
-        terms[:, :, k] = lead
-        terms[every, :, k + 1 + every] = np.maximum(lead, 0.0)
-        terms[:, :, -1] = np.tanh(STEP * lead)
-        return terms
+        return _as_terms(_leads(self.belief) / self._spread)
 
     @cached_property
     def _spread(self) -> float:
@@ -102,19 +90,25 @@ class Calibration:
 
     @cached_property
     def _every(self) -> tuple[Doubles, Doubles, Bools]:
-        """All n + m texts: (k, n + m, p) terms, (n + m,) weights, (k, n + m) where predicted.
+        """All t = n + m + k texts: (k, t, p) terms, (t,) weights, (k, t) where predicted.
 
-        Either sample speaks for the pool in proportion to its size.
+        Either sample speaks for the pool in proportion to its size. An imagined text weighs as much
+        as the mean one; the rarest predicted label comes first, so that names do not matter.
         """
         n, k = self.belief.shape
-        terms, weights = [self.terms], [self.weight / self.weight.sum() * n]
+        beliefs, weights = [self.belief], [self.weight / self.weight.sum() * n]
         if self.others is not None and len(self.others):
             share = self.others.weight / self.others.weight.sum()
-            terms.append(self._terms(self.others.belief))
+            beliefs.append(self.others.belief)
             weights.append(share * len(self.others))
-        every = np.concatenate(terms, axis=1)
-        predicted = np.eye(k, dtype=np.bool_)[every[:, :, k].argmax(axis=0)].T
-        return every, np.concatenate(weights) * self.weight.sum() / n, predicted
+        leads = _leads(np.concatenate(beliefs)) / self._spread
+        weight = np.concatenate([*weights, np.ones(k)]) * self.weight.sum() / n
+        found = leads.argmax(axis=1)
+        common = np.bincount(found, weight[:-k], minlength=k)
+        imagined = (2 * np.eye(k) - 1)[np.argsort(common, kind="stable")]
+        leads = np.concatenate([leads, imagined])
+        predicted = np.eye(k, dtype=np.bool_)[leads.argmax(axis=1)].T
+        return _as_terms(leads), weight, predicted
 
     @property
     def prior(self) -> tuple[Doubles, Doubles]:
@@ -134,11 +128,13 @@ class Calibration:
         if self.one_label:
             return self._tables(ones, self.said.T[:, None])
         chance = self.probability(self.fitted(ones, self.prior[0][None]))
-        return self._tables(np.ones(chance.shape[1:]), chance)
+        often = np.ones(chance.shape[1:])
+        often[:, -self.belief.shape[1] :] = 0.0  # nothing is imagined
+        return self._tables(often, chance)
 
     def drawn(self, often: Doubles, noise: Doubles) -> Doubles:
-        """Return (b, k * k) tables. often: (b, n + m) how often each text counts. noise: (b, p) of
-        deviation 1, which moves the prior's centre."""
+        """Return (b, k * k) tables. often: (b, n + m + k) how often each text counts, the imagined
+        ones last. noise: (b, p) of deviation 1, which moves the prior's centre."""
         centre, precision = self.prior
         n, k = self.belief.shape
         centres = centre + noise / np.sqrt(precision)
@@ -152,7 +148,7 @@ class Calibration:
         return np.concatenate(found)
 
     def probability(self, weights: Doubles) -> Doubles:
-        """Return (k, b, n + m) of each label. weights: (b, p) of the terms."""
+        """Return (k, b, n + m + k) of each label. weights: (b, p) of the terms."""
         return np.exp(_logs(self._every[0], weights))
 
     def _tables(self, often: Doubles, chance: Doubles) -> Doubles:
@@ -226,6 +222,22 @@ def _leads(belief: Doubles) -> Doubles:
     other = np.where(best & (best.sum(axis=1, keepdims=True) == 1), top[:, :1], top[:, 1:])
     lead: Doubles = odds - other
     return lead
+
+
+def _as_terms(lead: Doubles) -> Doubles:
+    """Return (k, n, p): a constant of each label; how far the label leads the best other one, in
+    deviations; the same where it leads, for each label; a step where the lead changes sides.
+
+    lead: (n, k).
+    """
+    n, k = lead.shape
+    terms = np.zeros((k, n, terms_of(k)))
+    every = np.arange(k)
+    terms[every, :, every] = 1.0
+    terms[:, :, k] = lead.T
+    terms[every, :, k + 1 + every] = np.maximum(lead.T, 0.0)
+    terms[:, :, -1] = np.tanh(STEP * lead.T)
+    return terms
 
 
 def _logs(terms: Doubles, weights: Doubles) -> Doubles:

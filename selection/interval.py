@@ -62,7 +62,7 @@ def _draw(items: Items, rng: np.random.Generator, resamples: int, together: floa
     def draw(raters: Raters) -> Doubles:
         calibration = items.calibration(raters)
         if calibration is not None:
-            counted = np.concatenate([seen[:, items.group], more], axis=1)
+            counted = np.concatenate([seen[:, items.group], more, unseen[:, -items.k :]], axis=1)
             return calibration.drawn(counted, noise[raters[0] - len(items.experts)])
         tables: Doubles = seen @ items.cells(raters) + unseen @ _imagined(items, raters)
         return tables

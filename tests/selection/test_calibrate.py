@@ -111,15 +111,16 @@ def test_the_table_has_the_weight_of_each_predicted_label_in_its_row() -> None:
 
 def test_draws_in_which_nothing_is_random_are_the_value() -> None:
     made = case(6, 50, 2)
-    still = made.drawn(np.ones((3, 50)), np.zeros((3, terms_of(2))))
+    once = np.concatenate([np.ones((3, 50)), np.zeros((3, 2))], axis=1)
+    still = made.drawn(once, np.zeros((3, terms_of(2))))
     assert still == pytest.approx(np.tile(made.once(), (3, 1)), abs=1e-4)
 
 
 def test_it_does_not_matter_how_draws_are_cut_into_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     made, rng = case(6, 50, 2), fresh(3)
-    often, noise = rng.gamma(0.9, size=(9, 50)), rng.normal(size=(9, terms_of(2)))
+    often, noise = rng.gamma(0.9, size=(9, 52)), rng.normal(size=(9, terms_of(2)))
     whole = made.drawn(often, noise)
-    monkeypatch.setattr("selection.calibrate.CHUNK", 50 * 2 * terms_of(2) * 2)
+    monkeypatch.setattr("selection.calibrate.CHUNK", 2 * 52 * terms_of(2))
     assert made.drawn(often, noise) == pytest.approx(whole, abs=1e-3)
 
 
@@ -139,6 +140,23 @@ def test_texts_without_a_verdict_say_how_common_beliefs_are() -> None:
     sure = Unjudged(np.tile([[0.999, 0.001]], (600, 1)), np.ones(600))
     table = Calibration(made.belief, made.said, made.weight, sure).once().reshape(2, 2)
     assert table[0].sum() / table.sum() > 0.9
+
+
+def test_a_label_that_no_audited_text_is_predicted_to_have_may_be_predicted_in_the_pool() -> None:
+    belief = np.tile([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]], (10, 1))
+    truth = (np.arange(30) % 10 == 0).astype(np.int64)
+    found = model_alignment(*one_audit(belief, truth, np.ones(30)), rng=fresh())
+    assert found.value == pytest.approx(0.0, abs=1e-9)
+    assert found.high is not None and found.high > 0.1
+
+
+def test_what_is_imagined_is_predicted_to_have_each_label_the_rarest_first() -> None:
+    belief = np.array([[0.1, 0.7, 0.2]] * 3 + [[0.8, 0.1, 0.1]] * 2)
+    made = Calibration(belief, np.eye(3)[[0, 1, 2, 0, 0]], np.full(5, 4.0))
+    alone = np.zeros((3, 8))
+    alone[[0, 1, 2], [5, 6, 7]] = 1.0
+    tables = made.drawn(alone, np.zeros((3, terms_of(3)))).reshape(3, 3, 3)
+    assert tables.sum(axis=2) == pytest.approx(4.0 * np.eye(3)[[2, 0, 1]])
 
 
 def test_weights_for_another_number_of_texts_are_refused() -> None:

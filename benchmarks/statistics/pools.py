@@ -2,14 +2,14 @@
 
     python -m benchmarks.statistics.pools
 
-For each set and seed the product's choice teaches a probe for five rounds; in place of the LLM that
-probe is the version that is measured. The texts that the choice could not touch are the pool, whose
-labels are all known. It is audited many times, by the beliefs of the version before.
+For each set and seed the product's choice and audit run for five rounds. In place of the LLM a
+probe learns from what was chosen; after each round its kappa is estimated from all texts audited so
+far. The truth is its kappa on every text that nothing could choose.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,13 +24,13 @@ from benchmarks.choice.datasets import FOLDER
 from benchmarks.loop import sets
 from benchmarks.loop.ground import Labelled
 from selection.align import model_alignment
-from selection.audit import audit
 from selection.bag import bag, rarity
 from selection.calibrate import Unjudged
-from selection.choose import Plan, choose
+from selection.choose import Plan, choose, drawn
 from selection.config import Settings
 from selection.embed import embed
 from selection.kappa import kappas
+from selection.permanent import permanent
 from selection.probe import teach
 from selection.types import Beliefs, Doubles, Estimate, Ints, Pool, Sample, Verdicts
 from selection.words import by_words
@@ -39,28 +39,43 @@ OUT = Path("benchmarks/results/audits.json")
 HOME = Path("build/benchmarks")
 SETS = "rare,remorse,clickbait1,clickbait,gratitude,anger,davidson"
 LIMIT = 12_000  # texts of a set
-ROUNDS, SEEDS, DRAWS = 5, 4, 20
-SIZES = (20, 50, 100, 300)
+ROUNDS, SEEDS = 5, 20
 UNJUDGED = 300  # texts that the version has read besides, as in the product
-RESAMPLES = 300
+RESAMPLES = 400
 USELESS = 0.3  # deviations between the labels in the beliefs before anything is taught
 Ways = dict[str, Estimate]
 
 
 @dataclass(frozen=True)
-class Known:
-    """A pool of n texts. now, before: (n, k) beliefs of two versions. truth: (n,)."""
+class Look:
+    """What is known after a round.
 
-    now: Doubles
-    before: Doubles
+    round: its number. belief: (n, k) of the version about the audited texts. truth: (n,) their
+    labels. weight: (n,) 1 / chance. others: texts that the version has read besides. kappa: the
+    true one.
+    """
+
+    round: int
+    belief: Doubles
     truth: Ints
+    weight: Doubles
+    others: Unjudged
+    kappa: float
 
     @property
-    def kappa(self) -> float:
-        """The true kappa of the version that is measured."""
-        k = self.now.shape[1]
-        cell = self.now.argmax(axis=1) * k + self.truth
-        return float(kappas(np.bincount(cell, minlength=k * k)[None].astype(np.float64), k)[0])
+    def ways(self) -> Ways:
+        """Kappa by the weighted verdicts themselves, and by calibrated beliefs."""
+        n, k = self.belief.shape
+        verdicts = Verdicts(self.truth[:, None].astype(np.int64), ("expert",), k)
+        told = verdicts, Sample(self.weight, np.arange(n))
+        found = {}
+        for way, said, others in (
+            ("weighted", self.belief.argmax(axis=1), None),
+            ("calibrated", self.belief, self.others),
+        ):
+            rng = np.random.default_rng(self.round)
+            found[way] = model_alignment(said, *told, rng=rng, resamples=RESAMPLES, others=others)
+        return found
 
 
 def main(
@@ -68,99 +83,87 @@ def main(
     folder: Annotated[Path, typer.Option(help="of the sets")] = FOLDER,
     out: Annotated[Path, typer.Option("--json")] = OUT,
 ) -> None:
-    """Audit the sets, and keep what came out for each."""
+    """Run the loops of each set, and keep what came out."""
     for name in named.split(","):
         data = sets.load(name, folder, LIMIT)
-        figures = measured(pool for seed in range(SEEDS) if (pool := known(data, seed)) is not None)
+        figures = measured(look for seed in range(SEEDS) for look in loop(data, seed))
         kept = json.loads(out.read_text()) if out.is_file() else {}
-        kept[name] = {"texts": len(data.texts), "shares": data.shares.round(4).tolist(), **figures}
+        kept[name] = {"texts": len(data.texts), "rarest": round(float(data.shares.min()), 4),
+                      "audits": figures}  # fmt: skip
         out.write_text(json.dumps(kept, indent=1) + "\n")
         print(name, json.dumps(figures), flush=True)
 
 
-def known(data: Labelled, seed: int) -> Known | None:
-    """Teach a probe by the product's choice; None where a round knew one label only."""
-    settings, rng = Settings(), np.random.default_rng([seed, 7])
+def loop(data: Labelled, seed: int) -> Iterator[Look]:
+    """Run the rounds of one loop. Those in which the probe knows one label only show nothing."""
+    settings, rng = Settings(seed=seed), np.random.default_rng([seed, 7])
     texts, truth, k = np.array(data.texts, dtype=object), data.experts[:, 0], len(data.names)
-    every = embed(data.texts, embedder="offline", home=HOME)
-    bags = bag(data.texts)
+    vectors, bags = embed(data.texts, embedder="offline", home=HOME), bag(data.texts)
     rare = rarity(bags)
     read = partial(embed, embedder="offline", home=HOME)
-    words = by_words(every, data.policy, data.names, read)
+    words = by_words(vectors, data.policy, data.names, read)
     ids = np.array([f"{row:06d}" for row in range(len(texts))])
-    apart = rng.random(len(texts)) < settings.audit_reserve + 1 / 3  # nothing there is ever bought
+    apart = rng.random(len(texts)) < 1 / 3
     rows = np.flatnonzero(~apart)
-    pool, vectors = Pool(ids[rows], texts[rows]), every[rows]
-    odds = rng.normal(size=(len(texts), k)) + USELESS * np.eye(k)[truth]
-    beliefs, bought, taught = [softmax(odds, axis=1)], np.zeros(len(rows), dtype=np.bool_), rows[:0]
+    pool = Pool(ids[rows], texts[rows])
+    apart[rows[permanent(pool.ids, seed) < settings.audit_reserve]] = True  # never chosen
+    belief = softmax(rng.normal(size=(len(texts), k)) + USELESS * np.eye(k)[truth], axis=1)
+    bought, inclusion = np.zeros(len(rows), dtype=np.bool_), np.full(len(rows), np.nan)
+    taught, trained = rows[:0], False
     for round in range(ROUNDS):
         plan = Plan(
-            round, round > 0, bought, np.full(len(rows), np.nan), settings.per_round, 0,
+            round, trained, bought, inclusion, settings.per_round, settings.audit_per_round,
             settings.audit_reserve, seed,
         )  # fmt: skip
-        version = Beliefs(beliefs[-1][rows], data.names, "probe", np.ones(len(rows), np.bool_))
-        found, _ = choose(pool, vectors, version, plan, words=words[rows])
-        bought[found.row] = True
-        taught = np.concatenate([taught, rows[found.row]])
+        version = Beliefs(belief[rows], data.names, "probe", np.ones(len(rows), dtype=np.bool_))
+        chosen, audited = choose(pool, vectors[rows], version, plan, words=words[rows])
+        sample, stands_for = drawn(pool, version, plan, UNJUDGED)
+        bought = bought.copy()
+        bought[chosen.row] = True
+        inclusion = np.full(len(rows), np.nan)
+        inclusion[audited.row] = audited.inclusion
+        taught = np.concatenate([taught, rows[chosen.row[chosen.role == "train"]]])
         if len(np.unique(truth[taught])) < 2:
-            return None
-        logits = teach(bags[taught], every[taught], truth[taught], k, rare).logits(bags, every)
-        fitted_on = rng.permutation(np.flatnonzero(apart))[:1_000]
-        offsets = match(logits[fitted_on], np.maximum(data.shares, 1e-3) / data.shares.sum())
-        beliefs.append(softmax(logits + offsets, axis=1))
-    return Known(beliefs[-1][apart], beliefs[-2][apart], truth[apart])
+            continue
+        logits = teach(bags[taught], vectors[taught], truth[taught], k, rare).logits(bags, vectors)
+        shares = np.maximum(data.shares, 1e-3)
+        offsets = match(logits[rows[sample]], shares / shares.sum(), weight=stands_for)
+        belief, trained = softmax(logits + offsets, axis=1), True
+        yield Look(
+            round, belief[rows[audited.row]], truth[rows[audited.row]], 1 / audited.inclusion,
+            Unjudged(belief[rows[sample]], stands_for), _kappa(belief[apart], truth[apart]),
+        )  # fmt: skip
 
 
-def audited(pool: Known, size: int, rng: np.random.Generator) -> Ways:
-    """Draw an audit of this size, and estimate kappa with and without the calibration."""
-    n, k = pool.now.shape
-    draw: Callable[[int], tuple[Ints, Doubles]] = partial(_drawn, pool, rng)
-    rows, weight = draw(size)
-    more, stands_for = draw(UNJUDGED)
-    told = (
-        Verdicts(pool.truth[rows][:, None].astype(np.int64), ("expert",), k),
-        Sample(weight, np.arange(len(rows))),
-    )
-    seen = pool.now[rows]
-    weighted, calibrated = (
-        model_alignment(said, *told, rng=rng, resamples=RESAMPLES, others=others)
-        for said, others in (
-            (seen.argmax(axis=1), None),
-            (seen, Unjudged(pool.now[more], stands_for)),
-        )
-    )
-    return {"weighted": weighted, "calibrated": calibrated}
+def _kappa(belief: Doubles, truth: Ints) -> float:
+    k = belief.shape[1]
+    table = np.bincount(belief.argmax(axis=1) * k + truth, minlength=k * k)
+    return float(kappas(table[None].astype(np.float64), k)[0])
 
 
-def _drawn(pool: Known, rng: np.random.Generator, size: int) -> tuple[Ints, Doubles]:
-    n = len(pool.truth)
-    nobody = np.full(n, np.nan)
-    found = audit(pool.before, rng.random(n), nobody, size=size, reserve=1 - 1e-9)
-    return found.row, 1 / found.inclusion
+def measured(looks: Iterator[Look]) -> dict[str, dict[str, object]]:
+    """Return for each number of audited texts the mean true kappa, and what each way is worth.
 
-
-def measured(pools: Iterator[Known]) -> dict[str, object]:
-    """Return for each size and way: error, bias, the interval's coverage and mean width."""
-    told: dict[str, dict[str, list[tuple[float, bool, float]]]] = defaultdict(
+    error: root of the mean square. coverage: share of the intervals that hold the truth.
+    """
+    true: dict[int, list[float]] = defaultdict(list)
+    told: dict[int, dict[str, list[tuple[float, bool, float]]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    true = []
-    for number, pool in enumerate(pools):
-        rng = np.random.default_rng([number, 3])
-        true.append(pool.kappa)
-        for size in SIZES:
-            for _ in range(DRAWS):
-                for way, one in audited(pool, size, rng).items():
-                    if one.value is not None and one.low is not None and one.high is not None:
-                        held = one.low <= pool.kappa <= one.high
-                        told[str(size)][way].append(
-                            (one.value - pool.kappa, held, one.high - one.low)
-                        )
-    audits = {
-        size: {way: _figures(np.array(found)) for way, found in ways.items()}
-        for size, ways in told.items()
+    for look in looks:
+        n = len(look.truth)
+        true[n].append(look.kappa)
+        for way, one in look.ways.items():
+            if one.value is not None and one.low is not None and one.high is not None:
+                held = one.low <= look.kappa <= one.high
+                told[n][way].append((one.value - look.kappa, held, one.high - one.low))
+    return {
+        str(n): {
+            "true_kappa": round(float(np.mean(true[n])), 3),
+            "ways": {way: _figures(np.array(found)) for way, found in told[n].items()},
+        }
+        for n in sorted(told)
     }
-    return {"true_kappa": round(float(np.mean(true)), 3), "audits": audits}
 
 
 def _figures(found: Doubles) -> dict[str, float]:
@@ -177,23 +180,22 @@ def table(file: Path = OUT) -> list[str]:
     if not file.is_file():
         return []
     kept = json.loads(file.read_text())
+    sizes = sorted(set.intersection(*(set(one["audits"]) for one in kept.values())), key=int)[1:]
     lines = [
-        "Audits of real pools whose labels are all known. A probe that the product's choice taught "
-        "for five rounds is the version that is measured; in each cell the root of the mean square "
-        "of the error, the share of the 95 % intervals that hold the truth, and their mean width: "
-        "first of the weighted verdicts themselves, then of the calibrated beliefs, which the "
-        "product has. Command: `python -m benchmarks.statistics.pools`.",
+        f"Audits of real pools whose labels are all known, in {SEEDS} loops a set with the "
+        "product's choice and audit and a probe in place of the LLM. In each cell the error (root "
+        "of the mean square), the share of the 95 % intervals that hold the truth, and their mean "
+        "width: first by the weighted verdicts themselves, then by the beliefs that they "
+        "calibrate, which is the product's way. Command: `python -m benchmarks.statistics.pools`.",
         "",
-        f"| set | rarest label | true kappa | {' | '.join(f'{n} texts' for n in SIZES)} |",
-        "|---|---|---|" + "---|" * len(SIZES),
+        f"| set | rarest label | {' | '.join(f'{n} audited texts' for n in sizes)} |",
+        "|---|---|" + "---|" * len(sizes),
     ]
     for name, one in kept.items():
-        cells = [_cell(one["audits"][str(size)]) for size in SIZES]
-        lines.append(
-            f"| {name} | {min(one['shares']):.1%} | {one['true_kappa']:.2f} | {' | '.join(cells)} |"
-        )
-    means = [_cell(_mean([one["audits"][str(size)] for one in kept.values()])) for size in SIZES]
-    return [*lines, f"| mean | | | {' | '.join(means)} |", ""]
+        cells = [_cell(one["audits"][n]["ways"]) for n in sizes]
+        lines.append(f"| {name} | {one['rarest']:.1%} | {' | '.join(cells)} |")
+    means = [_cell(_mean([one["audits"][n]["ways"] for one in kept.values()])) for n in sizes]
+    return [*lines, f"| mean | | {' | '.join(means)} |", ""]
 
 
 def _mean(each: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:

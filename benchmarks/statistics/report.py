@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.statistics import pools
 from selection.forecast import HALF_WIDTHS, LARGEST, TEXTS
 
 NAMES = {
@@ -31,6 +32,7 @@ def chapter(file: Path) -> str:
         "",
         *_coverage(cells),
         *_audit(cells),
+        *pools.table(),
         *_odd(cells),
         *_parity(cells),
         *_plateau(cells),

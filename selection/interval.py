@@ -39,7 +39,7 @@ def estimated(
     if n == 0:
         who = "an expert" if items.at_least == 1 else "two experts"
         return Estimate.undefined(0, f"no item was judged by {who}")
-    value = float(statistic(items.once)[0])
+    value = _exactly(float(statistic(items.once)[0]))
     if np.isnan(value):
         return Estimate.undefined(n, ONE_LABEL)
     if items.groups < 2:
@@ -47,8 +47,13 @@ def estimated(
         return Estimate(value, None, None, n, reason, confidence)
     drawn = statistic(_draw(items, rng, resamples, together))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail]).tolist()
+    low, high = map(_exactly, np.quantile(drawn, [tail, 1 - tail]).tolist())
     return Estimate(value, min(low, value), max(high, value), n, confidence=confidence)
+
+
+def _exactly(value: float) -> float:
+    """Return it without the last digits of a sum, so that nothing is "-0.00"."""
+    return round(value, 12) + 0.0
 
 
 def _draw(items: Items, rng: np.random.Generator, resamples: int, together: float) -> Draw:

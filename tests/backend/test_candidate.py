@@ -117,6 +117,23 @@ def test_a_versions_offsets_fit_the_pool_that_the_weighted_sample_stands_for(
     assert made.offsets == pytest.approx(match(log_p, share, weight=weight), abs=1e-3)
 
 
+def test_what_a_version_read_while_it_was_made_is_not_read_again(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    round0 = collected()
+    project = FakeStudio().project(7)
+    made = worker.candidates.make(project, round0, training_examples(round0), 0)
+    assert made is not None
+    served_now = worker.predictor.score(7, made, SAMPLE)
+
+    def nothing(*_: object) -> None:
+        raise AssertionError("it is read again")
+
+    monkeypatch.setattr(worker.predictor.scorer, "score", nothing)
+    kept = worker.predictor.beliefs(7, made.version, SAMPLE)
+    assert kept == pytest.approx(served_now.astype(np.float64), abs=1e-4)
+
+
 def test_other_weights_of_the_sample_make_another_version(worker: Worker) -> None:
     round0 = collected()
     project = FakeStudio().project(7)

@@ -74,9 +74,9 @@ class Ground:
         believes of texts without a verdict."""
         return self._measured(model_alignment, predicted, others=others)
 
-    def gap(self, predicted: Said, others: Unjudged | None = None) -> Estimate:
+    def gap(self, predicted: Said) -> Estimate:
         """Kappa of a model less that of the experts."""
-        return self._measured(gap, predicted, others=others)
+        return self._measured(gap, predicted)
 
     def gain(
         self, before: Said, after: Said, confidence: float = 0.95, of: Measure = mean_kappa
@@ -203,15 +203,19 @@ def measure(
 
     start: the prompted version. before: the version in force `patience` rounds ago, or None.
     sample: drawn texts of the pool, which say how common the beliefs of the version in force are;
-    the other versions have not read them.
+    the other versions have not read them. gap and gain, by which the loop may end, compare the
+    verdicts with the labels as they are: how often they end it wrongly is known for that alone
+    (docs/decisions.md, "The statistics").
     """
     audit = ground(collected, seed, resamples)
     now = predict(version, audit.texts)
+    said = now.argmax(axis=1)
     others = Unjudged(predict(version, sample.texts), np.array(sample.weight))
     experts, weakest = audit.experts(), audit.weakest()
     gain = None
     if before is not None:
-        gain = audit.gain(predict(before, audit.texts), now, PLATEAU_CONFIDENCE)
+        then = predict(before, audit.texts).argmax(axis=1)
+        gain = audit.gain(then, said, PLATEAU_CONFIDENCE)
     return Measurement(
         expert_kappa=experts.kappa,
         expert_agreement=experts.agreement,
@@ -219,7 +223,7 @@ def measure(
         boundary_kappa=boundary(collected, round, seed, resamples),
         production_kappa=audit.model(now, others),
         start_kappa=audit.model(predict(start, audit.texts)),
-        gap=audit.gap(now, others),
+        gap=audit.gap(said),
         gain=gain,
         patience=patience,
         weakest_expert=None

@@ -120,14 +120,13 @@ def gap(
     *,
     rng: np.random.Generator,
     resamples: int = 2000,
-    others: Unjudged | None = None,
 ) -> Estimate:
     """Return the kappa of the model less that of the experts, on the same draws.
 
     The model's is measured on all items, the experts' on those that two of them judged, whose
     number is given. The rule of parity (stop.py) reads it after every round, hence its confidence.
     """
-    items = Items.of(verdicts, sample, at_least=1, predictions=(predicted,), others=others)
+    items = Items.of(verdicts, sample, at_least=1, predictions=(predicted,))
     twice = int(items.twice.sum())
     if not twice:
         return Estimate.undefined(0, "no item was judged by two experts")

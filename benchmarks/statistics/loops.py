@@ -52,10 +52,10 @@ def loop(
         items = ground(look.collected, seed, RESAMPLES)
         gain, gap = None, NONE
         if gains and r >= cell["patience"]:
-            before = look.beliefs[r - cell["patience"]]
-            gain = items.gain(before, look.beliefs[r], PLATEAU_CONFIDENCE)
+            before = look.beliefs[r - cell["patience"]].argmax(axis=1)
+            gain = items.gain(before, look.beliefs[r].argmax(axis=1), PLATEAU_CONFIDENCE)
         if not gains:
-            gap = items.gap(look.beliefs[r])
+            gap = items.gap(look.beliefs[r].argmax(axis=1))
         yield replace(UNKNOWN, gap=gap, gain=gain, patience=cell.get("patience", 2))
 
 

@@ -116,7 +116,9 @@ def _estimate(items: Ground, name: str, predicted: Said) -> Estimate:
     if name == "experts":
         alignment: Estimate = items.experts().kappa
         return alignment
-    return items.model(predicted) if name == "model" else items.gap(predicted)
+    if name == "model":
+        return items.model(predicted)
+    return items.gap(predicted if predicted.ndim == 1 else predicted.argmax(axis=1))
 
 
 def _drawn(

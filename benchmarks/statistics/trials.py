@@ -27,7 +27,7 @@ from selection.kappa import Said
 from selection.second import LEAST
 from selection.types import Estimate
 
-RESAMPLES = 400
+RESAMPLES = 1000
 FIVE = (0.6, 0.2, 0.1, 0.07, 0.03)  # shares of five labels
 Cell = dict[str, Any]  # what is simulated
 Figures = dict[str, Any]  # what was found

@@ -32,7 +32,7 @@ from selection.types import Doubles, Estimate
 from selection.verdict_table import sample_of, verdicts_of
 
 T = TypeVar("T")
-Predict = Callable[[str, Sequence[str]], Doubles]  # version, texts -> (n, k) beliefs
+Read = Callable[[str, Sequence[str]], Doubles]  # version, texts -> (n, k) beliefs
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _figures(gain: Estimate, of: str) -> str:
 
 def compare(
     collected: Collected,
-    predict: Predict,
+    read: Read,
     candidate: str,
     current: str,
     seed: int,
@@ -177,7 +177,7 @@ def compare(
     if candidate == current:
         return Promotion(True, f"{candidate} stays: the same labels give the same version.")
     items = ground(collected, seed, resamples)
-    before, after = (predict(version, items.texts) for version in (current, candidate))
+    before, after = (read(version, items.texts) for version in (current, candidate))
     gain, of = items.gain(before, after), "kappa"
     if gain.value is None and gain.items >= MINIMUM_ITEMS:
         # The audit has met one label only. If that kept the current version, a loop whose label is
@@ -188,7 +188,7 @@ def compare(
 
 def measure(
     collected: Collected,
-    predict: Predict,
+    read: Read,
     *,
     round: int,
     version: str,
@@ -208,13 +208,13 @@ def measure(
     (docs/decisions.md, "The statistics").
     """
     audit = ground(collected, seed, resamples)
-    now = predict(version, audit.texts)
+    now = read(version, audit.texts)
     said = now.argmax(axis=1)
-    others = Unjudged(predict(version, sample.texts), np.array(sample.weight))
+    others = Unjudged(read(version, sample.texts), np.array(sample.weight))
     experts, weakest = audit.experts(), audit.weakest()
     gain = None
     if before is not None:
-        then = predict(before, audit.texts).argmax(axis=1)
+        then = read(before, audit.texts).argmax(axis=1)
         gain = audit.gain(then, said, PLATEAU_CONFIDENCE)
     return Measurement(
         expert_kappa=experts.kappa,
@@ -222,7 +222,7 @@ def measure(
         prevalence=dict(zip(collected.labels, experts.prevalence, strict=False)),
         boundary_kappa=boundary(collected, round, seed, resamples),
         production_kappa=audit.model(now, others),
-        start_kappa=audit.model(predict(start, audit.texts)),
+        start_kappa=audit.model(read(start, audit.texts)),
         gap=audit.gap(said),
         gain=gain,
         patience=patience,

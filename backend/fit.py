@@ -169,11 +169,11 @@ class Fit:
         self.registry.set_training(
             project.id, TrainingState("evaluating", f"measuring {candidate.version}")
         )
-        predict = partial(self._predictor.beliefs, project.id)
+        read = partial(self._predictor.beliefs, project.id)
         seed, resamples = self.settings.seed, self.settings.resamples
         if examples.enough:
             decision = compare(
-                collected, predict, candidate.version, current.version, seed, resamples,
+                collected, read, candidate.version, current.version, seed, resamples,
                 replaceable=replaceable(self.registry, project.id, current),
             )  # fmt: skip
         else:
@@ -184,7 +184,7 @@ class Fit:
         log.info("project %s round %s: %s", project.id, round, decision.reason)
         measured = measure(
             collected,
-            predict,
+            read,
             round=round,
             version=winner.version,
             start=start.version,

@@ -4,7 +4,8 @@
 
 For each set and seed the product's choice and audit run for five rounds. In place of the LLM a
 probe learns from what was chosen; after each round its kappa is estimated from all texts audited so
-far. The truth is its kappa on every text that nothing could choose.
+far. The truth is its kappa on every text that nothing could choose. Its threshold is set by the
+true shares of the labels: what is compared are estimates of one version, not versions.
 """
 
 import json

@@ -11,7 +11,7 @@ from selection.forecast import HALF_WIDTHS, LARGEST, TEXTS
 NAMES = {
     ("plain", "experts"): "experts with each other",
     ("pairs", "model"): "model at the boundary, pairs kept together",
-    ("audit", "model"): "model in production, audit sample with weights",
+    ("audit", "model"): "model in production, calibrated by the audit",
 }
 PREVALENCES = (0.5, 0.1, 0.02)
 SIZES = (60, 150, 400)

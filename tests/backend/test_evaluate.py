@@ -143,14 +143,14 @@ def people(role: str = "audit") -> tuple[Item, ...]:
 
 
 def always(right: Sequence[int]) -> Any:
-    """predict: version 'good' is as told, every other version says 'yes'."""
+    """read: version 'good' is as told, every other version says 'yes'."""
 
-    def predict(version: str, texts: Sequence[str]) -> Any:
+    def read(version: str, texts: Sequence[str]) -> Any:
         if version == "good":
             return believed([right[int(text.split()[1])] for text in texts])
         return believed([0] * len(texts))
 
-    return predict
+    return read
 
 
 def believed(labels: Sequence[int]) -> Doubles:
@@ -380,9 +380,9 @@ def test_an_audit_with_one_label_promotes_who_agrees_with_it_as_often(
     collected = Collected(tuple(item(i, "audit", {"ann": 1}, 0.1) for i in range(n)), LABELS, ())
     said = {"old": [1] * n, "new": [0] * wrong + [1] * (n - wrong)}
 
-    def predict(version: str, texts: Sequence[str]) -> Any:
+    def read(version: str, texts: Sequence[str]) -> Any:
         return believed(said[version])
 
-    decision = compare(collected, predict, "new", "old", 0, 400, replaceable="")
+    decision = compare(collected, read, "new", "old", 0, 400, replaceable="")
     assert decision.promoted is promoted
     assert says in decision.reason

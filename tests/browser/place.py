@@ -12,11 +12,14 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
+from backend.config import BackendSettings
+from backend.versions.registry import make_registry
 from demo.config import write_config
 from demo.servers import Server, free_port
 from demo.services import Services, State
 from selection.backend_client import BackendClient
 from selection.collect import Collected, collect
+from selection.pool_sample import PoolSample
 from selection.record import Record
 from selection.second import LEAST, asks_all
 from selection.studio.api import Project, Studio, Task
@@ -64,6 +67,11 @@ class Place:
     def collected(self) -> Collected:
         """Return what Crux makes of them."""
         return collect(self.tasks(), self.project.schema)
+
+    def sample(self) -> PoolSample:
+        """Return the texts of the pool that the newest version has read besides."""
+        settings = BackendSettings(home=self.config.parent / "backend")
+        return make_registry(settings).sample(self.project.id)
 
     def missing(self) -> int:
         """Return how many verdicts the newest round waits for."""

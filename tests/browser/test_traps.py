@@ -5,17 +5,21 @@ clicked is noted here, and the numbers are computed from that alone.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from backend.examples import training_examples
 from demo.servers import Server
+from selection.align import model_alignment
+from selection.calibrate import Unjudged
 from selection.collect import Collected
 from selection.record import Record
 from selection.studio.api import Task
+from selection.types import Doubles, Sample, Verdicts
 from tests.browser import headlines
 from tests.browser.conftest import Enter
 from tests.browser.headlines import LABELS
@@ -218,7 +222,11 @@ def check(scene: Scene, round: int) -> Record:
     assert record.expert_kappa.value == pytest.approx(
         cohen_kappa_score(*both, sample_weight=apart)
     )
-    assert record.production_kappa.value == pytest.approx(with_two(model, both, weights))
+    counted = with_two(model, both, weights)
+    assert record.gap.value == pytest.approx(counted - record.expert_kappa.value)
+    assert record.production_kappa.value == pytest.approx(
+        calibrated(scene, record.version, texts["audit"], both, weights)
+    )
 
     tested = [t for t in texts["train"] if cards[t]["round"] == round and cards[t]["blind"]]
     believed = {t: max(cards[t]["belief"], key=cards[t]["belief"].__getitem__) for t in tested}
@@ -257,8 +265,32 @@ def said_by(scene: Scene, version: str, texts: list[str]) -> list[str]:
     """What a version says of the texts."""
     if not texts:
         return []
+    return [LABELS[i] for i in believed_by(scene, version, texts).argmax(axis=1)]
+
+
+def believed_by(scene: Scene, version: str, texts: Sequence[str]) -> Doubles:
+    """(n, k) what a version believes of the texts."""
     scores = scene.place.backend.score(scene.id, texts, version)
-    return [scores.labels[i] for i in scores.probability.argmax(axis=1)]
+    assert scores.labels == LABELS
+    return scores.probability
+
+
+def calibrated(
+    scene: Scene, version: str, texts: list[str], both: list[list[str]], weights: list[float]
+) -> float | None:
+    """Kappa in production from the texts, what both people said, and the pool's sample."""
+    sample = scene.place.sample()
+    said = Verdicts(
+        np.array([[LABELS.index(one) for one in person] for person in both]).T, (ANNA, BEN), 2
+    )
+    return model_alignment(
+        believed_by(scene, version, texts),
+        said,
+        Sample(np.array(weights), np.arange(len(texts))),
+        rng=np.random.default_rng(0),
+        resamples=2,
+        others=Unjudged(believed_by(scene, version, sample.texts), np.array(sample.weight)),
+    ).value
 
 
 def with_two(model: list[str], both: list[list[str]], weights: list[float]) -> float:

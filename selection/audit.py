@@ -15,7 +15,7 @@ samples of all rounds are one sample. Probabilities stay below `reserve`, and ro
 
 import numpy as np
 
-from selection.types import Audit, Doubles
+from selection.types import Audit, Doubles, Ints
 
 EQUAL = 0.2  # of the chances that is the same for all texts: beliefs may be quite wrong
 
@@ -43,6 +43,22 @@ def audit(
     row = np.sort(np.concatenate([np.flatnonzero(known), order[:size]]))
     before = np.where(known, inclusion, 0.0)
     return Audit(row, np.maximum(rate, before)[row])
+
+
+def unjudged(
+    probability: Doubles, number: Doubles, rng: np.random.Generator, *, size: int, reserve: float
+) -> tuple[Ints, Doubles]:
+    """Draw about `size` rows of the reserve whose verdicts nobody is asked for; return their
+    weights, 1 / chance.
+
+    The arguments are those of `audit`. Audited rows may be among them. A random part of the pool
+    holds hardly any text of a rare label, so the chances are the audit's.
+    """
+    rows = np.flatnonzero(number < reserve)
+    share = informative(probability)[rows]
+    chance = np.minimum(size * share / max(share.sum(), 1e-12), 1.0)
+    taken = rng.random(len(rows)) < chance
+    return rows[taken], 1.0 / chance[taken]
 
 
 def informative(probability: Doubles) -> Doubles:

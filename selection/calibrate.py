@@ -28,7 +28,7 @@ from selection.types import Bools, Doubles
 STEP = 2.0  # how steep the step at the threshold is, in deviations of the lead
 # The prior's centre and precision of each term. Beliefs that say nothing are possible, those that
 # say the opposite hardly (docs/decisions.md, "The statistics").
-CONSTANT, SLOPE, SIDE, AT_THRESHOLD = (0.0, 0.6), (0.75, 2.5), (0.0, 1.0), (0.0, 4.0)
+CONSTANT, SLOPE, SIDE, AT_THRESHOLD = (0.0, 0.6), (0.75, 1.0), (0.0, 1.0), (0.0, 4.0)
 SMALLEST = 1e-6  # belief
 NEWTON = 30  # steps at most
 NEAR = 1e-4  # a step that improves the log posterior by less ends the search

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from selection.audit import audit, informative
+from selection.audit import audit, unjudged
 from selection.boundary import boundary, doubt
 from selection.budget import WIDTH, budget
 from selection.confusion import Confusion, Earlier, confusion, said
@@ -125,20 +125,17 @@ def _rarest(beliefs: Beliefs) -> int:
 def drawn(pool: Pool, beliefs: Beliefs, plan: Plan, size: int) -> tuple[Ints, Doubles]:
     """Draw about `size` rows, by which a new version is fitted to the pool; return their weights.
 
-    They are the audit's reserve, which the choice never touches: of all other texts it takes more
-    and more of a rare label away, and a threshold that gives the rest as many as the pool has is
-    too low. Audited texts are among them; their verdicts are not asked for here. A random part
-    holds hardly any text of a rare label, so the chances are the audit's: higher where the beliefs
-    are in doubt. The weights are 1 / chance.
+    They are of the audit's reserve, which the choice never touches: of all other texts it takes
+    more and more of a rare label away, and a threshold that gives the rest as many as the pool has
+    is too low.
     """
-    rows = np.flatnonzero(permanent(pool.ids, plan.seed) < plan.audit_reserve)
-    rng = np.random.default_rng([plan.seed, plan.round, 1])
-    if not len(rows):
-        return rows, np.zeros(0)
-    share = informative(beliefs.probability)[rows]
-    chance = np.minimum(size * share / share.sum(), 1.0)
-    taken = rng.random(len(rows)) < chance
-    return rows[taken], 1.0 / chance[taken]
+    return unjudged(
+        beliefs.probability,
+        permanent(pool.ids, plan.seed),
+        np.random.default_rng([plan.seed, plan.round, 1]),
+        size=size,
+        reserve=plan.audit_reserve,
+    )
 
 
 def _started(pool: Pool, rows: Ints, speaks: Ints, beliefs: Beliefs) -> Choice:

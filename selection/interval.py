@@ -19,7 +19,7 @@ TOGETHER = 0.25  # all experts differ from the model
 TOGETHER_IN_GAP = 0.5  # the same if it moves both kappas: the model's down, the experts' up
 LABEL = 0.5  # all agree on this label
 # Gamma's shape of a seen group: below 1 for wider intervals, which at 1 cover 92 to 95 %.
-SHAPE = 0.9
+SHAPE, CALIBRATED = 0.9, 0.75  # of verdicts that are counted, and of calibrated beliefs
 
 
 def estimated(
@@ -59,10 +59,11 @@ def _exactly(value: float) -> float:
 def _draw(items: Items, rng: np.random.Generator, resamples: int, together: float) -> Draw:
     """Return draws in which seen and imagined groups count as often as Gamma variables say."""
     often = _often(items, together)
-    seen = rng.standard_gamma(SHAPE, (resamples, items.groups)) / SHAPE
+    shape = CALIBRATED if any(items.models) else SHAPE
+    seen = rng.standard_gamma(shape, (resamples, items.groups)) / shape
     unseen = rng.standard_gamma(often, (resamples, len(often)))
     noise = _noise(items, rng, resamples)
-    more = rng.standard_gamma(SHAPE, (resamples, items.unjudged)) / SHAPE
+    more = rng.standard_gamma(shape, (resamples, items.unjudged)) / shape
 
     def draw(raters: Raters) -> Doubles:
         calibration = items.calibration(raters)

@@ -12,25 +12,27 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+from scipy.special import ndtri, softmax
 
-from selection.audit import audit
+from selection.audit import audit, unjudged
+from selection.calibrate import Unjudged
 from selection.card import Card
 from selection.collect import Collected
 from selection.item import Item
-from selection.types import NO_VERDICT, Doubles, Ints
+from selection.types import NO_VERDICT, Bools, Doubles, Ints
 
 
 @dataclass(frozen=True)
 class World:
     """t types of text. share: (t,) of each, sums to 1. label: (t,) true label. k: labels.
 
-    looks: (t,) what a model sees of the text's type besides its own answer, None for nothing.
+    hard: (t,) True for types of which everybody knows less, None if there are none.
     """
 
     share: Doubles
     label: Ints
     k: int
-    looks: Ints | None = None
+    hard: Bools | None = None
 
     @property
     def prevalence(self) -> Doubles:
@@ -77,11 +79,11 @@ HARDER = 0.2
 
 
 def graded(prevalence: Sequence[float]) -> World:
-    """Return a world in which a part of the texts of each label is hard, and looks it."""
+    """Return a world in which a part of the texts of each label is hard."""
     one = np.array(prevalence, dtype=np.float64)
     k = len(one)
     share = np.concatenate([(1 - HARD) * one, HARD * one])
-    return World(share, np.tile(np.arange(k), 2), k, np.repeat([0, 1], k))
+    return World(share, np.tile(np.arange(k), 2), k, np.repeat([False, True], k))
 
 
 def know(world: World, knows: float, most: float) -> Rater:
@@ -91,25 +93,31 @@ def know(world: World, knows: float, most: float) -> Rater:
     of f ** 2 and h ** 2 equal to 1, so that two raters have the kappa s1 * s2. most: the largest
     part that anybody knows, which must not exceed 1 on easy texts.
     """
-    if world.looks is None:
+    if world.hard is None:
         return knowing(world, knows)
     hard = max(HARDER**2, (1 - (1 - HARD) / most**2) / HARD)
     easy = sqrt((1 - HARD * hard) / (1 - HARD))
-    return knowing(world, knows * np.where(world.looks == 0, easy, sqrt(hard)))
+    return knowing(world, knows * np.where(world.hard, sqrt(hard), easy))
 
 
-def believed(world: World, rater: Rater, types: Ints, answer: Ints) -> Doubles:
+SURE = 1.0  # log-odds of a label for each deviate of distance
+NEVER = 1e-9  # a chance below which nothing happens
+
+
+def believed(rater: Rater, types: Ints, fate: Doubles) -> Doubles:
     """Return (n, k) what a model believes whose threshold makes its answer the likeliest label.
 
-    That is half its answer and half the truth, as far as the answer and the look of a text tell it.
+    fate: as in `says`. The deeper a text's number lies within the interval of an answer, in normal
+    deviates, the surer the model is. For two labels that is signal detection with equal variances
+    (Green and Swets, "Signal detection theory and psychophysics", 1966): wrong answers lie nearer
+    to the threshold than right ones.
     """
-    looks = np.zeros(len(world.share), dtype=np.int64) if world.looks is None else world.looks
-    joint = np.zeros((int(looks.max()) + 1, world.k, world.k))  # look, answer, label
-    for t, chance in enumerate(rater.chance):
-        joint[looks[t], :, world.label[t]] += world.share[t] * chance
-    known = joint / np.maximum(joint.sum(axis=2, keepdims=True), 1e-12)
-    found: Doubles = (np.eye(world.k)[answer] + known[looks[types], answer]) / 2
-    return found
+    inner = ndtri(rater.chance.cumsum(axis=1)[:, :-1].clip(NEVER, 1 - NEVER))
+    cut = np.pad(inner, ((0, 0), (1, 1)), constant_values=((0, 0), (-np.inf, np.inf)))[types]
+    number = ndtri(fate.clip(NEVER, 1 - NEVER))[:, None]
+    outside = np.maximum(cut[:, :-1] - number, number - cut[:, 1:])  # below 0 within
+    belief: Doubles = softmax(-SURE * outside, axis=1)
+    return belief
 
 
 def expected(world: World, one: Rater, two: Rater) -> Doubles:
@@ -138,6 +146,7 @@ def judged(
 
 RESERVE = 0.25
 POOL = 20_000
+UNJUDGED = 300  # texts that a version reads besides, as in the product
 
 
 def collected(
@@ -176,12 +185,14 @@ class Look:
     """What is known after a round, when a texts have been audited.
 
     beliefs: (rounds so far, a, k) of each version, the one in force last. types: (a,).
-    collected: verdicts and cards of the audited texts.
+    collected: verdicts and cards of the audited texts. others: what the version in force believes
+    of more texts.
     """
 
     beliefs: Doubles
     types: Ints
     collected: Collected
+    others: Unjudged
 
 
 def audited(
@@ -211,9 +222,9 @@ def audited(
     before = 0
     for version, size in zip(versions, sizes, strict=True):
         fate = np.where(rng.random(POOL) < renewed, rng.random(POOL), fate)
-        beliefs.append(believed(world, version, types, version.says(types, fate)))
-        more, before = round(size) - before, round(size)
-        drawn = audit(beliefs[-1], chance, inclusion, size=more, reserve=RESERVE)
+        beliefs.append(believed(version, types, fate))
+        growth, before = round(size) - before, round(size)
+        drawn = audit(beliefs[-1], chance, inclusion, size=growth, reserve=RESERVE)
         rows = drawn.row
         new = rows[np.isnan(inclusion[rows])]
         twice = rng.random(len(new)) < second
@@ -221,4 +232,6 @@ def audited(
         table[new[~twice]] = judged(rng, types[new[~twice]], experts, 1)
         inclusion[rows] = drawn.inclusion
         found = collected(table[rows], world.k, inclusion=inclusion[rows], second=second)
-        yield Look(np.stack(beliefs)[:, rows], types[rows], found)
+        more, weight = unjudged(beliefs[-1], chance, rng, size=UNJUDGED, reserve=RESERVE)
+        others = Unjudged(beliefs[-1][more], weight)
+        yield Look(np.stack(beliefs)[:, rows], types[rows], found, others)

@@ -23,6 +23,7 @@ from benchmarks.statistics.simulate import (
     plain,
     true_kappa,
 )
+from selection.calibrate import Unjudged
 from selection.kappa import Said
 from selection.second import LEAST
 from selection.types import Estimate
@@ -83,7 +84,7 @@ def world_of(prevalence: float | str) -> World:
 
 
 def graded_of(prevalence: float | str) -> World:
-    """Return the same with hard and easy texts, which a model can tell apart."""
+    """Return the same with hard and easy texts."""
     return graded(FIVE if isinstance(prevalence, str) else (1 - prevalence, prevalence))
 
 
@@ -106,19 +107,19 @@ def coverage(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
     tally = {name: Tally(value) for name, value in truth.items()}
     wanted = {"plain": ["experts"], "pairs": ["model"]}.get(cell["design"], list(tally))
     for i in range(simulations):
-        predicted, items = _drawn(rng, cell, world, experts, model, i)
+        predicted, items, others = _drawn(rng, cell, world, experts, model, i)
         for name in wanted:
-            tally[name].found.append(_estimate(items, name, predicted))
+            tally[name].found.append(_estimate(items, name, predicted, others))
     return {name: tally[name].figures() for name in wanted}
 
 
-def _estimate(items: Ground, name: str, predicted: Said) -> Estimate:
+def _estimate(items: Ground, name: str, predicted: Said, others: Unjudged | None) -> Estimate:
     if name == "experts":
         alignment: Estimate = items.experts().kappa
         return alignment
     if name == "model":
-        return items.model(predicted)
-    return items.gap(predicted if predicted.ndim == 1 else predicted.argmax(axis=1))
+        return items.model(predicted, others)
+    return items.gap(predicted.argmax(axis=1))
 
 
 def _drawn(
@@ -128,7 +129,7 @@ def _drawn(
     experts: list[Rater],
     model: Rater,
     seed: int,
-) -> tuple[Said, Ground]:
+) -> tuple[Said, Ground, Unjudged | None]:
     n: int = cell["n"]
     each = cell["each"]
     if cell["design"] == "audit":
@@ -136,14 +137,14 @@ def _drawn(
         versions = [*(know(world, part * s, s) for part in (0.6, 0.8)), model]
         sizes, second = [n / 3, 2 * n / 3, n], cell["second"]
         look = list(audited(rng, world, experts, versions, sizes, each=each, second=second))[-1]
-        return look.beliefs[-1], ground(look.collected, seed, RESAMPLES)
+        return look.beliefs[-1], ground(look.collected, seed, RESAMPLES), look.others
     types, pair = world.draw(rng, n), None
     if cell["design"] == "pairs":
         pair = np.arange(n) // 2
         like_the_first = (np.arange(n) % 2 == 1) & (rng.random(n) < 0.3)
         types = np.where(like_the_first, np.roll(types, 1), types)
     found = collected(judged(rng, types, experts, each), world.k, pair=pair)
-    return model.says(types, rng.random(n)), ground(found, seed, RESAMPLES)
+    return model.says(types, rng.random(n)), ground(found, seed, RESAMPLES), None
 
 
 def audit(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
@@ -166,7 +167,7 @@ def audit(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
         sizes = [n / 3, 2 * n / 3, n]
         look = list(audited(rng, world, [expert] * 2, [younger, younger, model], sizes))[-1]
         drawn = ground(look.collected, i, RESAMPLES)
-        production.found.append(drawn.model(look.beliefs[-1]))
+        production.found.append(drawn.model(look.beliefs[-1], look.others))
         types = edge.draw(rng, n)
         found = collected(judged(rng, types, [expert] * 2), 2)
         at_edge = ground(found, i, RESAMPLES)
@@ -193,7 +194,7 @@ def cost(rng: np.random.Generator, simulations: int, cell: Cell) -> Figures:
         versions = [model, model]
         look = list(audited(rng, world, [expert] * 2, versions, sizes, second=LEAST))[-1]
         items = ground(look.collected, i, RESAMPLES)
-        tally.found.append(items.model(look.beliefs[-1]))
+        tally.found.append(items.model(look.beliefs[-1], look.others))
     found = tally.figures()
     return {"half_width": rounded(found["width"] / 2), "coverage": found["coverage"]}
 

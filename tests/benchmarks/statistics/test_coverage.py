@@ -1,11 +1,14 @@
 """The true kappas against scikit-learn on huge samples, and the trials with few simulations."""
 
 import json
-from math import sqrt
+from itertools import repeat
+from math import ceil, sqrt
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from sklearn.metrics import cohen_kappa_score
 
 from backend.evaluate import ground
@@ -88,23 +91,34 @@ def test_the_collected_verdicts_are_those_that_were_drawn() -> None:
 
 
 @pytest.mark.parametrize("world", [plain((0.9, 0.1)), graded((0.9, 0.1)), graded((0.6, 0.3, 0.1))])
-def test_a_model_believes_half_its_answer_and_half_what_its_answer_and_the_texts_look_tell(
-    world: World,
-) -> None:
+def test_a_model_believes_most_what_it_answers(world: World) -> None:
     model, rng = know(world, 0.8, 0.9), fresh(14)
-    types = world.draw(rng, HUGE)
-    answer = model.says(types, rng.random(HUGE))
-    belief = believed(world, model, types, answer)
-    assert (belief.argmax(axis=1) == answer).all()
+    types, fate = world.draw(rng, HUGE), rng.random(HUGE)
+    belief = believed(model, types, fate)
+    assert (belief.argmax(axis=1) == model.says(types, fate)).all()
     assert belief.sum(axis=1) == pytest.approx(np.ones(HUGE))
-    looks = np.zeros(HUGE, dtype=np.int64) if world.looks is None else world.looks[types]
-    for look in np.unique(looks):
-        for said in range(world.k):
-            here = (looks == look) & (answer == said)
-            share = np.bincount(world.label[types[here]], minlength=world.k) / here.sum()
-            error = 5 / np.sqrt(here.sum())
-            assert belief[here][0] == pytest.approx((np.eye(world.k)[said] + share) / 2, abs=error)
-            assert np.ptp(belief[here], axis=0).max() == pytest.approx(0)
+
+
+def test_between_two_labels_beliefs_are_those_of_signal_detection() -> None:
+    """Each type's log-odds are normal, with deviation 2 and a mean that gives its chances."""
+    world = graded((0.9, 0.1))
+    model, rng = know(world, 0.8, 0.9), fresh(16)
+    types, fate = world.draw(rng, HUGE), rng.random(HUGE)
+    belief = believed(model, types, fate)
+    lead = np.log(belief[:, 1] / belief[:, 0])
+    for one, chance in enumerate(model.chance[:, 1]):
+        here = lead[types == one]
+        assert here.mean() == pytest.approx(2 * NormalDist().inv_cdf(chance), abs=0.05)
+        assert here.std() == pytest.approx(2.0, abs=0.05)
+
+
+def test_a_model_is_less_sure_where_it_errs() -> None:
+    world = graded((0.6, 0.3, 0.1))
+    model, rng = know(world, 0.8, 0.9), fresh(17)
+    types, fate = world.draw(rng, HUGE), rng.random(HUGE)
+    belief = believed(model, types, fate)
+    right = belief.argmax(axis=1) == world.label[types]
+    assert belief[right].max(axis=1).mean() > belief[~right].max(axis=1).mean() + 0.1
 
 
 @pytest.mark.parametrize(("one", "two"), [(0.9, 0.9), (0.9, 0.6), (0.3, 0.2)])
@@ -247,27 +261,29 @@ def test_the_plateau_was_seen_too_early_in_at_most_five_of_a_hundred_loops() -> 
     assert max(found["too_early"] - found["error"] for found in early) <= 0.05
 
 
-def test_no_interval_of_counted_verdicts_undercovers() -> None:
-    """Each covers 93 % or more, which 150 simulations know to within two points."""
-    found = [
-        one for cell, by_name in figures("coverage") for name, one in by_name.items()
-        if (cell["design"], name) != ("audit", "model")
-    ]  # fmt: skip
-    low = [one for one in found if one["coverage"] < 0.93]
-    assert min(one["coverage"] + 2 * one["error"] for one in low) >= 0.93
-    assert len(low) <= 0.07 * len(found)  # and so few, that it is chance
+def test_no_interval_undercovers() -> None:
+    """Some seem two points below their promise in 150 simulations, if all keep it exactly.
+
+    None is further below than chance explains, and fewer are below than chance alone has.
+    """
+    found = [one for _, by_name in figures("coverage") for one in by_name.values()]
+    low = [one for one in found if one["coverage"] < one["promised"] - 0.02]
+    assert min(one["coverage"] + 2 * one["error"] - one["promised"] for one in low) >= -0.02
+    by_chance = [
+        binom.cdf(ceil((one["promised"] - 0.02) * times) - 1, times, one["promised"])
+        for one, times in zip(found, repeat(statistics.SIMULATIONS), strict=False)
+    ]
+    assert len(low) <= 0.8 * sum(by_chance)
 
 
-def test_intervals_of_calibrated_kappa_cover_what_they_promise_on_average() -> None:
-    """In worlds where a version has four different beliefs, which no smooth curve fits."""
+def test_intervals_of_calibrated_kappa_hold_the_truth_as_often_as_they_promise() -> None:
     found = [
         by_name["model"]["coverage"] for cell, by_name in figures("coverage")
         if cell["design"] == "audit"
     ]  # fmt: skip
     assert len(found) == 57
-    assert np.mean(found) >= 0.94
-    assert np.quantile(found, 0.1) >= 0.9
-    assert min(found) >= 0.84
+    assert 0.95 <= np.mean(found) <= 0.97
+    assert np.quantile(found, 0.1) >= 0.93
 
 
 def test_on_real_pools_intervals_of_calibrated_kappa_cover_what_they_promise() -> None:
@@ -280,7 +296,7 @@ def test_on_real_pools_intervals_of_calibrated_kappa_cover_what_they_promise() -
     ]  # fmt: skip
     assert len(found) == 7 * 4
     held, calibrated, weighted = np.mean(found, axis=0)
-    assert 0.94 <= held <= 0.98
+    assert 0.95 <= held <= 0.98
     assert min(one[0] for one in found) >= 0.85  # of 20 loops each
     assert calibrated < 0.7 * weighted
 

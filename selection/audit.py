@@ -56,7 +56,7 @@ def unjudged(
     """
     rows = np.flatnonzero(number < reserve)
     share = informative(probability)[rows]
-    chance = np.minimum(size * share / share.sum(), 1.0)
+    chance = np.minimum(size * share / max(share.sum(), 1e-12), 1.0)
     taken = rng.random(len(rows)) < chance
     return rows[taken], 1.0 / chance[taken]
 

@@ -5,7 +5,7 @@ the loop goes on. The chosen texts test the version that chose them, whose belie
 cards from before anybody saw them; afterwards they teach the next one. Both are blind.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ from selection.collect import Collected
 from selection.item import Item
 from selection.kappa import Measure, Said, agreement, mean_kappa
 from selection.pool_sample import PoolSample
-from selection.record import Measurement, WeakExpert
+from selection.record import Measurement, Remeasured, WeakExpert
 from selection.stop import MINIMUM_ITEMS
 from selection.types import Doubles, Estimate
 from selection.verdict_table import sample_of, verdicts_of
@@ -194,6 +194,7 @@ def measure(
     version: str,
     start: str,
     before: str | None,
+    earlier: Mapping[int, str],
     patience: int,
     seed: int,
     resamples: int,
@@ -202,10 +203,12 @@ def measure(
     """Measure the version in force after a round.
 
     start: the prompted version. before: the version in force `patience` rounds ago, or None.
-    sample: drawn texts of the pool, which say how common the beliefs of the version in force are;
-    the other versions have not read them. gap and gain, by which the loop may end, compare the
-    verdicts with the labels as they are: how often they end it wrongly is known for that alone
-    (docs/decisions.md, "The statistics").
+    earlier: round -> the version that was in force after it, each measured again: the audit has
+    grown since, and two kappas can be compared only on the same texts. sample: drawn texts of the
+    pool, which say how common the beliefs of the version in force are; the other versions have not
+    read them. gap and gain, by which the loop may end, compare the verdicts with the labels as they
+    are: how often they end it wrongly is known for that alone (docs/decisions.md, "The
+    statistics").
     """
     audit = ground(collected, seed, resamples)
     now = read(version, audit.texts)
@@ -216,6 +219,10 @@ def measure(
     if before is not None:
         then = read(before, audit.texts).argmax(axis=1)
         gain = audit.gain(then, said, PLATEAU_CONFIDENCE)
+    again = []
+    for number, name in earlier.items():
+        believed = read(name, audit.texts)
+        again.append(Remeasured(number, name, audit.model(believed), audit.gain(believed, now)))
     return Measurement(
         expert_kappa=experts.kappa,
         expert_agreement=experts.agreement,
@@ -229,4 +236,5 @@ def measure(
         weakest_expert=None
         if weakest is None
         else WeakExpert(weakest.expert, weakest.kappa, weakest.others),
+        earlier=tuple(again),
     )

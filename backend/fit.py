@@ -9,7 +9,7 @@ predictions by their version. So running `Fit.run` twice does nothing twice.
 """
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -182,13 +182,15 @@ class Fit:
             )
         winner = candidate if decision.promoted else current
         log.info("project %s round %s: %s", project.id, round, decision.reason)
+        earlier = self._earlier(project.id, records, round, start)
         measured = measure(
             collected,
             read,
             round=round,
             version=winner.version,
             start=start.version,
-            before=self._before(project.id, records, round, start),
+            before=self._before(records, round, start, earlier),
+            earlier=earlier,
             patience=self.settings.patience,
             seed=seed,
             resamples=resamples,
@@ -236,23 +238,29 @@ class Fit:
             _damaged(project, error)
             return None
 
+    def _earlier(
+        self, project: int, records: Sequence[Record], round: int, start: Manifest
+    ) -> dict[int, str]:
+        """Return round -> the version in force after it, for those that can still be compared.
+
+        With other labels or another base model it answers another question.
+        """
+        there = {r.round: self._intact(project, r.version) for r in records if r.round < round}
+        return {
+            number: one.version
+            for number, one in there.items()
+            if one and fits(one, start.model, start.labels)
+        }
+
     def _before(
-        self,
-        project: int,
-        records: Sequence[Record],
-        round: int,
-        start: Manifest,
+        self, records: Sequence[Record], round: int, start: Manifest, earlier: Mapping[int, str]
     ) -> str | None:
         """Return the version that was in force `patience` rounds before this one, if any."""
-        earlier = [one for one in records if one.round < round]
+        rounds = [one.round for one in records if one.round < round]
         back = self.settings.patience
-        if len(earlier) + 1 < back:
+        if len(rounds) + 1 < back:
             return None
-        if len(earlier) < back:
-            return start.version
-        # with other labels or another base model it answers another question
-        there = self._intact(project, earlier[-back].version)
-        return there.version if there and fits(there, start.model, start.labels) else None
+        return start.version if len(rounds) < back else earlier.get(rounds[-back])
 
 
 def _state_of(project: Project) -> Hashable:

@@ -26,6 +26,30 @@ class WeakExpert:
     others: float
 
 
+@dataclass(frozen=True)
+class Remeasured:
+    """The version in force after an earlier round, by the verdicts of this one.
+
+    round: the earlier one. kappa: of the version with the experts. gain: kappa of this round's
+    version less that, on the same draws.
+    """
+
+    round: int
+    version: str
+    kappa: Estimate
+    gain: Estimate
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read what `as_json` wrote. Raises KeyError or TypeError for anything else."""
+        kappa, gain = (Estimate.from_json(body[name]) for name in ("kappa", "gain"))
+        return cls(int(body["round"]), str(body["version"]), kappa, gain)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {**vars(self), "kappa": self.kappa.as_json(), "gain": self.gain.as_json()}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     """The kappas of the version in force after a round.
@@ -36,7 +60,8 @@ class Measurement:
     kappa less the experts', on the same draws. gain: kappa now less kappa `patience` rounds ago,
     both on the same items; None when there are not that many rounds. patience: that number of
     rounds. expert_agreement: weighted share of equal verdicts. prevalence: label -> its weighted
-    share of the audit's verdicts.
+    share of the audit's verdicts. earlier: the versions of earlier rounds, ascending, by all
+    verdicts that there are now: what each round's own production kappa said rests on fewer texts.
     """
 
     expert_kappa: Estimate
@@ -49,6 +74,7 @@ class Measurement:
     expert_agreement: float | None = None
     prevalence: Mapping[str, float] = field(default_factory=dict)
     weakest_expert: WeakExpert | None = None
+    earlier: tuple[Remeasured, ...] = ()
 
 
 ESTIMATES = tuple(f.name for f in fields(Measurement) if f.type in (Estimate, Estimate | None))
@@ -100,6 +126,7 @@ class Record(Measurement):
                 raise ValueError(f"its {name} is null")
         if known.get("weakest_expert") is not None:
             known["weakest_expert"] = WeakExpert(**known["weakest_expert"])
+        known["earlier"] = tuple(map(Remeasured.from_json, known.get("earlier", ())))
         if type(known["round"]) is not int:
             raise ValueError(f"its round is {known['round']!r}")
         return cls(**known)
@@ -109,11 +136,12 @@ class Record(Measurement):
         body = {f.name: getattr(self, f.name) for f in fields(self)}
         body |= {n: body[n] and body[n].as_json() for n in ESTIMATES}
         body["prevalence"] = dict(self.prevalence)
+        body["earlier"] = [one.as_json() for one in self.earlier]
         if self.weakest_expert is not None:
             body["weakest_expert"] = asdict(self.weakest_expert)
         else:
             del body["weakest_expert"]
-        for name in ("pointed", "start", "final"):
+        for name in ("pointed", "start", "final", "earlier"):
             if not body[name]:
                 del body[name]
         return body

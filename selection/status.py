@@ -11,6 +11,7 @@ from selection.collect import Collected
 from selection.config import Settings
 from selection.corrections import changed_since
 from selection.forecast import LARGEST, texts_needed
+from selection.gained import gained
 from selection.policy import PolicyState, policy_state
 from selection.preannotation import Habit, habits
 from selection.record import ProjectState, Record, TrainingState
@@ -59,8 +60,9 @@ class Status:
     """The whole state of a project's loop.
 
     labels_bought: verdicts that were given, also those that Label Studio no longer has. budget: of
-    verdicts. people: who answers. seconds: median that a verdict takes; None before the first.
-    taught, measured: verdicts in Label Studio by their use.
+    verdicts. gained: what the latest rounds have brought, in a sentence. people: who answers.
+    seconds: median that a verdict takes; None before the first. taught, measured: verdicts in Label
+    Studio by their use.
     """
 
     project: int
@@ -74,6 +76,7 @@ class Status:
     problems: tuple[str, ...]
     budget: int
     policy: PolicyState
+    gained: str = ""
     people: tuple[Annotator, ...] = ()
     habits: tuple[Habit, ...] = ()
     seconds: float | None = None
@@ -125,6 +128,7 @@ class Status:
             "reason": self.decision.reason,
             "training": self.training.as_json(),
             "forecast": self.forecast,
+            "gained": self.gained,
             "problems": list(self.problems),
             "budget": self.budget,
             "policy": {**vars(self.policy), "verdicts": dict(self.policy.verdicts)},
@@ -167,6 +171,7 @@ def status(
         decision=_decide(settings, history, bought),
         training=backend.training,
         forecast=_forecast(history, settings.experts, settings.budget - bought),
+        gained=gained(history, backend.current, settings.delta),
         taught=sum(len(item.verdicts) for item in collected.role("train")),
         measured=sum(len(item.verdicts) for item in collected.role("audit")),
         problems=tuple(_problems(collected, backend, policy, found)),

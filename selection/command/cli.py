@@ -195,7 +195,7 @@ def status(config: Config = None, project: Project = None, as_json: AsJson = Fal
         print(json.dumps({**now.as_json(), "summary": said.as_json()}, ensure_ascii=False))
         return
     out.print(*tables(now, wide=out.width >= WIDE))
-    for line in said_below(said, now.forecast):
+    for line in said_below(said, now):
         out.print(escape(line), highlight=False)
     for problem in said.problems:
         err.print(escape(problem), highlight=False)

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from selection.gained import by_now
 from selection.status import Status
 from selection.summary import Summary
 from selection.types import Estimate
@@ -95,7 +96,7 @@ def rounds_table(status: Status, wide: bool = True) -> Table:
     """Return the table of the rounds, of 80 columns unless wide, and the version in force.
 
     wide: with each round's version and how many texts taught it. production and start: kappa of the
-    current version and of the starting model, on the audited texts of all rounds so far.
+    round's version and of the starting model, on all texts audited by now.
     """
     table = Table(
         title=f"Project {status.project}: {status.labels_bought} verdicts bought",
@@ -110,8 +111,8 @@ def rounds_table(status: Status, wide: bool = True) -> Table:
         table.add_column(name)
     for name in ("trained on", "version") if wide else ():
         table.add_column(name, no_wrap=name == "version")
-    for one in status.rounds:
-        record = one.record
+    now = by_now([one.record for one in status.rounds])
+    for one, record in zip(status.rounds, now, strict=True):
         version = record.version + ("" if record.promoted else "\n(kept)")
         table.add_row(
             str(record.round),
@@ -144,8 +145,8 @@ def regions_table(status: Status) -> Table:
     return table
 
 
-def said_below(said: Summary, forecast: str) -> Iterator[str]:
+def said_below(said: Summary, now: Status) -> Iterator[str]:
     """Yield the lines below the table: how good the model is, what comes next, what it costs."""
-    yield f"{said.quality} {said.comparison}".rstrip()
+    yield " ".join(filter(None, (said.quality, said.comparison, now.gained)))
     yield f"Next: {said.next}"
-    yield f"Budget: {said.budget} {forecast}".rstrip()
+    yield f"Budget: {said.budget} {now.forecast}".rstrip()

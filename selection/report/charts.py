@@ -1,5 +1,7 @@
 """Records of rounds -> where the chart of kappa over verdicts bought puts its lines and marks.
 
+Every version stands there as the verdicts of today measure it (gained.py).
+
 There are two drawings of one chart, of which the page shows the one that fits: letters in an SVG
 shrink with it, so that a chart made for a desk cannot be read on a telephone.
 """
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import floor, inf
 
+from selection.gained import by_now
 from selection.record import Record
 from selection.report.html import interval, why
 from selection.types import Estimate
@@ -138,14 +141,15 @@ class Chart:
 
 def curves(rounds: Sequence[Record]) -> list[Chart]:
     """Return the wide and the narrow drawing; none before the first round."""
-    return [_chart(rounds, wide) for wide in (True, False)] if rounds else []
+    now = by_now(rounds)
+    return [_chart(now, wide) for wide in (True, False)] if now else []
 
 
 def left_out(rounds: Sequence[Record]) -> list[str]:
     """Return a sentence for every point that is undefined and therefore not drawn."""
     return [
         f"{series.name}, round {record.round}: {why(series.of(record))}"
-        for record in rounds
+        for record in by_now(rounds)
         for series in ALL
         if series.of(record).value is None
     ]
@@ -222,7 +226,7 @@ def _point(series: Series, record: Record, frame: Frame) -> Point | None:
 
 
 def _across(points: Sequence[Point], frame: Frame) -> list[tuple[float, float]]:
-    """The starting model is measured again with every round: a line from end to end."""
+    """The starting model is the same all the time: a line from end to end."""
     path = [(point.x, point.y) for point in points]
     return [(frame.left, path[0][1]), *path, (frame.end, path[-1][1])]
 
@@ -254,7 +258,8 @@ def _apart(ys: Sequence[float], frame: Frame, step: float = 19.0) -> list[float]
 def _spoken(rounds: Sequence[Record]) -> str:
     parts = []
     for series in ALL:
-        values = [series.of(record).value for record in rounds]
+        told = rounds[-1:] if series is START else rounds
+        values = [series.of(record).value for record in told]
         parts.append(
             f"{series.name}: " + ", ".join("undefined" if v is None else kappa(v) for v in values)
         )

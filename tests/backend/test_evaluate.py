@@ -186,7 +186,7 @@ def test_production_is_weighted_and_against_each_expert() -> None:
     said = [1 - a if n % 7 == 0 else a for n, a in enumerate(ann)]
     figures = measure(
         Collected(items, LABELS, ()), always(said), round=0, version="good", start="start",
-        before="start", patience=2, seed=0, resamples=200, sample=PoolSample(),
+        before="start", earlier={}, patience=2, seed=0, resamples=200, sample=PoolSample(),
     )  # fmt: skip
     weight = [1 / (i.card.inclusion or 1) for i in items]
     model = calibrated(items, said)
@@ -206,6 +206,29 @@ def test_production_is_weighted_and_against_each_expert() -> None:
     low, high = figures.production_kappa.low, figures.production_kappa.high
     assert low is not None and high is not None
     assert low < model < high
+
+
+def test_versions_of_earlier_rounds_are_measured_again_on_all_texts_audited_by_now() -> None:
+    items = people()
+    said = [i.verdicts["ann"] for i in items]
+    worse = [1 - a if n % 3 == 0 else a for n, a in enumerate(said)]
+
+    def read(version: str, texts: Sequence[str]) -> Any:
+        return always(said if version == "new" else worse)("good", texts)
+
+    figures = measure(
+        Collected(items, LABELS, ()), read, round=4, version="new", start="old", before=None,
+        earlier={1: "old", 3: "new"}, patience=2, seed=0, resamples=200, sample=PoolSample(),
+    )  # fmt: skip
+    old, same = figures.earlier
+    assert (old.round, old.version, same.round, same.version) == (1, "old", 3, "new")
+    assert old.kappa == figures.start_kappa
+    assert same.kappa == figures.production_kappa
+    now, then = calibrated(items, said), calibrated(items, worse)
+    assert old.gain.value == pytest.approx(now - then)
+    assert now - then > 0.05
+    assert (old.gain.items, old.gain.confidence) == (40, 0.95)
+    assert same.gain.value == pytest.approx(0.0)
 
 
 def test_one_verdict_measures_the_model_and_a_second_one_on_a_part_the_experts() -> None:
@@ -241,7 +264,7 @@ def test_texts_of_the_pool_without_a_verdict_say_how_common_beliefs_are() -> Non
     sample = PoolSample(tuple(f"text {i}" for i in range(30)), (2.0,) * 30)
     figures = measure(
         Collected(items, LABELS, ()), always(said), round=0, version="good", start="start",
-        before=None, patience=2, seed=0, resamples=200, sample=sample,
+        before=None, earlier={}, patience=2, seed=0, resamples=200, sample=sample,
     )  # fmt: skip
     others = Unjudged(believed(said[:30]), np.full(30, 2.0))
     found = calibrated(items, said, others)
@@ -253,7 +276,7 @@ def test_texts_of_the_pool_without_a_verdict_say_how_common_beliefs_are() -> Non
 def measured(items: Sequence[Item], said: Sequence[int], round: int = 0) -> Measurement:
     return measure(
         Collected(tuple(items), LABELS, ()), always(said), round=round, version="good", start="s",
-        before=None, patience=2, seed=0, resamples=200, sample=PoolSample(),
+        before=None, earlier={}, patience=2, seed=0, resamples=200, sample=PoolSample(),
     )  # fmt: skip
 
 
@@ -339,13 +362,14 @@ def test_a_round_of_visible_texts_has_no_figure_at_the_boundary() -> None:
 def test_a_round_that_nobody_judged_has_reasons_and_no_numbers() -> None:
     figures = measure(
         Collected((), LABELS, ()), always([]), round=0, version="good", start="s", before="s",
-        patience=2, seed=0, resamples=100, sample=PoolSample(),
+        earlier={0: "s"}, patience=2, seed=0, resamples=100, sample=PoolSample(),
     )  # fmt: skip
     for name in ("expert_kappa", "boundary_kappa", "production_kappa", "start_kappa", "gap"):
         estimate = getattr(figures, name)
         assert (estimate.value, estimate.items) == (None, 0)
         assert estimate.reason.strip()
     assert figures.prevalence == {}
+    assert [one.gain.value for one in figures.earlier] == [None]
 
 
 def test_an_expert_who_stands_out_is_named() -> None:
@@ -357,7 +381,7 @@ def test_an_expert_who_stands_out_is_named() -> None:
         items.append(item(i, "audit", {"ann": truth, "bob": truth, "carl": odd}, 0.5))
     figures = measure(
         Collected(tuple(items), LABELS, ()), always([0] * 120), round=0, version="v", start="s",
-        before=None, patience=2, seed=0, resamples=200, sample=PoolSample(),
+        before=None, earlier={}, patience=2, seed=0, resamples=200, sample=PoolSample(),
     )  # fmt: skip
     assert figures.weakest_expert is not None
     assert figures.weakest_expert.expert == "carl"

@@ -448,6 +448,8 @@ def test_the_record_has_the_figures_of_the_version_in_force(loop: Loop) -> None:
     second = trained(loop, 1)
     assert second.gain is not None
     assert second.gain.items == 8
+    (again,) = second.earlier
+    assert (again.round, again.version, again.kappa.items) == (0, record.version, 8)
     body = json.dumps(second.as_json(), allow_nan=False)
     assert Record.from_json(json.loads(body)) == second
 
@@ -540,6 +542,7 @@ def test_versions_of_other_labels_are_never_compared_with_those_of_now(loop: Loo
     loop.studio.schema = Schema(("no", "yes"), "verdict", "text", "text")
     third = trained(loop, 2)  # round 0's version is `patience` rounds back and says 0 for yes
     assert third.gain is None
+    assert third.earlier == ()
     assert third.production_kappa.value == pytest.approx(0.92, abs=0.05)
 
 

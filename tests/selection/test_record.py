@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from selection.align import PLATEAU_CONFIDENCE
-from selection.record import ProjectState, Record, TrainingState, Version, WeakExpert
+from selection.record import (
+    ProjectState,
+    Record,
+    Remeasured,
+    TrainingState,
+    Version,
+    WeakExpert,
+)
 from selection.types import Estimate
 from tests.records import record
 
@@ -46,10 +53,11 @@ def test_a_record_comes_back_as_it_was_written() -> None:
     full = record(
         3, gain=gain, patience=3, settled=False, expert_agreement=0.9, train_seconds=12.5,
         prevalence={"yes": 0.25, "no": 0.75}, weakest_expert=WeakExpert("carl", 0.1, 0.8),
+        earlier=(Remeasured(0, "round0-a", Estimate(0.3, 0.1, 0.5, 90), gain),),
     )  # fmt: skip
     for one in (full, record(0), replace(full, pointed=True), replace(full, start="prompted-a")):
         assert Record.from_json(json.loads(json.dumps(one.as_json()))) == one
-    assert {"pointed", "start", "weakest_expert"}.isdisjoint(record(0).as_json())
+    assert {"pointed", "start", "weakest_expert", "earlier"}.isdisjoint(record(0).as_json())
 
 
 def test_what_a_newer_crux_added_is_passed_over() -> None:

@@ -57,7 +57,7 @@ def test_an_empty_project_goes_on() -> None:
     assert now.as_json() == {
         "project": 7, "current": "round0-a", "labels_bought": 0, "rounds": [], "open": None,
         "stop": False, "decision": "go on", "reason": "No round is finished yet, so go on.",
-        "training": TrainingState().as_json(), "forecast": "",
+        "training": TrainingState().as_json(), "forecast": "", "gained": "",
         "problems": ["odd"], "budget": 1000, "people": [], "preselections": [],
         "policy": {"now": "dde4f5f3", "pushed": "", "verdicts": {}, "version": ""},
         "seconds_a_verdict": None, "verdicts_that_teach": 0, "verdicts_that_measure": 0,

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from selection.command.terminal import Steps, kappa, regions_table, rounds_table, tables
+from selection.record import Remeasured
 from selection.types import Estimate
 from tests.selection.test_status import item, look, record
 from tests.selection.test_status import kappa as figure
@@ -41,6 +42,18 @@ def test_the_table_has_a_line_a_round() -> None:
     assert "[0.20, 0.60]" in text and "n=64" in text
     assert [line.split()[-1] for line in lines] == ["round0-a", "round0-a"]
     assert text.count("(kept)") == 1
+
+
+def test_the_table_has_every_version_by_the_verdicts_of_today() -> None:
+    again = Remeasured(0, "round0-a", figure(0.77, 0.71, 0.82), figure(-0.37, -0.4, -0.3))
+    rounds = (record(0), record(1, earlier=(again,)))
+    first, second = (
+        line
+        for line in printed(rounds_table(look((item(0, 1, 1),), rounds))).splitlines()
+        if "go on" in line
+    )
+    assert "0.77" in first and "0.40" not in first
+    assert "0.40" in second
 
 
 @pytest.mark.parametrize(("wide", "width"), [(False, 80), (True, 120)])

@@ -13,6 +13,7 @@ def test_the_head_says_how_good_the_model_is_and_what_comes_next() -> None:
         "with each other at 0.79 (0.69 to 0.89).",
         "The model is still 0.13 behind the experts (0.02 to 0.24, 96 texts); less than 0.05 "
         "counts as level.",
+        "Since round 0 (236 verdicts) the model's kappa changed by +0.22.",
         "Next: Round 3, about 96 verdicts, of 636 left, about 22 minutes of work at 14 s each. Run "
         "crux round: it chooses the texts and puts them into Label Studio.",
     ]
@@ -74,4 +75,4 @@ def test_a_rule_that_stops_has_its_badge() -> None:
 def test_who_has_what_left_stands_in_the_head() -> None:
     waiting = OpenRound(3, 96, 5, False, "anna is done and ben has 5 left.")
     says = one(body(drawn(state(open_round=waiting))), "verdict")[1]
-    assert text(says[2]).endswith("tab 'Crux round 3'. anna is done and ben has 5 left.")
+    assert text(says[3]).endswith("tab 'Crux round 3'. anna is done and ben has 5 left.")

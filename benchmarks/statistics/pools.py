@@ -41,6 +41,7 @@ HOME = Path("build/benchmarks")
 SETS = "rare,remorse,clickbait1,clickbait,gratitude,anger,davidson"
 LIMIT = 12_000  # texts of a set
 ROUNDS, SEEDS = 5, 20
+PATIENCE = 2  # rounds, the product's default
 UNJUDGED = 300  # texts that the version has read besides, as in the product
 RESAMPLES = 400
 USELESS = 0.3  # deviations between the labels in the beliefs before anything is taught
@@ -53,7 +54,7 @@ class Look:
 
     round: its number. belief: (n, k) of the version about the audited texts. truth: (n,) their
     labels. weight: (n,) 1 / chance. others: texts that the version has read besides. kappa: the
-    true one.
+    true one. then: (n, k) what the version PATIENCE rounds ago believes of the same texts.
     """
 
     round: int
@@ -62,20 +63,27 @@ class Look:
     weight: Doubles
     others: Unjudged
     kappa: float
+    then: Doubles | None = None
+
+    @property
+    def told(self) -> tuple[Verdicts, Sample]:
+        """What the audit tells."""
+        n, k = self.belief.shape
+        verdicts = Verdicts(self.truth[:, None].astype(np.int64), ("expert",), k)
+        return verdicts, Sample(self.weight, np.arange(n))
 
     @property
     def ways(self) -> Ways:
         """Kappa by the weighted verdicts themselves, and by calibrated beliefs."""
-        n, k = self.belief.shape
-        verdicts = Verdicts(self.truth[:, None].astype(np.int64), ("expert",), k)
-        told = verdicts, Sample(self.weight, np.arange(n))
         found = {}
         for way, said, others in (
             ("weighted", self.belief.argmax(axis=1), None),
             ("calibrated", self.belief, self.others),
         ):
             rng = np.random.default_rng(self.round)
-            found[way] = model_alignment(said, *told, rng=rng, resamples=RESAMPLES, others=others)
+            found[way] = model_alignment(
+                said, *self.told, rng=rng, resamples=RESAMPLES, others=others
+            )
         return found
 
 
@@ -111,6 +119,7 @@ def loop(data: Labelled, seed: int) -> Iterator[Look]:
     belief = softmax(rng.normal(size=(len(texts), k)) + USELESS * np.eye(k)[truth], axis=1)
     bought, inclusion = np.zeros(len(rows), dtype=np.bool_), np.full(len(rows), np.nan)
     taught, trained = rows[:0], False
+    versions: dict[int, Doubles] = {}
     for round in range(ROUNDS):
         plan = Plan(
             round, trained, bought, inclusion, settings.per_round, settings.audit_per_round,
@@ -130,9 +139,12 @@ def loop(data: Labelled, seed: int) -> Iterator[Look]:
         shares = np.maximum(data.shares, 1e-3)
         offsets = match(logits[rows[sample]], shares / shares.sum(), weight=stands_for)
         belief, trained = softmax(logits + offsets, axis=1), True
+        versions[round] = belief
+        then = versions.get(round - PATIENCE)
         yield Look(
             round, belief[rows[audited.row]], truth[rows[audited.row]], 1 / audited.inclusion,
             Unjudged(belief[rows[sample]], stands_for), _kappa(belief[apart], truth[apart]),
+            None if then is None else then[rows[audited.row]],
         )  # fmt: skip
 
 

@@ -69,10 +69,11 @@ def _row(name: str, budget: int, system: str, seeds: list[list[Line]]) -> str:
 
 
 def picture(folder: Path = FOLDER) -> str:
-    """Return an SVG with one panel a set."""
+    """Return an SVG with one panel a set and budget on which ours has run."""
     each = {
         f"{name} {budget}": _panel(name, budget, systems)
         for (name, budget), systems in found(folder).items()
+        if OURS in systems
     }
     return panels(each, OURS, against="verdicts of experts")
 

@@ -55,3 +55,12 @@ def test_the_picture_has_a_panel_with_a_curve_for_each_system(tmp_path: Path) ->
     svg = picture(tmp_path)
     assert "rare, 100 verdicts" in svg
     assert "<title>crux</title>" in svg and "<title>random 80/20</title>" in svg
+
+
+def test_where_only_others_have_run_there_is_a_row_and_no_panel(tmp_path: Path) -> None:
+    kept = keep(tmp_path)
+    alone = Piece("rare", "digest", "random 80/20", 0, 50)
+    kept.add(alone, START)
+    kept.finish(alone)
+    assert "rare, 50 verdicts" not in picture(tmp_path)
+    assert sum("| random 80/20 |" in line for line in chapter(tmp_path).splitlines()) == 2

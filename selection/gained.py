@@ -42,13 +42,12 @@ def gained(history: Sequence[Record], current: str, delta: float) -> str:
     if not history or current not in history[-1].measures:
         return ""
     newest = history[-1]
+    bought = {one.round: one.labels_bought for one in history}
     then = _compared(newest)
-    if then is None or then.gain.value is None:
+    if then is None or then.gain.value is None or then.round not in bought:
         return ""
-    spent = newest.labels_bought - next(
-        one.labels_bought for one in history if one.round == then.round
-    )
-    since = f"Since round {then.round} ({counted(spent, 'verdict')})"
+    spent = counted(newest.labels_bought - bought[then.round], "verdict")
+    since = f"Since round {then.round} ({spent})"
     if then.version == newest.version:
         return f"{since} no version has taken over from {then.version}."
     value, low, high = then.gain.value, then.gain.low, then.gain.high
@@ -62,9 +61,7 @@ def gained(history: Sequence[Record], current: str, delta: float) -> str:
         return f"{changed}: verdicts teach it."
     if high < delta:
         return f"{changed}: a gain of {delta:.2f} is unlikely, so another round hardly pays."
-    if value < delta:
-        return f"{changed}: a gain of {delta:.2f} is not shown, and not ruled out."
-    return f"{changed}: a gain is likely, and not proved."
+    return f"{changed}: a gain of {delta:.2f} is neither shown nor ruled out."
 
 
 def _compared(newest: Record) -> Remeasured | None:

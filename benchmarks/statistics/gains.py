@@ -112,5 +112,39 @@ def _figures(found: Sequence[tuple[Estimate, float]]) -> dict[str, float]:
     return figures
 
 
+def table(file: Path = OUT) -> list[str]:
+    """Return the lines for docs/results.md; none before anything was measured."""
+    if not file.is_file():
+        return []
+    lines = [
+        f"What audits tell of the gain of {PATIENCE} rounds, in the same loops: the error of the "
+        "difference of what was told after either round, each on the texts audited by then; and "
+        "error, share of the 95 % intervals that hold the truth, and width of the difference on "
+        "all texts audited by now, by verdicts counted and by calibrated beliefs, which is the "
+        "product's way. Then how often its sentence says that verdicts teach, or that another "
+        "round hardly pays, and how often that is wrong. Command: `python -m "
+        "benchmarks.statistics.gains`.",
+        "",
+        "| set | gains | true gain | as told | counted | calibrated | teach | hardly pays |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, one in json.loads(file.read_text()).items():
+        ways, words = one["ways"], (one["teach"], one["hardly_pays"])
+        cells = [
+            name,
+            str(one["gains"]),
+            f"{one['true_gain']:.3f}",
+            f"{ways['told']['error']:.3f}",
+            *(_cell(ways[way]) for way in ("counted", "calibrated")),
+            *(f"{word['said']}, wrong {word['wrong']}" for word in words),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _cell(way: dict[str, float]) -> str:
+    return "{error:.3f}, {coverage:.0%}, {width:.2f}".format(**way)
+
+
 if __name__ == "__main__":
     typer.run(main)

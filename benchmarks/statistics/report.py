@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.statistics import pools
+from benchmarks.statistics import gains, pools
 from selection.forecast import HALF_WIDTHS, LARGEST, TEXTS
 
 NAMES = {
@@ -33,6 +33,7 @@ def chapter(file: Path) -> str:
         *_coverage(cells),
         *_audit(cells),
         *pools.table(),
+        *gains.table(),
         *_odd(cells),
         *_parity(cells),
         *_plateau(cells),

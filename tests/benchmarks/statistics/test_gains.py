@@ -1,11 +1,13 @@
 """What an audit tells of the gain of the latest rounds."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.statistics.gains import Gain, figures, gains
+from benchmarks.statistics.gains import Gain, figures, gains, table
 from selection.types import Estimate
 from tests.benchmarks.statistics.test_pools import look, two
 
@@ -53,3 +55,14 @@ def test_the_words_of_the_product_are_judged_by_the_true_gain() -> None:
     assert ways["told"] == {"defined": 5, "error": pytest.approx(0.144, abs=1e-3)}
     assert ways["calibrated"]["coverage"] == 0.6
     assert ways["calibrated"]["width"] == pytest.approx(0.216)
+
+
+def test_the_table_has_a_row_for_each_set(tmp_path: Path) -> None:
+    file = tmp_path / "gains.json"
+    found = figures([Gain(0.10, said(0.20, 0.05, 0.3)), Gain(0.02, said(0.0, -0.1, 0.04))], 0.05)
+    file.write_text(json.dumps({"rare": found}))
+    assert table(file)[-2] == (
+        "| rare | 2 | 0.060 | 0.072 | 0.072, 100%, 0.20 | 0.072, 100%, 0.20 | 1, wrong 0 | "
+        "1, wrong 0 |"
+    )
+    assert table(tmp_path / "none.json") == []

@@ -23,6 +23,7 @@ from benchmarks.loop import sets
 from benchmarks.statistics.pools import LIMIT, PATIENCE, RESAMPLES, SEEDS, SETS, Look, loop
 from selection.align import difference
 from selection.config import Settings
+from selection.kappa import Said
 from selection.types import Estimate
 
 OUT = Path("benchmarks/results/gains.json")
@@ -62,12 +63,13 @@ def gains(looks: Sequence[Look]) -> Iterable[Gain]:
             continue
         told = [one.ways["calibrated"].value for one in (before, now)]
         said = {"told": Estimate(_less(*told), None, None, len(now.truth))}
-        for way, pair in (
-            ("counted", (now.then.argmax(axis=1), now.belief.argmax(axis=1))),
-            ("calibrated", (now.then, now.belief)),
-        ):
+        pairs: dict[str, tuple[Said, Said]] = {
+            "counted": (now.then.argmax(axis=1), now.belief.argmax(axis=1)),
+            "calibrated": (now.then, now.belief),
+        }
+        for way, (older, newer) in pairs.items():
             rng = np.random.default_rng(now.round)
-            said[way] = difference(*pair, *now.told, rng=rng, resamples=RESAMPLES)
+            said[way] = difference(older, newer, *now.told, rng=rng, resamples=RESAMPLES)
         yield Gain(now.kappa - before.kappa, said)
 
 

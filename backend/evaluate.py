@@ -219,10 +219,10 @@ def measure(
     if before is not None:
         then = read(before, audit.texts).argmax(axis=1)
         gain = audit.gain(then, said, PLATEAU_CONFIDENCE)
-    again = []
-    for number, name in earlier.items():
+    again: dict[str, tuple[Estimate, Estimate]] = {}
+    for name in dict.fromkeys(earlier.values()):  # one may have been in force for many rounds
         believed = read(name, audit.texts)
-        again.append(Remeasured(number, name, audit.model(believed), audit.gain(believed, now)))
+        again[name] = audit.model(believed), audit.gain(believed, now)
     return Measurement(
         expert_kappa=experts.kappa,
         expert_agreement=experts.agreement,
@@ -236,5 +236,5 @@ def measure(
         weakest_expert=None
         if weakest is None
         else WeakExpert(weakest.expert, weakest.kappa, weakest.others),
-        earlier=tuple(again),
+        earlier=tuple(Remeasured(round, name, *again[name]) for round, name in earlier.items()),
     )

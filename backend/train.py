@@ -17,8 +17,9 @@ from peft import LoraConfig
 
 from backend.engine import padding
 from backend.engine.adapters import Adapters
-from backend.engine.llm import Asked, Llm
+from backend.engine.llm import Llm
 from backend.engine.protocol import Trainable
+from backend.engine.training_reader import TrainingReader
 from selection.errors import ModelError
 from selection.types import Doubles, Ints
 
@@ -32,7 +33,8 @@ _FLOOR = 1e-4  # the least share of a label in the pool, since its logarithm is 
 class Recipe:
     """How an adapter is trained. The defaults were measured (docs/decisions.md).
 
-    rank, alpha: of LoRA, on all linear layers. epochs: passes over the examples, fewer if
+    rank, alpha: of LoRA, on all linear layers of the model's upper part. upper: share of its
+    layers that are that part; 1 is all. epochs: passes over the examples, fewer if
     max_steps (batches) are reached first, but never fewer than least_epochs. class_balance: a
     label weighs the inverse of its frequency, at most this many times the weight of the commonest;
     1 switches it off (1 and 10 did equally well on 7 of 56). smoothing: of the labels, 0 to 1.
@@ -40,6 +42,7 @@ class Recipe:
 
     rank: int = 16
     alpha: int = 32
+    upper: float = 0.5
     learning_rate: float = 1e-3
     epochs: int = 6
     max_steps: int = 115
@@ -76,9 +79,9 @@ class Trained:
 
 @dataclass(frozen=True)
 class _Examples:
-    """ids: n lists of tokens. targets: (n,) positions in the labels. weight: (k,) per label."""
+    """reader: of n texts. targets: (n,) positions in the labels. weight: (k,) per label."""
 
-    ids: list[list[int]]
+    reader: TrainingReader
     targets: Ints
     weight: Doubles
 
@@ -112,11 +115,15 @@ def train(
 
     def run(base: Llm, adapters: Adapters) -> tuple[int, float]:
         ids = base.encode(texts, recipe.max_tokens)
-        examples = _Examples(ids, np.asarray(targets, dtype=np.int64), weight)
         with adapters.use(None):  # the base model reads the policy: see llm.py
             asked = base.ask(policy, labels, recipe.max_tokens)
-        with adapters.fresh(_lora(recipe), recipe.seed) as adapter:
-            steps, loss = _fit(base, asked, examples, adapter.parameters, recipe, on_step)
+        layers = base.causal.config.get_text_config().num_hidden_layers
+        first = layers - math.ceil(layers * recipe.upper)
+        reader = TrainingReader(base, asked, ids, first)
+        examples = _Examples(reader, np.asarray(targets, dtype=np.int64), weight)
+        lora = _lora(adapters.linear, recipe, range(first, layers))
+        with adapters.fresh(lora, recipe.seed) as adapter:
+            steps, loss = _fit(examples, adapter.parameters, recipe, on_step)
             adapter.save(out)
         return steps, loss
 
@@ -162,18 +169,18 @@ def _counts(labels: Sequence[str], texts: Sequence[str], targets: Ints) -> Ints:
     return counts
 
 
-def _lora(recipe: Recipe) -> LoraConfig:
+def _lora(linear: Sequence[str], recipe: Recipe, layers: range) -> LoraConfig:
+    """Return LoRA for all linear layers of some layers; peft's "all-linear" knows no part."""
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=recipe.rank,
         lora_alpha=recipe.alpha,
-        target_modules="all-linear",
+        target_modules=list(linear),
+        layers_to_transform=list(layers),
     )
 
 
 def _fit(
-    base: Llm,
-    asked: Asked,
     examples: _Examples,
     learned: list[torch.nn.Parameter],
     recipe: Recipe,
@@ -183,13 +190,14 @@ def _fit(
     optimizer = torch.optim.AdamW(
         learned, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    per_epoch = math.ceil(len(examples.ids) / recipe.batch_size)
-    total = recipe.steps(len(examples.ids))
+    texts = examples.reader.texts
+    per_epoch = math.ceil(len(texts) / recipe.batch_size)
+    total = recipe.steps(len(texts))
     losses: list[float] = []
-    for step, rows in zip(range(total), _batches(examples.ids, recipe), strict=False):
+    for step, rows in zip(range(total), _batches(texts, recipe), strict=False):
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _schedule(step, total, recipe.warmup)
-        losses.append(_backward(base, asked, examples, rows, recipe.smoothing))
+        losses.append(_backward(examples, rows, recipe.smoothing))
         norm = float(torch.nn.utils.clip_grad_norm_(learned, recipe.clip))
         if not math.isfinite(losses[-1] + norm):
             raise ModelError(
@@ -203,20 +211,19 @@ def _fit(
     return total, float(np.mean(losses[-per_epoch:]))
 
 
-def _backward(
-    base: Llm, asked: Asked, examples: _Examples, rows: list[int], smoothing: float
-) -> float:
+def _backward(examples: _Examples, rows: list[int], smoothing: float) -> float:
     """Add the gradient of one batch, in passes of bounded memory. Return the batch's mean loss."""
-    ids = [examples.ids[i] for i in rows]
-    widest = padding.width(max(map(len, ids)) + len(asked.prompt.suffix))
-    size = max(1, _PASS_TOKENS // widest)
-    weight = torch.tensor(examples.weight, dtype=torch.float32, device=base.device)
-    targets = torch.tensor(examples.targets[rows], device=base.device)
+    reader = examples.reader
+    longest = max(len(reader.texts[row]) for row in rows)
+    size = max(1, _PASS_TOKENS // padding.width(longest + len(reader.asked.prompt.suffix)))
+    device = reader.base.device
+    weight = torch.tensor(examples.weight, dtype=torch.float32, device=device)
+    targets = torch.tensor(examples.targets[rows], device=device)
     mass = weight[targets].sum()
     batch = 0.0
     for start in range(0, len(rows), size):
         part = slice(start, start + size)
-        logits = base.answer(asked, ids[part])
+        logits = reader.answer(rows[part])
         loss = torch.nn.functional.cross_entropy(
             logits, targets[part], weight=weight, reduction="sum", label_smoothing=smoothing
         )
@@ -225,10 +232,10 @@ def _backward(
     return batch / float(mass)
 
 
-def _batches(ids: list[list[int]], recipe: Recipe) -> Iterator[list[int]]:
+def _batches(texts: Sequence[Sequence[int]], recipe: Recipe) -> Iterator[list[int]]:
     """Yield batches of similar length, epoch after epoch, in an order drawn from the seed."""
     rng = np.random.default_rng(recipe.seed)
-    length = np.array([len(row) for row in ids])
+    length = np.array([len(text) for text in texts])
     while True:
         # The jitter puts different texts together in each epoch, at little cost in padding.
         order = np.argsort(length * rng.uniform(0.8, 1.25, len(length)), kind="stable")

@@ -16,7 +16,7 @@ from benchmarks.choice import report as choice
 from benchmarks.choice.picture import panels
 from benchmarks.choice.report import OURS, RESULTS, areas, best_single, last_labels, load
 from benchmarks.headline.report import markdown
-from benchmarks.loop import readers, surrogates
+from benchmarks.loop import equal, readers, surrogates
 from benchmarks.loop import report as loop
 from benchmarks.statistics import report as statistics
 
@@ -61,8 +61,8 @@ def document() -> str:
     )
     simulated = statistics.chapter(RESULTS / "statistics.json")
     chapters = (
-        loop.chapter(), choice.chapter(), _threshold(), surrogates.chapter(), readers.chapter(),
-        _headline(), simulated,
+        loop.chapter(), equal.chapter(), choice.chapter(), _threshold(), surrogates.chapter(),
+        readers.chapter(), _headline(), simulated,
     )  # fmt: skip
     return head + "\n".join(chapter for chapter in chapters if chapter)
 

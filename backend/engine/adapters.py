@@ -21,7 +21,9 @@ from peft import (
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import Linear
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from backend.engine.cpu.lora import with_fast_layers
 from backend.versions.manifest import ADAPTER, ADAPTER_CONFIG
@@ -50,9 +52,15 @@ class FreshAdapter:
 
 
 class Adapters:
-    """The adapters of `causal`, which they change in place while they are in use."""
+    """The adapters of `causal`, which they change in place while they are in use.
+
+    linear: names of its linear layers, without the head; peft calls them "all-linear".
+    """
 
     def __init__(self, causal: PreTrainedModel) -> None:
+        inner = causal.base_model.named_modules()
+        linear = (name for name, module in inner if isinstance(module, (Linear, Conv1D)))
+        self.linear = tuple(sorted({name.rpartition(".")[2] for name in linear}))
         self._causal = causal
         self._model: PeftModel | None = None  # None without any adapter
         self._names: OrderedDict[Path, str] = OrderedDict()

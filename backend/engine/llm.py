@@ -24,6 +24,7 @@ from transformers.utils.logging import disable_progress_bar
 from backend.engine import padding
 from backend.engine import prompt as prompts
 from backend.engine.cpu.accelerate import accelerate
+from backend.engine.cpu.below import NOTHING_BELOW, Below
 from backend.engine.cpu.stream import StreamReader
 from backend.engine.padding import Past
 from backend.engine.prompt import Prompt
@@ -75,12 +76,29 @@ class Llm:
         with torch.no_grad():
             return Asked(prompt, padding.read_prefix(self.causal, prompt.prefix))
 
-    def answer(self, asked: Asked, texts: Sequence[Sequence[int]]) -> Tensor:
-        """Return (b, k) float32 logits of the answer tokens after each of b texts (token ids)."""
+    def below(self, asked: Asked, texts: Sequence[Sequence[int]], layers: int) -> Below:
+        """Return what texts (token ids) are after the first layers, to answer from.
+
+        Nothing is known of them where the model cannot be read in parts: `answer` then begins with
+        the first layer.
+        """
+        if self.stream is None or asked.past is None:
+            return NOTHING_BELOW
+        return self.stream.below(
+            self.causal, len(asked.prompt.prefix), asked.past, _rows(asked, texts), layers
+        )
+
+    def answer(
+        self, asked: Asked, texts: Sequence[Sequence[int]], below: Below = NOTHING_BELOW
+    ) -> Tensor:
+        """Return (b, k) float32 logits of the answer tokens after each of b texts (token ids).
+
+        below: what is known of the texts.
+        """
         prefix, past = asked.prompt.prefix, asked.past
-        rows = [[*text, *asked.prompt.suffix] for text in texts]
+        rows = _rows(asked, texts)
         if self.stream is not None and past is not None:
-            last = self.stream.last_hidden(self.causal, len(prefix), past, rows)
+            last = self.stream.last_hidden(self.causal, len(prefix), past, rows, below)
         else:
             last = padding.last_hidden(self.causal, prefix, past, rows)
         head: torch.nn.Linear = self.causal.get_output_embeddings()  # type: ignore[no-untyped-call]
@@ -88,6 +106,10 @@ class Llm:
         # Only the k rows, not the whole vocabulary; in float32, as bfloat16 would round logits.
         bias = None if head.bias is None else head.bias[answers].float()
         return torch.nn.functional.linear(last.float(), head.weight[answers].float(), bias)
+
+
+def _rows(asked: Asked, texts: Sequence[Sequence[int]]) -> list[list[int]]:
+    return [[*text, *asked.prompt.suffix] for text in texts]
 
 
 def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:

@@ -16,7 +16,7 @@ from benchmarks.loop.place import Place
 from benchmarks.loop.summary import summarize
 from benchmarks.loop.systems import System
 
-AXIS = (50, 100, 200, 300, 400)
+AXIS = (50, 100, 200, 300, 400, 1_000, 3_000, 10_000)
 
 
 @dataclass(frozen=True)

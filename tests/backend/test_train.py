@@ -1,12 +1,17 @@
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from backend.config import BackendSettings
+from backend.engine import training_reader
 from backend.engine.adapters import Adapters
+from backend.engine.cpu.below import NOTHING_BELOW, Below
+from backend.engine.cpu.stream import StreamReader
 from backend.engine.llm import Llm
 from backend.engine.local import Local
 from backend.engine.scorer import Scorer, make_scorer
@@ -93,6 +98,42 @@ def test_what_an_engine_has_read_and_trained_before_changes_no_byte(
     scorer.score(Served("second", POLICY, LABELS, second), TEXTS)
     trained(engine, again)
     assert written(again) == written(first)
+
+
+def test_only_the_upper_layers_learn_and_those_below_read_a_text_once(
+    engine: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    usual = StreamReader.below
+
+    def below(reader: StreamReader, *args: Any) -> Below:
+        passes.append(len(args[3]))
+        return usual(reader, *args)
+
+    monkeypatch.setattr(StreamReader, "below", below)
+    kept, whole = folder(tmp_path, "kept"), folder(tmp_path, "whole")
+    engine.train(lambda base, adapters: passes.clear())  # loading tries out a few texts
+    trained(engine, kept)
+    assert sum(passes) == len(TEXTS)  # of six epochs
+    found = load_file(kept / "adapter_model.safetensors")
+    assert {name.split(".layers.")[1][0] for name in found} == {"1", "2"}  # of three
+
+    monkeypatch.setattr(StreamReader, "below", lambda *_: NOTHING_BELOW)
+    trained(engine, whole)
+    for name, weights in load_file(whole / "adapter_model.safetensors").items():
+        torch.testing.assert_close(found[name], weights, rtol=1e-3, atol=1e-4)
+
+
+def test_texts_beyond_the_room_for_kept_states_are_read_whole_each_time(
+    engine: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, none = folder(tmp_path, "kept"), folder(tmp_path, "none")
+    trained(engine, kept)
+    monkeypatch.setattr(training_reader, "_ROOM", 0)
+    trained(engine, none)
+    found = load_file(kept / "adapter_model.safetensors")
+    for name, weights in load_file(none / "adapter_model.safetensors").items():
+        torch.testing.assert_close(found[name], weights, rtol=1e-3, atol=1e-4)
 
 
 def test_served_answers_are_the_same_before_and_after_a_training(

@@ -5,13 +5,14 @@ machine or this version of torch. The adapters' own layer is in lora.py.
 """
 
 import logging
+from dataclasses import replace
 
 from transformers import PreTrainedModel
 
 from backend.engine.cpu import onednn
 from backend.engine.cpu.last_layer import trim_last_mlp
 from backend.engine.cpu.rmsnorm import use_torch_rmsnorm
-from backend.engine.cpu.stream import StreamReader, obstacle
+from backend.engine.cpu.stream import StreamReader, obstacle, obstacle_to_parts
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +33,14 @@ def accelerate(causal: PreTrainedModel) -> StreamReader | None:
         last = "the last layer has no MLP by the usual name"
     else:
         last = "yes"
+    whole = "needs the stream" if padded else obstacle_to_parts(causal, reader)
     log.info(
         "faster on a CPU: texts as one stream: %s; last MLP for the tokens that are read: %s; "
-        "torch's RMS norms: %s; oneDNN's products: %s",
+        "layers that do not learn read once: %s; torch's RMS norms: %s; oneDNN's products: %s",
         padded or "yes",
         last,
+        whole or "yes",
         f"{norms} layers" if norms else "no norm gives the same values",
         kept or f"{products} layers",
     )
-    return None if padded else reader
+    return None if padded else replace(reader, in_parts=not whole)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,8 +10,9 @@ from transformers import PreTrainedModel
 
 from backend.engine import padding
 from backend.engine.cpu import attention
+from backend.engine.cpu.below import NOTHING_BELOW, Below, left_by, only
 from backend.engine.cpu.last_layer import LastMlp
-from backend.engine.cpu.packing import join
+from backend.engine.cpu.packing import Stream, join
 from backend.engine.padding import Past
 
 _PREFIX = range(5, 12)  # token ids of the trial
@@ -26,30 +27,57 @@ class StreamReader:
     """Reads with a model that attends by backend/engine/cpu/attention.py.
 
     last_mlp: computes the model's last MLP for the tokens that are read alone; None computes it
-    for all of them.
+    for all of them. in_parts: whether the first layers may be read alone, and the rest after them.
     """
 
     last_mlp: LastMlp | None
+    in_parts: bool = False
 
     def last_hidden(
-        self, causal: PreTrainedModel, prefix: int, past: Past, rows: Sequence[Sequence[int]]
-    ) -> Tensor:
+        self, causal: PreTrainedModel, prefix: int, past: Past, rows: Sequence[Sequence[int]],
+        below: Below = NOTHING_BELOW,
+    ) -> Tensor:  # fmt: skip
         """Return (b, h) hidden states of the last tokens of b rows (token ids).
 
-        prefix: tokens before each row. past: their key-value cache.
+        prefix: tokens before each row. past: their key-value cache. below: what is known of them.
         """
         stream = join(rows, prefix)
-        with self.last_mlp.only(stream.last) if self.last_mlp else nullcontext():
-            hidden: Tensor = causal.base_model(
-                input_ids=stream.ids,
-                position_ids=stream.positions,
-                # of four dimensions, or transformers makes one of its own; `attend` needs none
-                attention_mask=torch.zeros(1, 1, 1, 1, dtype=causal.dtype),
-                shared_prefix=past,
-                stream=stream,
-                use_cache=False,
-            ).last_hidden_state
-        return hidden[0, stream.last]
+        model = causal.base_model
+        with (
+            self.last_mlp.only(stream.last) if self.last_mlp else nullcontext(),
+            only(model, slice(below.layers, None)) if below.layers else nullcontext(),
+        ):
+            known = torch.cat(list(below.states))[None] if below.layers else None
+            return _hidden(causal, past, stream, known)[0, stream.last]
+
+    def below(
+        self, causal: PreTrainedModel, prefix: int, past: Past, rows: Sequence[Sequence[int]],
+        layers: int,
+    ) -> Below:  # fmt: skip
+        """Return what b rows are after the first `layers` layers; nothing if not read in parts."""
+        if not self.in_parts or not layers:
+            return NOTHING_BELOW
+        stream = join(rows, prefix)
+        with only(causal.base_model, slice(layers)) as kept, left_by(kept[-1]) as found:
+            _hidden(causal, past, stream)
+        return Below(layers, torch.split(found[0][0], [len(row) for row in rows]))
+
+
+def _hidden(
+    causal: PreTrainedModel, past: Past, stream: Stream, known: Tensor | None = None
+) -> Tensor:
+    """Return (1, t, h). known: (1, t, h) what the layers begin with, in place of embedded ids."""
+    hidden: Tensor = causal.base_model(
+        input_ids=stream.ids if known is None else None,
+        inputs_embeds=known,
+        position_ids=stream.positions,
+        # of four dimensions, or transformers makes one of its own; `attend` needs none
+        attention_mask=torch.zeros(1, 1, 1, 1, dtype=causal.dtype),
+        shared_prefix=past,
+        stream=stream,
+        use_cache=False,
+    ).last_hidden_state
+    return hidden
 
 
 def obstacle(causal: PreTrainedModel, reader: StreamReader) -> str:
@@ -78,6 +106,26 @@ def obstacle(causal: PreTrainedModel, reader: StreamReader) -> str:
     if found:
         causal.set_attn_implementation(usual)
     return found
+
+
+def obstacle_to_parts(causal: PreTrainedModel, reader: StreamReader) -> str:
+    """Return why a model that reads streams cannot read them in two parts; "" if it can.
+
+    That is tried out, too: some models change what enters the first layer, or keep their layers
+    under another name.
+    """
+    parted = replace(reader, in_parts=True)
+    try:
+        with torch.inference_mode():
+            past = padding.read_prefix(causal, _PREFIX)
+            if past is None or len(past) < 2:
+                return "the model has one layer"
+            whole = reader.last_hidden(causal, len(_PREFIX), past, _ROWS)
+            below = parted.below(causal, len(_PREFIX), past, _ROWS, len(past) // 2)
+            halves = parted.last_hidden(causal, len(_PREFIX), past, _ROWS, below)
+    except (TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError) as error:
+        return f"the model refuses it ({error})"
+    return "" if _alike(whole, halves) else "the answers differ from those of the whole"
 
 
 def _alike(padded: Tensor, streamed: Tensor) -> bool:

@@ -10,9 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
+from torch import Tensor
+from transformers import (
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedModel,
+)
 
 from backend.engine import llm
+from backend.engine.cpu.below import NOTHING_BELOW, Below
+from backend.engine.llm import Llm
 from tests.backend.engine.tiny_model import tiny_model
 
 TEXTS = [[7, 8, 9], [10], [11] * 50, [12, 13] * 9]
@@ -57,7 +67,7 @@ def test_the_log_says_once_what_took(model: str, caplog: pytest.LogCaptureFixtur
     (line,) = [record.getMessage() for record in caplog.records if record.name == LOGGER]
     assert line.startswith(
         "faster on a CPU: texts as one stream: yes; last MLP for the tokens that are read: yes; "
-        "torch's RMS norms: 7 layers; oneDNN's products: "
+        "layers that do not learn read once: yes; torch's RMS norms: 7 layers; oneDNN's products: "
     )
 
 
@@ -71,6 +81,7 @@ def test_a_torch_without_the_private_operators_reads_padded_rows_and_says_so(mod
     assert (
         "texts as one stream: this torch has no _scaled_dot_product_flash_attention_for_cpu; "
         "last MLP for the tokens that are read: needs the stream; "
+        "layers that do not learn read once: needs the stream; "
         "torch's RMS norms: 7 layers; oneDNN's products: this torch does not have them"
     ) in slow.stderr
     assert np.array(json.loads(slow.stdout)) == pytest.approx(fast.numpy(), abs=1e-5)
@@ -86,6 +97,45 @@ def test_a_stream_and_padded_rows_give_the_same_logits(model: str) -> None:
     )
 
 
+def test_answers_from_kept_states_and_their_gradients_are_those_of_the_whole_model(
+    model: str,
+) -> None:
+    base = llm.load(model, "cpu")
+    asked = base.ask("Is it mean?", ("harsh", "fine"), 64)
+    learns = base.causal.base_model.layers[2].mlp.up_proj.weight.requires_grad_(True)
+
+    def read(below: Below) -> list[Tensor]:
+        logits = base.answer(asked, TEXTS, below)
+        return [logits.detach(), *torch.autograd.grad(logits.square().sum(), learns)]
+
+    with torch.no_grad():
+        kept = base.below(asked, TEXTS, 2)
+    assert (kept.layers, len(kept.states)) == (2, len(TEXTS))
+    for whole, half in zip(read(NOTHING_BELOW), read(kept), strict=True):
+        torch.testing.assert_close(half, whole)
+    assert len(base.causal.base_model.layers) == 3
+
+
+def test_a_model_that_keeps_its_layers_elsewhere_is_not_read_in_parts(
+    model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = GPT2Config(vocab_size=400, n_embd=32, n_layer=2, n_head=4, n_positions=512)
+    base = saved_and_loaded(GPT2LMHeadModel(config), model, tmp_path, caplog)
+    assert "learn read once: the model refuses it ('GPT2Model' object has no" in caplog.text
+    asked = base.ask("Is it mean?", ("harsh", "fine"), 64)
+    assert base.below(asked, TEXTS, 1) == NOTHING_BELOW
+
+
+def saved_and_loaded(
+    causal: PreTrainedModel, model: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> Llm:
+    """Load a model of random weights with the tokenizer of another one, and log it."""
+    causal.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
+    with caplog.at_level(logging.INFO, logger=LOGGER):
+        return llm.load(str(folder), "cpu")
+
+
 def test_a_model_whose_attention_has_a_window_reads_padded_rows(
     model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -93,12 +143,7 @@ def test_a_model_whose_attention_has_a_window_reads_padded_rows(
         vocab_size=400, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, sliding_window=4,
     )  # fmt: skip
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        MistralForCausalLM(config).save_pretrained(tmp_path)
-    AutoTokenizer.from_pretrained(model).save_pretrained(tmp_path)
-    with caplog.at_level(logging.INFO, logger=LOGGER):
-        base = llm.load(str(tmp_path), "cpu")
+    base = saved_and_loaded(MistralForCausalLM(config), model, tmp_path, caplog)
     assert base.stream is None
     assert base.causal.config._attn_implementation == "sdpa"
     assert "texts as one stream: the model's state is no key-value cache" in caplog.text

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import LoraConfig
+from transformers import PreTrainedModel
 
 from backend.engine import padding
 from backend.engine.adapters import Adapters
@@ -61,6 +62,11 @@ class Recipe:
         each = math.ceil(examples / self.batch_size)
         least = min(self.least_epochs, self.epochs) * each
         return min(self.epochs * each, max(self.max_steps, least))
+
+    def learning(self, causal: PreTrainedModel) -> range:
+        """Return the numbers of a model's layers that get an adapter, up to the last one."""
+        layers = causal.config.get_text_config().num_hidden_layers
+        return range(layers - math.ceil(layers * self.upper), layers)
 
     def as_json(self) -> dict[str, int | float]:
         """Return the recipe as it enters the name of a model version."""
@@ -117,12 +123,10 @@ def train(
         ids = base.encode(texts, recipe.max_tokens)
         with adapters.use(None):  # the base model reads the policy: see llm.py
             asked = base.ask(policy, labels, recipe.max_tokens)
-        layers = base.causal.config.get_text_config().num_hidden_layers
-        first = layers - math.ceil(layers * recipe.upper)
-        reader = TrainingReader(base, asked, ids, first)
+        learning = recipe.learning(base.causal)
+        reader = TrainingReader(base, asked, ids, learning.start)
         examples = _Examples(reader, np.asarray(targets, dtype=np.int64), weight)
-        lora = _lora(adapters.linear, recipe, range(first, layers))
-        with adapters.fresh(lora, recipe.seed) as adapter:
+        with adapters.fresh(_lora(adapters.linear, recipe, learning), recipe.seed) as adapter:
             steps, loss = _fit(examples, adapter.parameters, recipe, on_step)
             adapter.save(out)
         return steps, loss

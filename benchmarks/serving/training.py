@@ -180,16 +180,18 @@ def quality(logits: Doubles, truth: Ints) -> Json:
 def _needed(base: Llm, words: str, texts: list[str], recipe: Recipe, steps: int) -> float:
     """Return the multiply-adds of the steps.
 
-    These are a forward and a backward pass through the frozen weights, and three passes through
-    the adapter's own.
+    These are a forward pass of each text through the layers that do not learn, and in each epoch
+    a forward and a backward pass through the frozen weights of those that do, and three passes
+    through the adapter's own.
     """
     costs = floor.costs(base)
     asked = base.ask(words, LABELS, 256).prompt
     lengths = [len(row) + len(asked.suffix) for row in prompt.encode(base.tokenizer, texts, 256)]
     # the policy needs no backward pass, and only one forward pass for all
-    own = sum(recipe.rank * sum(weight.shape) for weight in floor.weights(base))
-    a_pass = 2 * costs.texts(lengths, len(asked.prefix)) + 3 * own * sum(lengths)
-    return a_pass * steps * recipe.batch_size / len(texts)
+    own = recipe.upper * sum(recipe.rank * sum(weight.shape) for weight in floor.weights(base))
+    forward = costs.texts(lengths, len(asked.prefix))
+    an_epoch = 2 * recipe.upper * forward + 3 * own * sum(lengths)
+    return (1 - recipe.upper) * forward + an_epoch * steps * recipe.batch_size / len(texts)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import Trainer, TrainingArguments
 
 from backend.engine import prompt
+from backend.engine.adapters import Adapters
 from backend.train import Recipe
 from benchmarks.serving.peers import load
 from selection.types import Ints
@@ -47,8 +48,10 @@ def by_trainer(
         )
     torch.manual_seed(recipe.seed)
     lora = LoraConfig(
-        task_type="CAUSAL_LM", r=recipe.rank, lora_alpha=recipe.alpha, target_modules="all-linear"
-    )
+        task_type="CAUSAL_LM", r=recipe.rank, lora_alpha=recipe.alpha,
+        target_modules=list(Adapters(base.causal).linear),
+        layers_to_transform=list(recipe.learning(base.causal)),
+    )  # fmt: skip
     adapted = get_peft_model(base.causal, lora)
     steps = min(recipe.epochs * -(-len(rows) // recipe.batch_size), recipe.max_steps)
     arguments = TrainingArguments(

@@ -3,8 +3,8 @@
     python -m benchmarks.loop --set rare --systems crux --verdicts 400
     python -m benchmarks.loop --set rare --systems random --seeds 1 --verdicts 3000
 
-Every random label teaches and none measures, so this is the hardest rival, though it knows no figure of
-its own. What is told here comes from the kept lines of these two commands.
+Every random label teaches and none measures, so this is the hardest rival, though it knows no
+figure of its own. What is told here comes from the kept lines of these two commands.
 """
 
 import math

@@ -17,10 +17,10 @@ from peft import LoraConfig
 from transformers import PreTrainedModel
 
 from backend.engine import padding
-from backend.engine.adapters import Adapters
-from backend.engine.llm import Llm
+from backend.engine.adapters import UPPER, Adapters, FreshAdapter, upper_layers
+from backend.engine.llm import Asked, Llm
 from backend.engine.protocol import Trainable
-from backend.engine.training_reader import TrainingReader
+from backend.engine.reader import Reader
 from selection.errors import ModelError
 from selection.types import Doubles, Ints
 
@@ -43,7 +43,7 @@ class Recipe:
 
     rank: int = 16
     alpha: int = 32
-    upper: float = 0.5
+    upper: float = UPPER
     learning_rate: float = 1e-3
     epochs: int = 6
     max_steps: int = 115
@@ -65,8 +65,7 @@ class Recipe:
 
     def learning(self, causal: PreTrainedModel) -> range:
         """Return the numbers of a model's layers that get an adapter, up to the last one."""
-        layers = causal.config.get_text_config().num_hidden_layers
-        return range(layers - math.ceil(layers * self.upper), layers)
+        return upper_layers(causal, self.upper)
 
     def as_json(self) -> dict[str, int | float]:
         """Return the recipe as it enters the name of a model version."""
@@ -85,9 +84,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class _Examples:
-    """reader: of n texts. targets: (n,) positions in the labels. weight: (k,) per label."""
+    """texts: (n,) token ids. targets: (n,) positions in the labels. weight: (k,) per label."""
 
-    reader: TrainingReader
+    asked: Asked
+    texts: Sequence[Sequence[int]]
     targets: Ints
     weight: Doubles
 
@@ -123,11 +123,12 @@ def train(
         ids = base.encode(texts, recipe.max_tokens)
         with adapters.use(None):  # the base model reads the policy: see llm.py
             asked = base.ask(policy, labels, recipe.max_tokens)
-        learning = recipe.learning(base.causal)
-        reader = TrainingReader(base, asked, ids, learning.start)
-        examples = _Examples(reader, np.asarray(targets, dtype=np.int64), weight)
-        with adapters.fresh(_lora(adapters.linear, recipe, learning), recipe.seed) as adapter:
-            steps, loss = _fit(examples, adapter.parameters, recipe, on_step)
+        examples = _Examples(asked, ids, np.asarray(targets, dtype=np.int64), weight)
+        lora = _lora(adapters.linear, recipe, recipe.learning(base.causal))
+        # of its own: what an engine has read before must not change a byte of what is learned
+        reader = Reader(base)
+        with adapters.fresh(lora, recipe.seed) as adapter:
+            steps, loss = _fit(reader, examples, adapter, recipe, on_step)
             adapter.save(out)
         return steps, loss
 
@@ -185,23 +186,25 @@ def _lora(linear: Sequence[str], recipe: Recipe, layers: range) -> LoraConfig:
 
 
 def _fit(
+    reader: Reader,
     examples: _Examples,
-    learned: list[torch.nn.Parameter],
+    adapter: FreshAdapter,
     recipe: Recipe,
     on_step: OnStep | None,
 ) -> tuple[int, float]:
     """Run the steps of AdamW. Return their number and the mean loss of the last epoch."""
+    learned = adapter.parameters
     optimizer = torch.optim.AdamW(
         learned, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    texts = examples.reader.texts
+    texts = examples.texts
     per_epoch = math.ceil(len(texts) / recipe.batch_size)
     total = recipe.steps(len(texts))
     losses: list[float] = []
     for step, rows in zip(range(total), _batches(texts, recipe), strict=False):
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _schedule(step, total, recipe.warmup)
-        losses.append(_backward(examples, rows, recipe.smoothing))
+        losses.append(_backward(reader, examples, rows, adapter.unchanged, recipe.smoothing))
         norm = float(torch.nn.utils.clip_grad_norm_(learned, recipe.clip))
         if not math.isfinite(losses[-1] + norm):
             raise ModelError(
@@ -215,11 +218,16 @@ def _fit(
     return total, float(np.mean(losses[-per_epoch:]))
 
 
-def _backward(examples: _Examples, rows: list[int], smoothing: float) -> float:
-    """Add the gradient of one batch, in passes of bounded memory. Return the batch's mean loss."""
-    reader = examples.reader
-    longest = max(len(reader.texts[row]) for row in rows)
-    size = max(1, _PASS_TOKENS // padding.width(longest + len(reader.asked.prompt.suffix)))
+def _backward(
+    reader: Reader, examples: _Examples, rows: list[int], unchanged: int, smoothing: float
+) -> float:
+    """Add the gradient of one batch, in passes of bounded memory. Return the batch's mean loss.
+
+    unchanged: the lowest layers, which do not learn.
+    """
+    asked, texts = examples.asked, [examples.texts[row] for row in rows]
+    longest = max(map(len, texts))
+    size = max(1, _PASS_TOKENS // padding.width(longest + len(asked.prompt.suffix)))
     device = reader.base.device
     weight = torch.tensor(examples.weight, dtype=torch.float32, device=device)
     targets = torch.tensor(examples.targets[rows], device=device)
@@ -227,7 +235,7 @@ def _backward(examples: _Examples, rows: list[int], smoothing: float) -> float:
     batch = 0.0
     for start in range(0, len(rows), size):
         part = slice(start, start + size)
-        logits = reader.answer(rows[part])
+        logits = reader.answer(asked, texts[part], unchanged)
         loss = torch.nn.functional.cross_entropy(
             logits, targets[part], weight=weight, reduction="sum", label_smoothing=smoothing
         )

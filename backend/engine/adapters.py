@@ -3,6 +3,7 @@
 Raises VersionError for an adapter that is missing, damaged or made for another model.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,16 +30,18 @@ from backend.engine.cpu.lora import with_fast_layers
 from backend.versions.manifest import ADAPTER, ADAPTER_CONFIG
 from selection.errors import VersionError
 
+UPPER = 0.5  # share of a model's layers that adapters change, the upper ones (docs/decisions.md)
 _KEPT = 3
 _FRESH = "fresh"
 
 
 @dataclass(frozen=True)
 class FreshAdapter:
-    """An adapter that is being trained. parameters: all that it learns."""
+    """An adapter that is being trained. parameters: all that it learns. unchanged: see `use`."""
 
     model: PeftModel
     parameters: list[torch.nn.Parameter]
+    unchanged: int
 
     def save(self, out: Path) -> None:
         """Write it without the path of the base model, which is not part of what was learned."""
@@ -63,19 +66,22 @@ class Adapters:
         self.linear = tuple(sorted({name.rpartition(".")[2] for name in linear}))
         self._causal = causal
         self._model: PeftModel | None = None  # None without any adapter
-        self._names: OrderedDict[Path, str] = OrderedDict()
+        self._loaded: OrderedDict[Path, tuple[str, int]] = OrderedDict()  # -> name, unchanged
 
     @contextmanager
-    def use(self, adapter: Path | None) -> Iterator[None]:
-        """Within it the model answers with `adapter`, a directory; None is the base model."""
+    def use(self, adapter: Path | None) -> Iterator[int]:
+        """Within it the model answers with `adapter`, a directory; None is the base model.
+
+        It gives the number of lowest layers that are those of the base model. For the base model
+        itself, that is how many of them new adapters leave unchanged.
+        """
         if adapter is not None:
-            self._switch(adapter)
-            yield
+            yield self._switch(adapter)
         elif self._model is None:
-            yield
+            yield upper_layers(self._causal).start
         else:
             with self._model.disable_adapter():
-                yield
+                yield upper_layers(self._causal).start
 
     @contextmanager
     def fresh(self, config: LoraConfig, seed: int) -> Iterator[FreshAdapter]:
@@ -88,18 +94,21 @@ class Adapters:
                 torch.manual_seed(seed)
                 model = self._add(_FRESH, with_fast_layers(config))
             model.set_adapter(_FRESH)
-            yield FreshAdapter(model, [p for p in model.parameters() if p.requires_grad])
+            learned = [p for p in model.parameters() if p.requires_grad]
+            yield FreshAdapter(model, learned, _unchanged(config))
         finally:
             self._remove(_FRESH)
 
-    def _switch(self, adapter: Path) -> None:
-        if adapter not in self._names:
+    def _switch(self, adapter: Path) -> int:
+        if adapter not in self._loaded:
             self._load(adapter)
-        self._names.move_to_end(adapter)
-        self._activate(self._names[adapter])
-        while len(self._names) > _KEPT:
-            _, name = self._names.popitem(last=False)
-            self._remove(name)
+        self._loaded.move_to_end(adapter)
+        name, unchanged = self._loaded[adapter]
+        self._activate(name)
+        while len(self._loaded) > _KEPT:
+            _, (oldest, _) = self._loaded.popitem(last=False)
+            self._remove(oldest)
+        return unchanged
 
     def _load(self, adapter: Path) -> None:
         config, tensors = _read(adapter)
@@ -114,7 +123,7 @@ class Adapters:
             self._remove(name)
             raise _damaged(adapter, "it was made for another base model")
         set_peft_model_state_dict(model, tensors, adapter_name=name)
-        self._names[adapter] = name
+        self._loaded[adapter] = name, _unchanged(config)
 
     def _add(self, name: str, config: PeftConfig) -> PeftModel:
         if self._model is None:
@@ -141,6 +150,20 @@ class Adapters:
         if name in model.active_adapters:
             self._activate(others[0])  # peft warns if it has to choose another one itself
         model.delete_adapter(name)
+
+
+def upper_layers(causal: PreTrainedModel, share: float = UPPER) -> range:
+    """Return the numbers of a share of a model's layers, from some layer to the last one."""
+    layers = causal.config.get_text_config().num_hidden_layers
+    return range(layers - math.ceil(layers * share), layers)
+
+
+def _unchanged(config: PeftConfig) -> int:
+    """Return how many of the lowest layers an adapter leaves as they are; 0 if that is not told."""
+    if not isinstance(config, LoraConfig) or config.modules_to_save:
+        return 0
+    layers = config.layers_to_transform
+    return min(layers, default=0) if isinstance(layers, list) else 0
 
 
 def _read(adapter: Path) -> tuple[PeftConfig, dict[str, Tensor]]:

@@ -25,6 +25,7 @@ from backend.engine.batching import Part, Request, take_batch
 from backend.engine.llm import Asked, Llm
 from backend.engine.offline import resolve
 from backend.engine.protocol import Observe, OnBatch, T
+from backend.engine.reader import Reader
 from backend.engine.served import Served
 from selection.errors import CruxError, ModelError
 from selection.types import Doubles
@@ -66,7 +67,7 @@ class Local:
         self._batch_tokens = batch_tokens
         self._observe = observe
         self._loading = threading.Lock()
-        self._loaded: tuple[Llm, Adapters] | None = None
+        self._loaded: tuple[Llm, Adapters, Reader] | None = None
         self._policies: OrderedDict[tuple[str, tuple[str, ...]], Asked] = OrderedDict()
         self._in_use = threading.Lock()  # the model and its adapters, by a batch or a training
         self._changed = threading.Condition()
@@ -83,7 +84,7 @@ class Local:
     def answer(self, served: Served, texts: Sequence[str], on_batch: OnBatch) -> None:
         """See Engine."""
         for start in range(0, len(texts), _CHUNK):
-            base, _ = self._ready()
+            base, _, _ = self._ready()
             request = Request(served, base.encode(texts[start : start + _CHUNK], self._max_tokens))
             self._ask(request)
             while request.unread:
@@ -92,19 +93,19 @@ class Local:
 
     def train(self, run: Callable[[Llm, Adapters], T]) -> T:
         """See Engine. It runs in the calling thread, between two batches."""
-        base, adapters = self._ready()
+        base, adapters, _ = self._ready()
         with self._in_use:
             if self._threads is not None:
                 torch.set_num_threads(self._threads)  # each thread of Python has its own number
             return run(base, adapters)
 
-    def _ready(self) -> tuple[Llm, Adapters]:
+    def _ready(self) -> tuple[Llm, Adapters, Reader]:
         with self._loading:
             if self._loaded is None:
                 if self._threads is not None:
                     torch.set_num_threads(self._threads)
                 base = llm.load(self._model, self._device, self._dtype)
-                self._loaded = (base, Adapters(base.causal))
+                self._loaded = base, Adapters(base.causal), Reader(base)
                 # What is loaded stays. Looking through it for garbage would take 0.3 s now and
                 # then, in which not even /health is answered.
                 gc.collect()
@@ -179,18 +180,18 @@ class Local:
 
     @property
     def _room(self) -> int:
-        base, _ = self._ready()
+        base, _, _ = self._ready()
         return self._batch_tokens or BATCH_TOKENS.get(base.device.type, BATCH_TOKENS["cuda"])
 
     def _read(self, parts: Sequence[Part]) -> None:
         """One forward pass; several where the memory of the device is too small for it."""
-        base, adapters = self._ready()
+        _, adapters, reader = self._ready()
         served = parts[0].request.served
         rows = [part.request.ids[position] for part in parts for position in part.positions]
         began = time.monotonic()
         asked = self._policy(served)
-        with torch.inference_mode(), adapters.use(served.adapter):
-            logits = self._logits(base, asked, rows)
+        with torch.inference_mode(), adapters.use(served.adapter) as unchanged:
+            logits = self._logits(reader, asked, rows, unchanged)
         if self._observe is not None:
             self._observe(len(rows), sum(map(len, rows)), time.monotonic() - began)
         with self._changed:
@@ -201,25 +202,27 @@ class Local:
             at += len(part.positions)
             part.request.answers.put((part.positions, here))
 
-    def _logits(self, base: Llm, asked: Asked, rows: list[list[int]]) -> Doubles:
+    def _logits(
+        self, reader: Reader, asked: Asked, rows: list[list[int]], unchanged: int
+    ) -> Doubles:
         try:
-            return base.answer(asked, rows).cpu().numpy().astype(np.float64)
+            return reader.answer(asked, rows, unchanged).cpu().numpy().astype(np.float64)
         except torch.OutOfMemoryError:
             if len(rows) == 1:
                 raise ModelError(
-                    f"The memory of {base.device} is too small for a text of {len(rows[0])} "
+                    f"The memory of {reader.base.device} is too small for a text of {len(rows[0])} "
                     "tokens. Choose a smaller model, or fewer CRUX_MAX_TOKENS."
                 ) from None
         torch.cuda.empty_cache()
         self._batch_tokens = max(1, self._room // 2)
         log.warning("batches are of %s tokens from now on: memory is short", self._batch_tokens)
         half = len(rows) // 2
-        parts = [self._logits(base, asked, part) for part in (rows[:half], rows[half:])]
-        return np.concatenate(parts)
+        parts = (rows[:half], rows[half:])
+        return np.concatenate([self._logits(reader, asked, part, unchanged) for part in parts])
 
     def _policy(self, served: Served) -> Asked:
         """Return the policy as the base model has read it."""
-        base, adapters = self._ready()
+        base, adapters, _ = self._ready()
         key = (served.policy, served.labels)
         if key not in self._policies:
             with torch.inference_mode(), adapters.use(None):

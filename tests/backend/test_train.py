@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from backend.config import BackendSettings
-from backend.engine import training_reader
+from backend.engine import reader
 from backend.engine.adapters import Adapters
 from backend.engine.cpu.below import NOTHING_BELOW, Below
 from backend.engine.cpu.stream import StreamReader
@@ -129,7 +129,7 @@ def test_texts_beyond_the_room_for_kept_states_are_read_whole_each_time(
 ) -> None:
     kept, none = folder(tmp_path, "kept"), folder(tmp_path, "none")
     trained(engine, kept)
-    monkeypatch.setattr(training_reader, "_ROOM", 0)
+    monkeypatch.setattr(reader, "ROOM", 0)
     trained(engine, none)
     found = load_file(kept / "adapter_model.safetensors")
     for name, weights in load_file(none / "adapter_model.safetensors").items():

@@ -13,11 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from peft import LoraConfig
-from transformers import PreTrainedModel
 
 from backend.engine import padding
-from backend.engine.adapters import UPPER, Adapters, FreshAdapter, upper_layers
+from backend.engine.adapters import UPPER, Adapters, FreshAdapter
 from backend.engine.llm import Asked, Llm
 from backend.engine.protocol import Trainable
 from backend.engine.reader import Reader
@@ -62,10 +60,6 @@ class Recipe:
         each = math.ceil(examples / self.batch_size)
         least = min(self.least_epochs, self.epochs) * each
         return min(self.epochs * each, max(self.max_steps, least))
-
-    def learning(self, causal: PreTrainedModel) -> range:
-        """Return the numbers of a model's layers that get an adapter, up to the last one."""
-        return upper_layers(causal, self.upper)
 
     def as_json(self) -> dict[str, int | float]:
         """Return the recipe as it enters the name of a model version."""
@@ -124,7 +118,7 @@ def train(
         with adapters.use(None):  # the base model reads the policy: see llm.py
             asked = base.ask(policy, labels, recipe.max_tokens)
         examples = _Examples(asked, ids, np.asarray(targets, dtype=np.int64), weight)
-        lora = _lora(adapters.linear, recipe, recipe.learning(base.causal))
+        lora = adapters.lora(recipe.rank, recipe.alpha, recipe.upper)
         # of its own: what an engine has read before must not change a byte of what is learned
         reader = Reader(base)
         with adapters.fresh(lora, recipe.seed) as adapter:
@@ -172,17 +166,6 @@ def _counts(labels: Sequence[str], texts: Sequence[str], targets: Ints) -> Ints:
             "Label more tasks before the next round."
         )
     return counts
-
-
-def _lora(linear: Sequence[str], recipe: Recipe, layers: range) -> LoraConfig:
-    """Return LoRA for all linear layers of some layers; peft's "all-linear" knows no part."""
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        r=recipe.rank,
-        lora_alpha=recipe.alpha,
-        target_modules=list(linear),
-        layers_to_transform=list(layers),
-    )
 
 
 def _fit(

@@ -4,6 +4,7 @@ Raises VersionError for an adapter that is missing, damaged or made for another 
 """
 
 import math
+import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,10 +28,14 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from backend.engine.cpu.lora import with_fast_layers
+from backend.engine.cpu.onednn import OneDnnLinear
 from backend.versions.manifest import ADAPTER, ADAPTER_CONFIG
 from selection.errors import VersionError
 
 UPPER = 0.5  # share of a model's layers that adapters change, the upper ones (docs/decisions.md)
+_LAYER = re.compile(r"\.(\d+)\.")  # the first number in a path, as peft reads it
+_STATE_SPACES = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
+_REFUSED = ("conv1d", "out_proj")
 _KEPT = 3
 _FRESH = "fresh"
 
@@ -55,18 +60,29 @@ class FreshAdapter:
 
 
 class Adapters:
-    """The adapters of `causal`, which they change in place while they are in use.
-
-    linear: names of its linear layers, without the head; peft calls them "all-linear".
-    """
+    """The adapters of `causal`, which they change in place while they are in use."""
 
     def __init__(self, causal: PreTrainedModel) -> None:
-        inner = causal.base_model.named_modules()
-        linear = (name for name, module in inner if isinstance(module, (Linear, Conv1D)))
-        self.linear = tuple(sorted({name.rpartition(".")[2] for name in linear}))
         self._causal = causal
+        self._linear = _linear(causal)  # now, before adapters add layers of their own
         self._model: PeftModel | None = None  # None without any adapter
         self._loaded: OrderedDict[Path, tuple[str, int]] = OrderedDict()  # -> name, unchanged
+
+    def lora(self, rank: int, alpha: int, upper: float = UPPER) -> LoraConfig:
+        """Return LoRA on the linear layers of the model's upper part; peft's "all-linear" has none.
+
+        upper: share of the layers. All of them are taken in a model that counts them otherwise.
+        """
+        paths = self._linear
+        layers = list(upper_layers(self._causal, upper))
+        numbers = {int(found[1]) for path in paths if (found := _LAYER.search(path))}
+        return LoraConfig(
+            task_type="CAUSAL_LM",
+            r=rank,
+            lora_alpha=alpha,
+            target_modules=sorted({path.rpartition(".")[2] for path in paths}),
+            layers_to_transform=layers if numbers.issuperset(layers) else None,
+        )
 
     @contextmanager
     def use(self, adapter: Path | None) -> Iterator[int]:
@@ -150,6 +166,38 @@ class Adapters:
         if name in model.active_adapters:
             self._activate(others[0])  # peft warns if it has to choose another one itself
         model.delete_adapter(name)
+
+
+def _linear(causal: PreTrainedModel) -> list[str]:
+    """Return the paths of linear layers that can have an adapter, without the head.
+
+    Some routers of experts are called linear, but return more than a product. Of some state-space
+    models peft refuses a layer, whose weights their kernels use by themselves.
+    """
+    head = causal.get_output_embeddings()  # type: ignore[no-untyped-call]
+    refused = _REFUSED if causal.config.model_type in _STATE_SPACES else ()
+    return [
+        path
+        for path, module in causal.named_modules()
+        if isinstance(module, (Linear, Conv1D))
+        and module is not head
+        and path.rpartition(".")[2] not in refused
+        and _multiplies(module)
+    ]
+
+
+def _multiplies(module: Linear | Conv1D) -> bool:
+    """Whether a layer gives a tensor of the width of its weights, and nothing else."""
+    if type(module).forward in (Linear.forward, OneDnnLinear.forward, Conv1D.forward):
+        return True
+    wide = module.weight.shape if isinstance(module, Linear) else module.weight.shape[::-1]
+    ones = torch.ones(1, wide[1], dtype=module.weight.dtype, device=module.weight.device)
+    try:
+        with torch.inference_mode():
+            found = module(ones)
+    except (TypeError, ValueError, RuntimeError, IndexError):
+        return False
+    return isinstance(found, Tensor) and found.shape == (1, wide[0])
 
 
 def upper_layers(causal: PreTrainedModel, share: float = UPPER) -> range:

@@ -7,6 +7,7 @@ share one cache (compare "activated LoRA", Greenewald et al. 2025). Texts are pa
 (padding.py), or on CPUs a stream without padding (cpu/).
 """
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,22 +22,24 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from backend.engine import padding
 from backend.engine import prompt as prompts
 from backend.engine.cpu.accelerate import accelerate
 from backend.engine.cpu.below import NOTHING_BELOW, Below
 from backend.engine.cpu.stream import StreamReader
-from backend.engine.padding import Past
+from backend.engine.padding import MULTIPLE, PaddedReader
+from backend.engine.past import Past, read_prefix
 from backend.engine.prompt import Prompt
+from backend.engine.trial import Trial, kept_prefix, padded_reader
 from selection.errors import ModelError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A prompt and the key-value cache of its prefix.
+    """A prompt and what the base model knows after its prefix.
 
-    past is None for models whose state is no plain key-value cache; they read the prefix with
-    every text.
+    past is None for models that cannot go on from there; they read the prefix with every text.
     """
 
     prompt: Prompt
@@ -45,11 +48,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Llm:
-    """A causal LM and its tokenizer, on one device. stream: reads texts faster; None pads them."""
+    """A causal LM and its tokenizer, on one device.
+
+    padded: reads any texts. keeps: whether it goes on from a prefix. stream: reads texts faster;
+    None where there is no such way.
+    """
 
     causal: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
+    padded: PaddedReader = field(compare=False, repr=False)
+    keeps: bool = True
     stream: StreamReader | None = field(default=None, compare=False, repr=False)
     # A tokenizer keeps the settings of a call: two threads at once spoil each other's tokens.
     tokenizing: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
@@ -66,15 +75,17 @@ class Llm:
         """
         with self.tokenizing:
             prompt = prompts.build(self.tokenizer, policy, labels)
-        room = getattr(self.causal.config, "max_position_embeddings", None)
-        need = len(prompt.prefix) + max_tokens + len(prompt.suffix) + padding.MULTIPLE
+        room = getattr(self.causal.config.get_text_config(), "max_position_embeddings", None)
+        need = len(prompt.prefix) + max_tokens + len(prompt.suffix) + MULTIPLE
         if room is not None and need > room:
             raise ModelError(
                 f"The policy ({len(prompt.prefix)} tokens) and a text (up to {max_tokens}) do not "
                 f"fit into the model's {room} tokens. Shorten the policy or the texts."
             )
+        if not self.keeps:
+            return Asked(prompt, None)
         with torch.no_grad():
-            return Asked(prompt, padding.read_prefix(self.causal, prompt.prefix))
+            return Asked(prompt, read_prefix(self.causal, prompt.prefix, self.padded.head))
 
     def below(self, asked: Asked, texts: Sequence[Sequence[int]], layers: int) -> Below:
         """Return what texts (token ids) are after the first layers, to answer from.
@@ -82,11 +93,10 @@ class Llm:
         Nothing is known of them where the model cannot be read in parts: `answer` then begins with
         the first layer.
         """
-        if self.stream is None or asked.past is None:
+        prefix, past, rows = asked.prompt.prefix, asked.past, _rows(asked, texts)
+        if self.stream is None or past is None or not self.stream.reaches(len(prefix), past, rows):
             return NOTHING_BELOW
-        return self.stream.below(
-            self.causal, len(asked.prompt.prefix), asked.past, _rows(asked, texts), layers
-        )
+        return self.stream.below(self.causal, len(prefix), past, rows, layers)
 
     def answer(
         self, asked: Asked, texts: Sequence[Sequence[int]], below: Below = NOTHING_BELOW
@@ -95,17 +105,12 @@ class Llm:
 
         below: what is known of the texts.
         """
-        prefix, past = asked.prompt.prefix, asked.past
-        rows = _rows(asked, texts)
-        if self.stream is not None and past is not None:
-            last = self.stream.last_hidden(self.causal, len(prefix), past, rows, below)
-        else:
-            last = padding.last_hidden(self.causal, prefix, past, rows)
-        head: torch.nn.Linear = self.causal.get_output_embeddings()  # type: ignore[no-untyped-call]
-        answers = torch.tensor(asked.prompt.answers, device=self.device)
-        # Only the k rows, not the whole vocabulary; in float32, as bfloat16 would round logits.
-        bias = None if head.bias is None else head.bias[answers].float()
-        return torch.nn.functional.linear(last.float(), head.weight[answers].float(), bias)
+        prompt, past, rows = asked.prompt, asked.past, _rows(asked, texts)
+        prefix, answers = prompt.prefix, prompt.answers
+        stream = self.stream
+        if stream is not None and past is not None and stream.reaches(len(prefix), past, rows):
+            return stream.answer(self.causal, len(prefix), past, rows, answers, below)
+        return self.padded.answer(self.causal, prefix, past, rows, answers)
 
 
 def _rows(asked: Asked, texts: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -140,7 +145,19 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
         raise ModelError(
             f"The model {model!r} cannot be put on the device {str(place)!r}: {error}"
         ) from error
-    return Llm(causal, tokenizer, place, accelerate(causal) if place.type == "cpu" else None)
+    try:
+        trial = Trial(causal)
+        padded = padded_reader(trial)
+    except ModelError as error:
+        raise ModelError(
+            f"The model {model!r} ({causal.config.model_type}) cannot be used: {error}. Choose "
+            'another causal LM, or "offline".'
+        ) from error
+    past, unkept = kept_prefix(trial, padded)
+    if unkept:
+        log.warning("the policy is read again with every text, which is slow: %s", unkept)
+    stream = accelerate(trial, padded.head, past) if place.type == "cpu" else None
+    return Llm(causal, tokenizer, place, padded, past is not None, stream)
 
 
 def _dtype(device: torch.device, name: str) -> torch.dtype:

@@ -5,15 +5,62 @@ attends to the padding, which comes after it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
+from transformers import PreTrainedModel
 
-Past = tuple[tuple[Tensor, Tensor], ...]  # keys and values (1, heads, p, d) of each layer
+from backend.engine.head import Head
+from backend.engine.past import Past
 
 MULTIPLE = 8  # of widths: few different ones keep the allocator's memory from growing
+# what the rows of one pass may hold: bytes of a prefix's state, of which each row has a copy, and
+# tokens where each row reads the prefix again
+COPIES = 1 << 29
+TOKENS = 4_096
+_SHARE = 0.25  # of a GPU's free memory, in place of COPIES
+_ON_GPU = 16  # times TOKENS
+
+
+@dataclass(frozen=True)
+class PaddedReader:
+    """Reads with any causal LM. head: the model's. pads: whether rows may be of unlike length."""
+
+    head: Head
+    pads: bool = True
+
+    def answer(
+        self, causal: PreTrainedModel, prefix: Sequence[int], past: Past | None,
+        rows: Sequence[Sequence[int]], answers: Sequence[int],
+    ) -> Tensor:  # fmt: skip
+        """Return (b, k) logits of the tokens `answers` after each of b rows (token ids).
+
+        past: of the prefix. Where it is None each row reads the prefix again.
+        """
+        alike = self.pads or len({*map(len, rows)}) == 1
+        most = _most_rows(causal.device, len(prefix), past, rows) if alike else 1
+        if len(rows) > most:
+            parts = [rows[start : start + most] for start in range(0, len(rows), most)]
+            read = [self.answer(causal, prefix, past, part, answers) for part in parts]
+            return torch.cat(read)
+        if past is None:
+            rows = [[*prefix, *row] for row in rows]
+        longest = max(map(len, rows))
+        wide = width(longest) if self.pads else longest
+        ids = torch.zeros(len(rows), wide, dtype=torch.long)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+        there = causal.device
+        last = torch.tensor([len(row) - 1 for row in rows], device=there)
+        return self.head.logits(
+            answers, torch.arange(len(rows), device=there), last,
+            lambda: causal(
+                input_ids=ids.to(there),
+                past_key_values=None if past is None else past.repeated(len(rows)),
+                use_cache=past is not None,
+            ),
+        )  # fmt: skip
 
 
 def width(tokens: int) -> int:
@@ -21,39 +68,15 @@ def width(tokens: int) -> int:
     return -(-tokens // MULTIPLE) * MULTIPLE
 
 
-def read_prefix(causal: PreTrainedModel, prefix: Sequence[int]) -> Past | None:
-    """Return the key-value cache of p tokens; None for a model that keeps another kind of state."""
-    cache = DynamicCache(config=causal.config)
-    ids = torch.tensor([prefix], device=causal.device)
-    causal.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
-    pairs = []
-    for layer in cache.layers:
-        if type(layer) is not DynamicLayer or layer.keys is None or layer.values is None:
-            return None
-        pairs.append((layer.keys, layer.values))
-    return tuple(pairs)
-
-
-def last_hidden(
-    causal: PreTrainedModel, prefix: Sequence[int], past: Past | None, rows: Sequence[Sequence[int]]
-) -> Tensor:
-    """Return (b, h) hidden states of the last tokens of b rows (token ids) after the prefix.
-
-    past: of the prefix. Where it is None each row reads the prefix again.
-    """
+def _most_rows(
+    device: torch.device, prefix: int, past: Past | None, rows: Sequence[Sequence[int]]
+) -> int:
+    """Return how many rows one pass may hold, one at least. prefix: its tokens."""
     if past is None:
-        rows = [[*prefix, *row] for row in rows]
-    ids = torch.zeros(len(rows), width(max(map(len, rows))), dtype=torch.long)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row)
-    hidden: Tensor = causal.base_model(
-        input_ids=ids.to(causal.device),
-        past_key_values=None if past is None else _repeated(past, len(rows)),
-        use_cache=past is not None,
-    ).last_hidden_state
-    last = torch.tensor([len(row) - 1 for row in rows], device=hidden.device)
-    return hidden[torch.arange(len(rows), device=hidden.device), last]
-
-
-def _repeated(past: Past, rows: int) -> DynamicCache:
-    return DynamicCache([(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in past])
+        tokens = TOKENS * (1 if device.type == "cpu" else _ON_GPU)
+        return max(1, tokens // (prefix + max(map(len, rows))))
+    room = COPIES
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        room = int(_SHARE * free)
+    return max(1, room // max(1, past.nbytes))

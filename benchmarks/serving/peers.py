@@ -14,8 +14,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.config import BackendSettings
+from backend.engine.head import Head
 from backend.engine.llm import Llm
 from backend.engine.offline import OFFLINE
+from backend.engine.padding import PaddedReader
 from backend.engine.remote.engine import Remote, make_remote
 from backend.engine.served import Served
 from benchmarks.serving.llama_server import LlamaServer, write_float32
@@ -32,7 +34,7 @@ def load(model: str) -> Llm:
     """Load the model as transformers gives it, without what llm.load does for speed."""
     causal = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(model)
-    return Llm(causal.train(False), tokenizer, torch.device("cpu"))
+    return Llm(causal.train(False), tokenizer, torch.device("cpu"), PaddedReader(Head(causal)))
 
 
 def generate(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int]) -> Ints:

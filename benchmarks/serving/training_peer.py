@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import get_peft_model
 from transformers import Trainer, TrainingArguments
 
 from backend.engine import prompt
@@ -47,11 +47,7 @@ def by_trainer(
             }
         )
     torch.manual_seed(recipe.seed)
-    lora = LoraConfig(
-        task_type="CAUSAL_LM", r=recipe.rank, lora_alpha=recipe.alpha,
-        target_modules=list(Adapters(base.causal).linear),
-        layers_to_transform=list(recipe.learning(base.causal)),
-    )  # fmt: skip
+    lora = Adapters(base.causal).lora(recipe.rank, recipe.alpha, recipe.upper)
     adapted = get_peft_model(base.causal, lora)
     steps = min(recipe.epochs * -(-len(rows) // recipe.batch_size), recipe.max_steps)
     arguments = TrainingArguments(

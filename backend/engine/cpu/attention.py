@@ -17,7 +17,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from backend.engine.cpu.packing import Block, Stream
-from backend.engine.padding import Past
+from backend.engine.past import Pairs
 
 NAME = "crux_shared_prefix"
 OPERATOR = "_scaled_dot_product_flash_attention_for_cpu"
@@ -36,7 +36,7 @@ def attend(
     attention_mask: Tensor | None,
     *,
     scaling: float | None = None,
-    shared_prefix: Past | None = None,
+    shared_prefix: Pairs | None = None,
     stream: Stream | None = None,
     **more: Any,
 ) -> tuple[Tensor, Tensor | None]:

@@ -35,7 +35,9 @@ class FastLoraLinear(lora.Linear):
         weight = self.get_base_layer().weight
         if not x.dtype == weight.dtype == a.dtype == b.dtype:
             return super().forward(x)
-        return _Sum.apply(x, weight, a, b, self.scaling[name])  # type: ignore[no-any-return, no-untyped-call]
+        rows = x.reshape(-1, x.shape[-1])
+        out: Tensor = _Sum.apply(rows, weight, a, b, self.scaling[name])  # type: ignore[no-untyped-call]
+        return out.reshape(*x.shape[:-1], -1)
 
     def _alone(self) -> str | None:
         """Return the one active adapter of the plain kind; None if there is none, or several."""
@@ -52,23 +54,18 @@ class FastLoraLinear(lora.Linear):
 
 
 class _Sum(torch.autograd.Function):
-    """x W' + scale (x A') B'. The weight W is a constant: it gets no gradient."""
+    """x W' + scale (x A') B' of rows x. The weight W is a constant: it gets no gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
-        rows = x.reshape(-1, x.shape[-1])
-        low = rows @ a.T
-        out = linear(rows, weight).addmm_(low, b.T, alpha=scale)
-        ctx.save_for_backward(rows, weight, a, b, low)
-        ctx.scale, ctx.shape = scale, x.shape
-        return out.reshape(*x.shape[:-1], -1)
+        low = x @ a.T
+        ctx.save_for_backward(x, weight, a, b, low)
+        ctx.scale = scale
+        return linear(x, weight).addmm_(low, b.T, alpha=scale)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        rows, weight, a, b, low = ctx.saved_tensors
-        grad = grad.reshape(-1, grad.shape[-1])
+        x, weight, a, b, low = ctx.saved_tensors
         thin = (grad @ b).mul_(ctx.scale)
-        dx = None
-        if ctx.needs_input_grad[0]:
-            dx = linear(grad, weight.T).addmm_(thin, a).reshape(ctx.shape)
-        return dx, None, thin.T @ rows, (grad.T @ low).mul_(ctx.scale), None
+        dx = linear(grad, weight.T).addmm_(thin, a) if ctx.needs_input_grad[0] else None
+        return dx, None, thin.T @ x, (grad.T @ low).mul_(ctx.scale), None

@@ -4,6 +4,8 @@ Zhang and Sennrich 2019, equation 4. Each norm is tried out: one that computes s
 (Gemma's adds one to its weight) is left as it is.
 """
 
+from inspect import signature
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +26,8 @@ def _like(norm: nn.Module) -> nn.RMSNorm | None:
     weight, eps = getattr(norm, "weight", None), getattr(norm, "variance_epsilon", None)
     if not isinstance(weight, nn.Parameter) or weight.ndim != 1 or not isinstance(eps, float):
         return None
+    if len(signature(norm.forward).parameters) != 1:
+        return None  # such a norm is given a gate as well
     if weight.dtype != torch.float32:  # transformers' norms sum in float32 in any case
         return None
     fused = nn.RMSNorm(len(weight), eps=eps, device="meta")

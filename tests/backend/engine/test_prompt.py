@@ -2,8 +2,8 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from backend.engine.prompt import build, encode
+from benchmarks.serving.tiny import tiny_tokenizer
 from selection.errors import ModelError
-from tests.backend.engine.tiny_model import tiny_tokenizer
 
 
 @pytest.fixture(scope="module")

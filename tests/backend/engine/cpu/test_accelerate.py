@@ -146,7 +146,7 @@ def test_a_model_whose_attention_has_a_window_reads_padded_rows(
     base = saved_and_loaded(MistralForCausalLM(config), model, tmp_path, caplog)
     assert base.stream is None
     assert base.causal.config._attn_implementation == "sdpa"
-    assert "texts as one stream: the model's state is no key-value cache" in caplog.text
+    assert "texts as one stream: a layer attends to 4 tokens only" in caplog.text
 
 
 def test_loading_a_model_prints_nothing(model: str) -> None:

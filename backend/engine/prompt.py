@@ -11,12 +11,20 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from selection.errors import ModelError
 
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
-_MARK = "@@text@@"
+_MARK, _ANSWER = "@@text@@", "@@answer@@"
+# how models begin and end a thought
+_THOUGHTS = (
+    ("<think>", "</think>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+)
 _CHARACTERS_PER_TOKEN = 16  # generous: a token of English text is 4 to 5 characters
 
 
@@ -87,13 +95,7 @@ def _turns(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     if not tokenizer.chat_template:
         start = tokenizer.bos_token_id
         return ([] if start is None else [start]), []
-    turn = tokenizer.apply_chat_template(
-        [{"role": "user", "content": _MARK}],
-        tokenize=False,
-        add_generation_prompt=True,
-        enable_thinking=False,  # templates of models that think first; others ignore it
-    )
-    head, found, tail = str(turn).partition(_MARK)
+    head, found, tail = _rendered(tokenizer, add_generation_prompt=True).partition(_MARK)
     if not found or not tail:
         raise ModelError(
             "The model's chat template does not hold the user's message and an answer after it. "
@@ -101,7 +103,43 @@ def _turns(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
         )
     return (
         list(tokenizer.encode(head, add_special_tokens=False)),
-        list(tokenizer.encode(tail, add_special_tokens=False)),
+        list(tokenizer.encode(_answered_at_once(tokenizer, tail), add_special_tokens=False)),
+    )
+
+
+def _answered_at_once(tokenizer: PreTrainedTokenizerBase, tail: str) -> str:
+    """Return the text between the user's message and the answer of a model that does not think.
+
+    tail: what the template puts there for a model that may. Where it writes an empty thought or a
+    channel before an answer that is given, that is taken as well; a thought left open is closed.
+    """
+    answer = {"role": "assistant", "content": _ANSWER}
+    try:
+        given = _rendered(tokenizer, answer, add_generation_prompt=False)
+    except TemplateError:  # such a template wants a user's message last
+        given = ""
+    before, found, _ = given.partition(_MARK)[2].partition(_ANSWER)
+    if found and before.startswith(tail):
+        return before
+    for opened, closed in _THOUGHTS:
+        if tail.rfind(opened) > tail.rfind(closed):
+            return f"{tail.rstrip()}\n\n{closed}\n\n"
+    return tail
+
+
+def _rendered(
+    tokenizer: PreTrainedTokenizerBase, *after: dict[str, str], add_generation_prompt: bool
+) -> str:
+    return str(
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": _MARK}, *after],
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            # for templates of models that may think first; others ignore them
+            enable_thinking=False,
+            thinking=False,
+            reasoning_effort="low",
+        )
     )
 
 

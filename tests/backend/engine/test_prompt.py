@@ -75,3 +75,52 @@ def test_the_beginning_of_a_text_is_read(tokenizer: PreTrainedTokenizerFast) -> 
     read = encode(tokenizer, texts, 6)
     assert [tokenizer.decode(ids) for ids in read] == ["goodgo", "bad", "", "a?b"]
     assert encode(tokenizer, [], 6) == []
+
+
+TURNS = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+CONTENT = "{{ m['content'] }}<|im_end|>\n{% endfor %}"
+BEGIN = "{% if add_generation_prompt %}<|im_start|>assistant\n"
+EMPTY = "<think>\n\n</think>\n\n"
+
+
+@pytest.mark.parametrize(
+    "template, before",
+    [
+        # hybrid, as Qwen3: told not to think, it puts an empty thought there itself
+        (
+            TURNS + CONTENT + BEGIN
+            + "{% if not enable_thinking %}" + EMPTY + "{% endif %}{% endif %}",
+            "<|im_start|>assistant\n" + EMPTY,
+        ),
+        # always thinking, as Qwen3-Thinking: the thought is opened, and empty in a past answer
+        (
+            TURNS + "{% if m['role'] == 'assistant' %}" + EMPTY + "{% endif %}" + CONTENT
+            + BEGIN + "<think>\n{% endif %}",
+            "<|im_start|>assistant\n" + EMPTY,
+        ),
+        # as DeepSeek-R1: opened, and not there at all in a past answer
+        (TURNS + CONTENT + BEGIN + "<think>\n{% endif %}", "<|im_start|>assistant\n" + EMPTY),
+        # channels, as gpt-oss
+        (
+            "{% for m in messages %}<|start|>{{ m['role'] }}"
+            "{% if m['role'] == 'assistant' %}<|channel|>final{% endif %}"
+            "<|message|>{{ m['content'] }}<|end|>{% endfor %}"
+            "{% if add_generation_prompt %}<|start|>assistant{% endif %}",
+            "<|start|>assistant<|channel|>final<|message|>",
+        ),
+        # a user's message must come last
+        (
+            "{% if messages[-1]['role'] != 'user' %}{{ raise_exception('no') }}{% endif %}"
+            + TURNS + CONTENT + BEGIN + "{% endif %}",
+            "<|im_start|>assistant\n",
+        ),
+    ],
+    ids=["hybrid", "thinking", "opened", "channels", "user last"],
+)  # fmt: skip
+def test_the_answer_is_read_after_an_empty_thought_or_in_the_final_channel(
+    template: str, before: str
+) -> None:
+    own = tiny_tokenizer()
+    own.chat_template = template
+    prompt = build(own, "Mean is harsh.", ["harsh", "fine"])
+    assert own.decode(list(prompt.suffix)).endswith(before + "Answer:")

@@ -5,6 +5,7 @@ The labels of curated examples are balanced differently from those of the pool, 
 corrected for the shift of the prior (Saerens, Latinne and Decaestecker 2002) when they are used.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +23,11 @@ from backend.engine.reader import Reader
 from selection.errors import ModelError
 from selection.types import Doubles, Ints
 
+log = logging.getLogger(__name__)
+
 OnStep = Callable[[int, int, float], None]
 
-_PASS_TOKENS = 1024  # bounds the memory of one backward pass; a batch may take several
+_PASS_TOKENS = 1024  # of one backward pass at most; a batch may take several
 _FLOOR = 1e-4  # the least share of a label in the pool, since its logarithm is taken
 
 
@@ -184,10 +187,11 @@ def _fit(
     per_epoch = math.ceil(len(texts) / recipe.batch_size)
     total = recipe.steps(len(texts))
     losses: list[float] = []
+    passes = _Passes(reader, examples, adapter.unchanged, recipe.smoothing)
     for step, rows in zip(range(total), _batches(texts, recipe), strict=False):
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _schedule(step, total, recipe.warmup)
-        losses.append(_backward(reader, examples, rows, adapter.unchanged, recipe.smoothing))
+        losses.append(passes.backward(rows, learned))
         norm = float(torch.nn.utils.clip_grad_norm_(learned, recipe.clip))
         if not math.isfinite(losses[-1] + norm):
             raise ModelError(
@@ -201,30 +205,66 @@ def _fit(
     return total, float(np.mean(losses[-per_epoch:]))
 
 
-def _backward(
-    reader: Reader, examples: _Examples, rows: list[int], unchanged: int, smoothing: float
-) -> float:
-    """Add the gradient of one batch, in passes of bounded memory. Return the batch's mean loss.
+class _Passes:
+    """Backward passes that fit into memory: smaller ones once the device's was too small."""
 
-    unchanged: the lowest layers, which do not learn.
-    """
-    asked, texts = examples.asked, [examples.texts[row] for row in rows]
-    longest = max(map(len, texts))
-    size = max(1, _PASS_TOKENS // padding.width(longest + len(asked.prompt.suffix)))
-    device = reader.base.device
-    weight = torch.tensor(examples.weight, dtype=torch.float32, device=device)
-    targets = torch.tensor(examples.targets[rows], device=device)
-    mass = weight[targets].sum()
-    batch = 0.0
-    for start in range(0, len(rows), size):
-        part = slice(start, start + size)
-        logits = reader.answer(asked, texts[part], unchanged)
-        loss = torch.nn.functional.cross_entropy(
-            logits, targets[part], weight=weight, reduction="sum", label_smoothing=smoothing
-        )
-        torch.autograd.backward(loss / mass)
-        batch += float(loss.detach())
-    return batch / float(mass)
+    def __init__(self, reader: Reader, examples: _Examples, unchanged: int, smoothing: float):
+        """unchanged: the lowest layers, which do not learn."""
+        self._reader = reader
+        self._examples = examples
+        self._unchanged = unchanged
+        self._smoothing = smoothing
+        self._tokens = _PASS_TOKENS
+
+    def backward(self, rows: list[int], learned: Sequence[torch.nn.Parameter]) -> float:
+        """Compute the gradient of a batch, of parameters without any. Return its mean loss.
+
+        Raises ModelError if the memory is too small for one text.
+        """
+        while True:
+            try:
+                return self._backward(rows)
+            except torch.OutOfMemoryError:
+                pass  # and with it goes what its trace holds of the pass
+            for parameter in learned:
+                parameter.grad = None
+            self._halve(rows)
+
+    def _halve(self, rows: list[int]) -> None:
+        wide, size, device = self._width(rows), self._size(rows), self._reader.base.device
+        if size == 1:
+            raise ModelError(
+                f"The memory of {device} is too small to learn from a text of {wide} tokens. "
+                "Choose a smaller model, or fewer CRUX_MAX_TOKENS."
+            )
+        self._tokens = size // 2 * wide
+        log.warning("training goes on with passes of %s tokens: memory is short", self._tokens)
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _width(self, rows: list[int]) -> int:
+        longest = max(len(self._examples.texts[row]) for row in rows)
+        return padding.width(longest + len(self._examples.asked.prompt.suffix))
+
+    def _size(self, rows: list[int]) -> int:
+        return min(len(rows), max(1, self._tokens // self._width(rows)))
+
+    def _backward(self, rows: list[int]) -> float:
+        size, device = self._size(rows), self._reader.base.device
+        weight = torch.tensor(self._examples.weight, dtype=torch.float32, device=device)
+        targets = torch.tensor(self._examples.targets[rows], device=device)
+        mass = weight[targets].sum()
+        batch = 0.0
+        for start in range(0, len(rows), size):
+            texts = [self._examples.texts[row] for row in rows[start : start + size]]
+            logits = self._reader.answer(self._examples.asked, texts, self._unchanged)
+            loss = torch.nn.functional.cross_entropy(
+                logits, targets[start : start + size], weight=weight, reduction="sum",
+                label_smoothing=self._smoothing,
+            )  # fmt: skip
+            torch.autograd.backward(loss / mass)
+            batch += float(loss.detach())
+        return batch / float(mass)
 
 
 def _batches(texts: Sequence[Sequence[int]], recipe: Recipe) -> Iterator[list[int]]:

@@ -136,6 +136,48 @@ def test_texts_beyond_the_room_for_kept_states_are_read_whole_each_time(
         torch.testing.assert_close(found[name], weights, rtol=1e-3, atol=1e-4)
 
 
+class ShortOfMemory:
+    """A device whose memory holds the gradients of so many texts."""
+
+    def __init__(self, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.passes: list[int] = []
+        usual = reader.Reader.answer
+
+        def answer(reads: reader.Reader, asked: Any, texts: list[Any], layers: int) -> torch.Tensor:
+            self.passes.append(len(texts))
+            if len(texts) > most:
+                raise torch.OutOfMemoryError
+            return usual(reads, asked, texts, layers)
+
+        monkeypatch.setattr(reader.Reader, "answer", answer)
+
+
+def test_a_training_goes_on_with_smaller_passes_where_memory_is_short(
+    engine: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, parts = folder(tmp_path, "whole"), folder(tmp_path, "parts")
+    trained(engine, whole)
+    short = ShortOfMemory(1, monkeypatch)
+    trained(engine, parts)
+    assert short.passes[:3] == [4, 2, 1] and set(short.passes[2:]) == {1}
+    told = [record.getMessage() for record in caplog.records]
+    assert [line for line in told if "passes" in line] == [
+        "training goes on with passes of 64 tokens: memory is short",
+        "training goes on with passes of 32 tokens: memory is short",
+    ]
+    found = load_file(parts / "adapter_model.safetensors")
+    for name, weights in load_file(whole / "adapter_model.safetensors").items():
+        torch.testing.assert_close(found[name], weights, rtol=1e-3, atol=1e-4)
+
+
+def test_a_training_that_finds_no_memory_for_one_text_says_so(
+    engine: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ShortOfMemory(0, monkeypatch)
+    with pytest.raises(ModelError, match="The memory of cpu is too small to learn from a text of"):
+        trained(engine, tmp_path)
+
+
 def test_served_answers_are_the_same_before_and_after_a_training(
     engine: Local, tmp_path: Path
 ) -> None:

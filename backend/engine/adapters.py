@@ -5,6 +5,7 @@ Raises VersionError for an adapter that is missing, damaged or made for another 
 
 import math
 import re
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ from backend.engine.cpu.lora import with_fast_layers
 from backend.engine.cpu.onednn import OneDnnLinear
 from backend.versions.manifest import ADAPTER, ADAPTER_CONFIG
 from selection.errors import VersionError
+
+# peft asks for it by its old name, which is nothing to the people who read a log
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 UPPER = 0.5  # share of a model's layers that adapters change, the upper ones (docs/decisions.md)
 _LAYER = re.compile(r"\.(\d+)\.")  # the first number in a path, as peft reads it
@@ -176,14 +180,14 @@ def _linear(causal: PreTrainedModel) -> list[str]:
     """
     head = causal.get_output_embeddings()  # type: ignore[no-untyped-call]
     refused = _REFUSED if causal.config.model_type in _STATE_SPACES else ()
-    return [
-        path
-        for path, module in causal.named_modules()
-        if isinstance(module, (Linear, Conv1D))
-        and module is not head
-        and path.rpartition(".")[2] not in refused
-        and _multiplies(module)
-    ]
+    found = []
+    for path, module in causal.named_modules():
+        name = path.rpartition(".")[2]
+        # one that has a number for a name cannot be told from layers of that number
+        nameable = not name.isdigit() and name not in refused
+        if isinstance(module, (Linear, Conv1D)) and module is not head and nameable:
+            found += [path] if _multiplies(module) else []
+    return found
 
 
 def _multiplies(module: Linear | Conv1D) -> bool:

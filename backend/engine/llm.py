@@ -75,8 +75,8 @@ class Llm:
         """
         with self.tokenizing:
             prompt = prompts.build(self.tokenizer, policy, labels)
-        room = getattr(self.causal.config.get_text_config(), "max_position_embeddings", None)
         need = len(prompt.prefix) + max_tokens + len(prompt.suffix) + MULTIPLE
+        room = self._room()
         if room is not None and need > room:
             raise ModelError(
                 f"The policy ({len(prompt.prefix)} tokens) and a text (up to {max_tokens}) do not "
@@ -86,6 +86,15 @@ class Llm:
             return Asked(prompt, None)
         with torch.no_grad():
             return Asked(prompt, read_prefix(self.causal, prompt.prefix, self.padded.head))
+
+    def _room(self) -> int | None:
+        """Return the tokens of the model's context, if it is bounded.
+
+        Beyond the tokens that an indexer picks, padding would be picked in place of some of them.
+        """
+        config = self.causal.config.get_text_config()
+        bounds = [getattr(config, name, None) for name in ("max_position_embeddings", "index_topk")]
+        return min((bound for bound in bounds if isinstance(bound, int)), default=None)
 
     def below(self, asked: Asked, texts: Sequence[Sequence[int]], layers: int) -> Below:
         """Return what texts (token ids) are after the first layers, to answer from.

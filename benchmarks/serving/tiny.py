@@ -34,40 +34,56 @@ _DELTA: dict[str, Any] = {
     "linear_key_head_dim": 8, "linear_value_head_dim": 8, "linear_num_key_heads": 2,
     "linear_num_value_heads": 4,
 }  # fmt: skip
+# the first layers feed each token a second embedding
+_LAYERED: dict[str, Any] = {
+    "vocab_size_per_layer_input": 326, "hidden_size_per_layer_input": 8, "num_kv_shared_layers": 2,
+    "layer_types": ["sliding_attention", "full_attention"] * 2,
+}  # fmt: skip
+# attends to the tokens that an indexer picks
+_INDEXED: dict[str, Any] = _EXPERTS | _LATENT | {
+    "index_n_heads": 2, "index_head_dim": 8, "index_topk": 512,
+}  # fmt: skip
 _CONVOLUTIONS = {"layer_types": ["conv", "full_attention"] * 2}
 _WINDOW = {"sliding_window": 16}  # shorter than prompt and text
 # model type in transformers -> what its config needs beside the sizes; None leaves one of them out
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "afmoe": _EXPERTS, "apertus": {}, "arcee": {}, "aria_text": {}, "bailing_hybrid": _EXPERTS,
-    "bamba": _MAMBA | {"attn_layer_indices": [1, 3]}, "biogpt": {}, "bitnet": {}, "bloom": {},
-    "codegen": {"rotary_dim": 4}, "cohere": {}, "cohere2": _WINDOW, "cohere2_moe": {},
-    "deepseek_v2": _EXPERTS | _LATENT, "deepseek_v3": _EXPERTS | _LATENT,
-    "diffllama": {}, "ernie4_5": {}, "ernie4_5_moe": _EXPERTS, "exaone4": {},
-    "exaone_moe": _EXPERTS,
-    "falcon": {"head_dim": None}, "falcon_h1": _MAMBA | {"mamba_d_ssm": 64}, "falcon_mamba": {},
-    "flex_olmo": {}, "gemma": {},
-    "gemma2": _WINDOW, "gemma3_text": _WINDOW, "glm": {}, "glm4": {}, "glm4_moe": _EXPERTS,
-    "glm4_moe_lite": _EXPERTS | _LATENT, "gpt2": {}, "gpt_bigcode": {},
-    "gpt_neo": {
-        "attention_types": [[["global", "local"], 2]], "num_layers": 4, "window_size": 64,
-    },
+    "afmoe": _EXPERTS, "apertus": {}, "arcee": {}, "aria_text": {}, "axk1": _EXPERTS | _LATENT,
+    "bailing_hybrid": _EXPERTS, "bamba": _MAMBA | {"attn_layer_indices": [1, 3]}, "beam": _EXPERTS,
+    "biogpt": {}, "bitnet": {}, "bloom": {}, "codegen": {"rotary_dim": 4}, "cohere": {},
+    "cohere2": _WINDOW, "cohere2_moe": {}, "cwm": {}, "deepseek_v2": _EXPERTS | _LATENT,
+    "deepseek_v3": _EXPERTS | _LATENT, "deepseek_v32": _INDEXED, "diffllama": {}, "doge": {},
+    "dots1": _EXPERTS | {"n_shared_experts": 1, "first_k_dense_replace": 1}, "ernie4_5": {},
+    "ernie4_5_moe": _EXPERTS, "exaone4": {}, "exaone_moe": _EXPERTS, "falcon": {"head_dim": None},
+    "falcon_h1": _MAMBA | {"mamba_d_ssm": 64}, "falcon_mamba": {}, "flex_olmo": {},
+    "flint": _EXPERTS, "gemma": {}, "gemma2": _WINDOW, "gemma3_text": _WINDOW,
+    "gemma3n_text": _LAYERED | {"activation_sparsity_pattern": [0.0] * 4, "laurel_rank": 4},
+    "gemma4_text": _LAYERED | {"global_head_dim": 8}, "gemma4_unified_text": {}, "glm": {},
+    "glm4": {}, "glm4_moe": _EXPERTS, "glm4_moe_lite": _EXPERTS | _LATENT, "glm_moe_dsa": _INDEXED,
+    "gpt2": {}, "gpt_bigcode": {},
+    "gpt_neo": {"attention_types": [[["global", "local"], 2]], "num_layers": 4, "window_size": 64},
     "gpt_neox": {}, "gpt_oss": _EXPERTS | _WINDOW, "gptj": {"rotary_dim": 4}, "granite": {},
-    "granitemoe": {}, "granitemoehybrid": _MAMBA | {"layer_types": ["mamba", "attention"] * 2},
+    "granite_swa": {}, "granitemoe": {},
+    "granitemoehybrid": _MAMBA | {"layer_types": ["mamba", "attention"] * 2},
     "granitemoeshared": {}, "helium": {}, "hrm_text": {}, "hunyuan_v1_dense": {},
-    "hunyuan_v1_moe": {}, "hyperclovax": {}, "jais2": {}, "jamba": {}, "jetmoe": {},
-    "lfm2": _CONVOLUTIONS, "lfm2_moe": _CONVOLUTIONS, "llama": {}, "llama4_text": {}, "mamba": {},
-    "mamba2": {
-        "num_heads": 8, "expand": 2, "n_groups": 1, "state_size": 16, "chunk_size": 16,
+    "hunyuan_v1_moe": {}, "hy_v3": _EXPERTS, "hyperclovax": {}, "inkling_text": _EXPERTS,
+    "jais2": {}, "jamba": {}, "jetmoe": {}, "kolibri1": _EXPERTS, "laguna": _EXPERTS,
+    "lfm2": _CONVOLUTIONS, "lfm2_moe": _CONVOLUTIONS, "lfm3": {}, "llama": {}, "llama4_text": {},
+    "mamba": {},
+    "mamba2": {"num_heads": 8, "expand": 2, "n_groups": 1, "state_size": 16, "chunk_size": 16},
+    "mellum": _EXPERTS, "mimo_v2_flash": _EXPERTS, "minicpm3": _LATENT, "minimax": {},
+    "minimax_m2": _EXPERTS, "ministral": {}, "ministral3": {}, "mistral": {}, "mixtral": {},
+    "modernbert-decoder": {}, "mpt": {}, "nanochat": {}, "nemotron": {}, "nemotron_h": _EXPERTS,
+    "olmo": {}, "olmo2": {}, "olmo3": _WINDOW, "olmo_hybrid": {}, "olmoe": {}, "opt": {},
+    "persimmon": {}, "phi": {}, "phi3": {}, "phimoe": {}, "qwen2": {}, "qwen2_moe": _EXPERTS,
+    "qwen3": {}, "qwen3_5_text": _DELTA, "qwen3_moe": _EXPERTS, "qwen3_next": _DELTA | _EXPERTS,
+    "recurrent_gemma": {}, "rwkv": {}, "seed_oss": {}, "smollm3": {}, "solar_open": _EXPERTS,
+    "stablelm": {}, "starcoder2": {}, "vaultgemma": _WINDOW, "xglm": {}, "xlstm": {},
+    "youtu": _LATENT,
+    "zamba2": _MAMBA | {
+        "n_mamba_heads": 8, "mamba_headdim": 8, "mamba_ngroups": 1, "chunk_size": 16,
+        "layer_types": ["mamba", "hybrid"] * 2, "hybrid_layer_ids": [1, 3], "num_mem_blocks": 1,
     },
-    "minicpm3": _LATENT, "minimax": {}, "minimax_m2": _EXPERTS,
-    "ministral": {}, "mistral": {}, "mixtral": {}, "modernbert-decoder": {}, "mpt": {},
-    "nanochat": {}, "nemotron": {}, "nemotron_h": _EXPERTS, "olmo": {}, "olmo2": {},
-    "olmo3": _WINDOW,
-    "olmo_hybrid": {}, "olmoe": {}, "opt": {}, "persimmon": {}, "phi": {}, "phi3": {}, "phimoe": {},
-    "qwen2": {}, "qwen2_moe": _EXPERTS, "qwen3": {}, "qwen3_5_text": _DELTA, "qwen3_moe": _EXPERTS,
-    "qwen3_next": _DELTA | _EXPERTS, "recurrent_gemma": {}, "rwkv": {}, "seed_oss": {},
-    "smollm3": {}, "solar_open": _EXPERTS, "stablelm": {}, "starcoder2": {}, "vaultgemma": _WINDOW,
-    "xglm": {}, "xlstm": {}, "youtu": _LATENT,
+    "zaya": {"num_experts_per_tok": 1, "num_experts": 4},
 }  # fmt: skip
 
 

@@ -24,8 +24,8 @@ from selection.errors import ModelError
 pytestmark = pytest.mark.filterwarnings("ignore")
 # that go on from no policy, by what their authors wrote into transformers
 READ_AGAIN = {
-    "bailing_hybrid", "bamba", "falcon_mamba", "jamba", "mamba", "mamba2", "minimax",
-    "recurrent_gemma", "rwkv", "xlstm",
+    "bailing_hybrid", "bamba", "deepseek_v32", "falcon_mamba", "glm_moe_dsa", "jamba", "mamba",
+    "mamba2", "minimax", "recurrent_gemma", "rwkv", "xlstm",
 }  # fmt: skip
 
 

@@ -47,7 +47,8 @@ def chapter(folder: Path = FOLDER) -> str:
         "![True kappa against verdicts](images/loop.svg)",
         "",
         "| set | system | loops | true kappa at verdicts | in the end, by loop | texts of the rare "
-        "label found | verdicts that taught | told intervals that held the truth | minutes |",
+        "label found | verdicts that taught | told intervals that held the truth | minutes, other "
+        "work and pauses included |",
         "|---|---|---|---|---|---|---|---|---|",
         *rows,
     ]

@@ -162,6 +162,8 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
             f"The model {model!r} ({causal.config.model_type}) cannot be used: {error}. Choose "
             'another causal LM, or "offline".'
         ) from error
+    if not padded.pads:
+        log.warning("texts of unlike length are read one by one, or their answers would differ")
     past, unkept = kept_prefix(trial, padded)
     if unkept:
         log.warning("the policy is read again with every text, which is slow: %s", unkept)

@@ -24,6 +24,8 @@ ANSWERS = (3, 9, 10)
 _RELATIVE = 0.02
 # how far apart logits may be, as a share of the largest: in float32, and in fewer bits
 _EXACT, _ROUNDED = 1e-4, 0.05
+# in fewer bits an expert may be chosen otherwise, and a model would be refused for that
+_NOT_CAUSAL = 0.25
 # what a model raises that cannot be read in some way
 REFUSALS = (
     TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError, AssertionError,
@@ -45,7 +47,7 @@ class Trial:
                 followed = self._alone([*ROWS[0], *ROWS[1]])[len(ROWS[0]) - 1]
         except REFUSALS as error:
             raise ModelError(_refused(error)) from error
-        if not self._alike(followed, self._plain[0]):
+        if not self._alike(followed, self._plain[0], _NOT_CAUSAL):
             raise ModelError("later words change what it answers before them: it is not causal")
 
     def obstacle(self, read: Callable[[], Tensor]) -> str:
@@ -63,8 +65,8 @@ class Trial:
         logits: Tensor = self.causal(input_ids=ids, use_cache=False).logits[0, len(PREFIX) :]
         return logits[:, list(ANSWERS)].float()
 
-    def _alike(self, found: Tensor, plain: Tensor) -> bool:
-        share = _EXACT if self.causal.dtype == torch.float32 else _ROUNDED
+    def _alike(self, found: Tensor, plain: Tensor, rounded: float = _ROUNDED) -> bool:
+        share = _EXACT if self.causal.dtype == torch.float32 else rounded
         largest = float(plain.abs().max())
         return torch.allclose(found, plain, rtol=_RELATIVE, atol=share * largest)
 

@@ -73,9 +73,9 @@ class Adapters:
         self._loaded: OrderedDict[Path, tuple[str, int]] = OrderedDict()  # -> name, unchanged
 
     def lora(self, rank: int, alpha: int, upper: float = UPPER) -> LoraConfig:
-        """Return LoRA on the linear layers of the model's upper part; peft's "all-linear" has none.
+        """Return LoRA on the linear layers of the model's upper part.
 
-        upper: share of the layers. All of them are taken in a model that counts them otherwise.
+        upper: share of the layers. A model that counts them otherwise has it on all of them.
         """
         paths = self._linear
         layers = list(upper_layers(self._causal, upper))

@@ -27,9 +27,8 @@ _EXACT, _ROUNDED = 1e-4, 0.05
 # in fewer bits an expert may be chosen otherwise, and a model would be refused for that
 _NOT_CAUSAL = 0.25
 # what a model raises that cannot be read in some way
-REFUSALS = (
+_REFUSALS = (
     TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError, AssertionError,
-    NotImplementedError,
 )  # fmt: skip
 
 
@@ -45,7 +44,7 @@ class Trial:
             with torch.inference_mode():
                 self._plain = torch.stack([self._alone(row)[-1] for row in ROWS])
                 followed = self._alone([*ROWS[0], *ROWS[1]])[len(ROWS[0]) - 1]
-        except REFUSALS as error:
+        except _REFUSALS as error:
             raise ModelError(_refused(error)) from error
         if not self._alike(followed, self._plain[0], _NOT_CAUSAL):
             raise ModelError("later words change what it answers before them: it is not causal")
@@ -55,7 +54,7 @@ class Trial:
         try:
             with torch.inference_mode():
                 found = read()
-        except REFUSALS as error:
+        except _REFUSALS as error:
             return _refused(error)
         return "" if self._alike(found, self._plain) else "the answers differ"
 
@@ -87,7 +86,7 @@ def kept_prefix(trial: Trial, reader: PaddedReader) -> tuple[Past | None, str]:
     try:
         with torch.inference_mode():
             past = read_prefix(trial.causal, PREFIX, reader.head)
-    except REFUSALS as error:
+    except _REFUSALS as error:
         return None, _refused(error)
     found = trial.obstacle(partial(reader.answer, trial.causal, PREFIX, past, ROWS, ANSWERS))
     return (None if found else past), found

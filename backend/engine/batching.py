@@ -18,10 +18,14 @@ PATIENCE = 1e-3  # seconds a token: about what a small model on two cores takes 
 
 @dataclass(eq=False)
 class Request:
-    """Texts (token ids) that one thread waits for. left: positions not yet in a batch."""
+    """Texts (token ids) that one thread waits for. left: positions not yet in a batch.
+
+    after: tokens of the prompt that are read after each text.
+    """
 
     served: Served
     ids: list[list[int]]
+    after: int = 1
     left: list[int] = field(init=False)
     unread: int = field(init=False)
     deadline: float = field(init=False)
@@ -31,7 +35,8 @@ class Request:
         # the longest come first, so that a lack of memory shows at once
         self.left = sorted(range(len(self.ids)), key=lambda i: len(self.ids[i]))
         self.unread = len(self.ids)
-        self.deadline = time.monotonic() + PATIENCE * sum(map(len, self.ids))
+        tokens = sum(map(len, self.ids)) + self.after * len(self.ids)
+        self.deadline = time.monotonic() + PATIENCE * tokens
         self.answers = SimpleQueue()
 
     def take(self, room: int, always: bool) -> "Part":
@@ -39,7 +44,7 @@ class Request:
         taken: list[int] = []
         tokens = 0
         while self.left:
-            more = len(self.ids[self.left[-1]]) + 1
+            more = len(self.ids[self.left[-1]]) + self.after
             if tokens + more > room and (taken or not always):
                 break
             taken.append(self.left.pop())

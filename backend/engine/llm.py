@@ -68,13 +68,17 @@ class Llm:
         with self.tokenizing:
             return prompts.encode(self.tokenizer, texts, max_tokens)
 
+    def prompt(self, policy: str, labels: Sequence[str]) -> Prompt:
+        """Return the prompt that asks for one of the labels. Raises ModelError."""
+        with self.tokenizing:
+            return prompts.build(self.tokenizer, policy, labels)
+
     def ask(self, policy: str, labels: Sequence[str], max_tokens: int) -> Asked:
         """Read the policy once. Call it with adapters switched off.
 
         Raises ModelError if policy and text do not fit into the model's context together.
         """
-        with self.tokenizing:
-            prompt = prompts.build(self.tokenizer, policy, labels)
+        prompt = self.prompt(policy, labels)
         need = len(prompt.prefix) + max_tokens + len(prompt.suffix) + MULTIPLE
         room = self._room()
         if room is not None and need > room:

@@ -33,7 +33,7 @@ from selection.types import Doubles
 log = logging.getLogger(__name__)
 
 GATHER = 0.05  # seconds, at most, to wait for threads that ask one text after another
-BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}  # of one forward pass: bounds memory and waiting
+BATCH_TOKENS = {"cpu": 640, "cuda": 16_384}  # of one forward pass: bounds memory and waiting
 NICE = 5  # how much lower the model's priority is than that of the threads that answer
 _LOWEST = 19  # priority on Linux
 _POLICIES = 8  # whose key-value caches are kept
@@ -85,7 +85,8 @@ class Local:
         """See Engine."""
         for start in range(0, len(texts), _CHUNK):
             base, _, _ = self._ready()
-            request = Request(served, base.encode(texts[start : start + _CHUNK], self._max_tokens))
+            ids = base.encode(texts[start : start + _CHUNK], self._max_tokens)
+            request = Request(served, ids, self._after(served))
             self._ask(request)
             while request.unread:
                 positions, logits = request.next()
@@ -111,6 +112,14 @@ class Local:
                 gc.collect()
                 gc.freeze()
             return self._loaded
+
+    def _after(self, served: Served) -> int:
+        """Return the tokens that are read after each text."""
+        known = self._policies.get((served.policy, served.labels))
+        if known is not None:
+            return len(known.prompt.suffix)
+        base, _, _ = self._ready()
+        return len(base.prompt(served.policy, served.labels).suffix)
 
     def _ask(self, request: Request) -> None:
         with self._changed:

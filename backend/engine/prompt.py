@@ -3,28 +3,28 @@
 A prompt is three runs of tokens: a prefix that is the same for all texts of a project (so that its
 key-value cache is computed once), the text, and a suffix after which the next token is the answer.
 Each label has one token of its own as its answer: the first of its name, or a letter that the
-prompt lists where two names begin alike. Policy, labels and text are always read as plain text:
-"<|im_end|>" in a text is ten characters, not the end of a turn.
+prompt lists where two names begin alike. A moderation model is asked in the format of its own
+training (moderation.py). Policy, labels and text are always read as plain text: "<|im_end|>" in a
+text is ten characters, not the end of a turn.
 """
 
+import logging
+import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from backend.engine.moderation import Format, Place, format_of
+from backend.engine.template import around, marked, plain, start, turns
 from selection.errors import ModelError
 
+log = logging.getLogger(__name__)
+
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
-_MARK, _ANSWER = "@@text@@", "@@answer@@"
-# how models begin and end a thought
-_THOUGHTS = (
-    ("<think>", "</think>"),
-    ("[THINK]", "[/THINK]"),
-    ("<seed:think>", "</seed:think>"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-)
+_POLICY = "@@policy@@"
 _CHARACTERS_PER_TOKEN = 16  # generous: a token of English text is 4 to 5 characters
 
 
@@ -55,22 +55,20 @@ def build(tokenizer: PreTrainedTokenizerBase, policy: str, labels: Sequence[str]
             f"A model needs two labels or more, with different names; it got {list(labels)}. "
             "Correct the choices in the project's label config."
         )
-    head, tail = _turns(tokenizer)
-    options = f"Answer with one of: {', '.join(names)}."
-    answers = _first_tokens(tokenizer, names)
-    if answers is None:
-        letters = _letters(names)
-        answers = _first_tokens(tokenizer, letters)
-        listed = [f"{letter}) {name}" for letter, name in zip(letters, names, strict=True)]
-        options = "Answer with one letter:\n" + "\n".join(listed)
-    if answers is None:
-        raise ModelError(
-            f"The model's tokenizer has no token of its own for each of {len(names)} labels. "
-            "Choose another model."
-        )
-    before = plain(tokenizer, f"{policy.strip()}\n\n{options}\n\nText:\n")
+    format = format_of(tokenizer)
+    if format is not None and format.answers is not None:
+        prompt = _moderated(tokenizer, format, policy.strip(), names)
+        if prompt is not None:
+            return prompt
+    by_system = format is not None and format.place is Place.SYSTEM
+    options, answers = _options(tokenizer, names, ("",) if by_system else (" ", ""))
+    question = f"{policy.strip()}\n\n{options}"
+    if by_system:
+        return _by_system(tokenizer, question, answers)
+    head, tail = turns(tokenizer)
+    before = plain(tokenizer, f"{question}\n\nText:\n")
     after = plain(tokenizer, "Answer:" if tail else "\n\nAnswer:")
-    return Prompt((*head, *before), (*tail, *after), tuple(answers))
+    return Prompt((*head, *before), (*tail, *after), answers)
 
 
 def encode(
@@ -85,71 +83,94 @@ def encode(
     return [list(ids[:max_tokens]) for ids in read["input_ids"]]
 
 
-def plain(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Return the token ids of `text`, in which nothing is a special token."""
-    return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+def _options(
+    tokenizer: PreTrainedTokenizerBase, names: Sequence[str], leads: Sequence[str]
+) -> tuple[str, tuple[int, ...]]:
+    """Return the words that list the answers, and a token for each. Raises ModelError.
 
-
-def _turns(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """Return the tokens before and after the user's message; none after it without a template."""
-    if not tokenizer.chat_template:
-        start = tokenizer.bos_token_id
-        return ([] if start is None else [start]), []
-    head, found, tail = _rendered(tokenizer, add_generation_prompt=True).partition(_MARK)
-    if not found or not tail:
+    leads: see _first_tokens.
+    """
+    answers = _first_tokens(tokenizer, names, leads)
+    if answers is not None:
+        return f"Answer with one of: {', '.join(names)}.", answers
+    letters = _letters(names)
+    answers = _first_tokens(tokenizer, letters, leads)
+    if answers is None:
         raise ModelError(
-            "The model's chat template does not hold the user's message and an answer after it. "
-            "Choose an instruction-tuned model, or one without a chat template."
+            f"The model's tokenizer has no token of its own for each of {len(names)} labels. "
+            "Choose another model."
         )
-    return (
-        list(tokenizer.encode(head, add_special_tokens=False)),
-        list(tokenizer.encode(_answered_at_once(tokenizer, tail), add_special_tokens=False)),
+    listed = [f"{letter}) {name}" for letter, name in zip(letters, names, strict=True)]
+    return "Answer with one letter:\n" + "\n".join(listed), answers
+
+
+def _moderated(
+    tokenizer: PreTrainedTokenizerBase, format: Format, policy: str, names: Sequence[str]
+) -> Prompt | None:
+    """Return a prompt in a moderation model's format; None if that has no room for the labels."""
+    answers = _first_tokens(tokenizer, format.answers or (), ("",))
+    if answers is None or len(answers) != len(names):
+        _tell(format.family, f"not used for {len(names)} labels, as it has two answers")
+        return None
+    if format.place is Place.USER:
+        head, tail = turns(tokenizer)
+    else:
+        head, tail = start(tokenizer), []
+    before, after = (
+        _filled(tokenizer, words, policy, names[0]) for words in (format.before, format.after)
     )
+    said = zip(format.answers or (), names, strict=True)
+    _tell(format.family, ", ".join(f"{word!r} stands for {name!r}" for word, name in said))
+    return Prompt((*head, *before), (*after, *tail), answers)
 
 
-def _answered_at_once(tokenizer: PreTrainedTokenizerBase, tail: str) -> str:
-    """Return the text between the user's message and the answer of a model that does not think.
-
-    tail: what the template puts there for a model that may. Where it writes an empty thought or a
-    channel before an answer that is given, that is taken as well; a thought left open is closed.
-    """
-    answer = {"role": "assistant", "content": _ANSWER}
-    try:
-        given = _rendered(tokenizer, answer, add_generation_prompt=False)
-    except TemplateError:  # such a template wants a user's message last
-        given = ""
-    before, found, _ = given.partition(_MARK)[2].partition(_ANSWER)
-    if found and before.startswith(tail):
-        return before
-    for opened, closed in _THOUGHTS:
-        if tail.rfind(opened) > tail.rfind(closed):
-            return f"{tail.rstrip()}\n\n{closed}\n\n"
-    return tail
+@cache  # once for each of them
+def _tell(family: str, what: str) -> None:
+    log.info("the format in which %s was trained: %s", family, what)
 
 
-def _rendered(
-    tokenizer: PreTrainedTokenizerBase, *after: dict[str, str], add_generation_prompt: bool
-) -> str:
-    return str(
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": _MARK}, *after],
-            tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-            # for templates of models that may think first; others ignore them
-            enable_thinking=False,
-            thinking=False,
-            reasoning_effort="low",
+def _filled(
+    tokenizer: PreTrainedTokenizerBase, words: str, policy: str, label: str
+) -> list[int]:
+    """Return the token ids of a format's words: its own marks are special, what fills it is not."""
+    special = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    marks = "|".join(re.escape(mark) for mark in special if mark in words)
+    ids: list[int] = []
+    for part in re.split(f"({marks})", words) if marks else [words]:
+        if part in special:
+            ids += marked(tokenizer, part)
+        elif part:
+            ids += plain(tokenizer, part.format(label=label, policy=policy))
+    return ids
+
+
+def _by_system(
+    tokenizer: PreTrainedTokenizerBase, question: str, answers: tuple[int, ...]
+) -> Prompt:
+    """Return a prompt: the system's message is the question, the user's is the text."""
+    head, tail = around(tokenizer, {"role": "system", "content": _POLICY})
+    before, found, between = head.partition(_POLICY)
+    if not found:
+        raise ModelError(
+            "The model's chat template leaves the system's message out, where it reads its policy. "
+            "Take the template that the model was published with."
         )
-    )
+    prefix = [
+        *marked(tokenizer, before), *plain(tokenizer, question), *marked(tokenizer, between)
+    ]  # fmt: skip
+    return Prompt(tuple(prefix), tuple(marked(tokenizer, tail)), answers)
 
 
-def _first_tokens(tokenizer: PreTrainedTokenizerBase, names: Sequence[str]) -> list[int] | None:
-    """Return the first token of each name after "Answer:"; None if two are the same.
+def _first_tokens(
+    tokenizer: PreTrainedTokenizerBase, names: Sequence[str], leads: Sequence[str]
+) -> tuple[int, ...] | None:
+    """Return the first token of each name; None if two are the same.
 
-    In a tokenizer without tokens that begin with a space, " A" and " B" begin with the same one.
+    leads: what stands before a name; the first one that tells them apart is taken. (In a tokenizer
+    without tokens that begin with a space, " A" and " B" begin with the same one.)
     """
-    for lead in (" ", ""):
-        tokens = [plain(tokenizer, lead + name)[0] for name in names]
+    for lead in leads:
+        tokens = tuple(plain(tokenizer, lead + name)[0] for name in names)
         if len(set(tokens)) == len(names):
             return tokens
     return None

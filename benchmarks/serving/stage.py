@@ -14,7 +14,8 @@ from transformers import PreTrainedTokenizerBase
 
 from backend.engine.local import Local
 from backend.engine.offline import OFFLINE
-from backend.engine.prompt import Prompt, build, plain
+from backend.engine.prompt import Prompt, build
+from backend.engine.template import plain
 from backend.train import Recipe, train
 from backend.versions.manifest import Manifest, version_name
 from backend.versions.registry import Registry

@@ -24,6 +24,7 @@ from backend.engine.remote.adapters import RemoteAdapters
 from backend.engine.remote.completions import UnknownModel, logprobs
 from backend.engine.remote.http import LlmServer
 from backend.engine.served import Served
+from backend.engine.template import plain
 from selection.errors import ModelError
 from selection.types import Doubles
 
@@ -188,7 +189,7 @@ class Remote:
         if name is None:
             name = self._name()
             with self._lock:
-                tokens = prompts.plain(tokenizer, _PANGRAM)
+                tokens = plain(tokenizer, _PANGRAM)
             self._compare(tokens, name)
             self._base = name
         return tokenizer, name

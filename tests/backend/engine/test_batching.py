@@ -35,3 +35,9 @@ def test_a_text_longer_than_the_room_is_a_batch_of_its_own() -> None:
     long.deadline, short.deadline = 1.0, 2.0
     (part,) = take_batch([long, short], room=8)
     assert (part.request, part.positions) == (long, [0])
+
+
+def test_what_is_read_after_each_text_counts_as_well() -> None:
+    request = Request(ONE, [[1] * 10] * 4, after=90)
+    (part,) = take_batch([request], room=250)
+    assert part.positions == [3, 2] and part.tokens == 200

@@ -18,8 +18,9 @@ from backend.engine.probe import read_by_probe, save_probe
 from backend.engine.served import Served
 from backend.examples import Examples, too_little
 from backend.predict import Predictor
+from backend.recipe import Recipe, recipe_for
 from backend.threshold import OWN, expected, match
-from backend.train import OnStep, Recipe, Trained
+from backend.train import OnStep, Trained
 from backend.train_probe import share_factor, train_probe
 from backend.versions.manifest import Manifest, version_name
 from backend.versions.registry import Registry
@@ -165,14 +166,12 @@ class Candidates:
         return replace(made, embedder=embedder, offsets=offsets)
 
     def _recipe(self) -> Recipe:
-        given = {
-            "epochs": self.settings.epochs,
-            "learning_rate": self.settings.learning_rate,
-            "rank": self.settings.rank,
-        }
+        asked = self.settings
+        given = {"epochs": asked.epochs, "learning_rate": asked.learning_rate, "rank": asked.rank}
         changed: dict[str, Any] = {key: value for key, value in given.items() if value}
-        recipe = Recipe(seed=self.settings.seed, max_tokens=self.settings.max_tokens)
-        return replace(recipe, **changed)
+        # with a rate of one's own, nothing of the model need be known
+        recipe = Recipe() if asked.learning_rate else recipe_for(asked.llm)
+        return replace(recipe, seed=asked.seed, max_tokens=asked.max_tokens, **changed)
 
     def _on_step(self, project: int, version: str) -> OnStep:
         def on_step(done: int, total: int, loss: float) -> None:

@@ -60,10 +60,10 @@ class BackendSettings(BaseSettings):
         description="of the probe beside the LLM in a trained version's answers; 0 makes none",
     )
     threads: int = Field(default=0, ge=0, description="CPU threads of the model, 0 for all cores")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "nf4"] = Field(
         default="auto",
         description="numbers in which the model reads and is trained; auto: bfloat16 on GPUs that "
-        "have it, else float32",
+        "have it, else float32; nf4: the same with weights of 4 bits",
     )
     max_tokens: int = Field(default=256, ge=8, description="tokens of a text that the LLM reads")
     llm_url: str = Field(
@@ -93,7 +93,8 @@ class BackendSettings(BaseSettings):
         default=0, ge=0, description="passes over the training labels, 0 for the recipe's"
     )
     learning_rate: float = Field(
-        default=0.0, ge=0, description="of the adapter, 0 for the recipe's"
+        default=0.0, ge=0, description="of the adapter, 0 for the recipe's, which falls with the "
+        "model's width"
     )
     rank: int = Field(default=0, ge=0, description="of the adapter, 0 for the recipe's")
 

@@ -9,17 +9,18 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from backend.engine import padding
-from backend.engine.adapters import UPPER, Adapters, FreshAdapter
+from backend.engine.adapters import Adapters, FreshAdapter
 from backend.engine.llm import Asked, Llm
 from backend.engine.protocol import Trainable
 from backend.engine.reader import Reader
+from backend.recipe import Recipe
 from selection.errors import ModelError
 from selection.types import Doubles, Ints
 
@@ -29,44 +30,6 @@ OnStep = Callable[[int, int, float], None]
 
 _PASS_TOKENS = 1024  # of one backward pass at most; a batch may take several
 _FLOOR = 1e-4  # the least share of a label in the pool, since its logarithm is taken
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How an adapter is trained. The defaults were measured (docs/decisions.md).
-
-    rank, alpha: of LoRA, on all linear layers of the model's upper part. upper: share of its
-    layers that are that part; 1 is all. epochs: passes over the examples, fewer if
-    max_steps (batches) are reached first, but never fewer than least_epochs. class_balance: a
-    label weighs the inverse of its frequency, at most this many times the weight of the commonest;
-    1 switches it off (1 and 10 did equally well on 7 of 56). smoothing: of the labels, 0 to 1.
-    """
-
-    rank: int = 16
-    alpha: int = 32
-    upper: float = UPPER
-    learning_rate: float = 1e-3
-    epochs: int = 6
-    max_steps: int = 115
-    least_epochs: int = 4
-    batch_size: int = 8
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    class_balance: float = 3.0
-    smoothing: float = 0.1
-    max_tokens: int = 256
-    seed: int = 0
-
-    def steps(self, examples: int) -> int:
-        """Return how many batches an adapter for so many examples learns from."""
-        each = math.ceil(examples / self.batch_size)
-        least = min(self.least_epochs, self.epochs) * each
-        return min(self.epochs * each, max(self.max_steps, least))
-
-    def as_json(self) -> dict[str, int | float]:
-        """Return the recipe as it enters the name of a model version."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 FILE = ROOT / "docs/architecture.md"
 ROOMS = (
     "selection", "selection/studio", "selection/report", "selection/command",
-    "backend", "backend/web", "backend/engine", "backend/engine/cpu", "backend/engine/remote",
-    "backend/versions", "backend/queue",
+    "backend", "backend/web", "backend/engine", "backend/engine/stream", "backend/engine/cpu",
+    "backend/engine/remote", "backend/versions", "backend/queue",
 )  # fmt: skip
 TOP = Path(__file__).with_suffix(".md")  # what is written by hand
 

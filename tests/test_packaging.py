@@ -31,6 +31,7 @@ DISTRIBUTIONS = {
 }
 # Declared although nothing in this repository imports them.
 NOT_IMPORTED = {
+    "bitsandbytes": "transformers packs weights of 4 bits with it",
     "gguf": "transformers reads GGUF files with it",
     "import-linter": "a command",
     "makefun": "scikit-activeml imports it",

@@ -186,22 +186,25 @@ def _linear(causal: PreTrainedModel) -> list[str]:
         # one that has a number for a name cannot be told from layers of that number
         nameable = not name.isdigit() and name not in refused
         if isinstance(module, (Linear, Conv1D)) and module is not head and nameable:
-            found += [path] if _multiplies(module) else []
+            found += [path] if _multiplies(module, causal.dtype) else []
     return found
 
 
-def _multiplies(module: Linear | Conv1D) -> bool:
-    """Whether a layer gives a tensor of the width of its weights, and nothing else."""
+def _multiplies(module: Linear | Conv1D, dtype: torch.dtype) -> bool:
+    """Whether a layer gives a tensor of its width, and nothing else. dtype: what it is given."""
     if type(module).forward in (Linear.forward, OneDnnLinear.forward, Conv1D.forward):
         return True
-    wide = module.weight.shape if isinstance(module, Linear) else module.weight.shape[::-1]
-    ones = torch.ones(1, wide[1], dtype=module.weight.dtype, device=module.weight.device)
+    if isinstance(module, Linear):  # whose weights may be packed, in a shape of their own
+        given, returned = module.in_features, module.out_features
+    else:
+        given, returned = module.weight.shape
+    ones = torch.ones(1, given, dtype=dtype, device=module.weight.device)
     try:
         with torch.inference_mode():
             found = module(ones)
     except (TypeError, ValueError, RuntimeError, IndexError):
         return False
-    return isinstance(found, Tensor) and found.shape == (1, wide[0])
+    return isinstance(found, Tensor) and found.shape == (1, returned)
 
 
 def upper_layers(causal: PreTrainedModel, share: float = UPPER) -> range:

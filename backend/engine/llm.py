@@ -3,8 +3,8 @@
 The policy is a long prefix that all texts share. The base model computes its key-value cache once,
 and every adapter works on top of it: adapters change how a text is read, never how the policy is.
 So nothing of the prefix is computed again, in training or in scoring, and versions with one policy
-share one cache (compare "activated LoRA", Greenewald et al. 2025). Texts are padded rows
-(padding.py), or on CPUs a stream without padding (cpu/).
+share one cache (compare "activated LoRA", Greenewald et al. 2025). Texts are a stream without
+padding (stream/), or padded rows (padding.py) for a model that cannot be read so.
 """
 
 import logging
@@ -23,13 +23,14 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from backend.engine import prompt as prompts
-from backend.engine.cpu.accelerate import accelerate
-from backend.engine.cpu.below import NOTHING_BELOW, Below
-from backend.engine.cpu.stream import StreamReader
+from backend.engine.accelerate import accelerate
 from backend.engine.padding import MULTIPLE, PaddedReader
 from backend.engine.past import Past, read_prefix
 from backend.engine.prompt import Prompt
+from backend.engine.stream.below import NOTHING_BELOW, Below
+from backend.engine.stream.reader import StreamReader
 from backend.engine.trial import Trial, kept_prefix, padded_reader
+from backend.engine.weights import keep_gradients, weights_of
 from selection.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -134,16 +135,18 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
     """Load a causal LM (a directory or a Hugging Face id) to answer with.
 
     device: "cpu", "cuda", ...; None takes a GPU if there is one. dtype: "float32", "bfloat16",
-    "float16" or "auto": bfloat16 on GPUs that have it, float32 elsewhere.
+    "float16", "nf4" (weights of 4 bits), or "auto": bfloat16 on GPUs that have it, float32
+    elsewhere.
 
     Raises ModelError if there is no such model, or no such device.
     """
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     disable_progress_bar()  # type: ignore[no-untyped-call]
+    weights = weights_of(place, dtype)
     try:
         tokenizer = AutoTokenizer.from_pretrained(model)
         causal = AutoModelForCausalLM.from_pretrained(
-            model, dtype=_dtype(place, dtype), use_safetensors=True, trust_remote_code=False
+            model, use_safetensors=True, trust_remote_code=False, **weights
         )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -152,12 +155,9 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
             'a causal LM with safetensors, or a directory) and the network, or use "offline".'
         ) from error
     causal.requires_grad_(False).train(False)
-    try:
-        torch.nn.Module.to(causal, place)
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(
-            f"The model {model!r} cannot be put on the device {str(place)!r}: {error}"
-        ) from error
+    keep_gradients(causal)
+    if not getattr(causal, "is_quantized", False):  # such a model is where it was loaded
+        _put(causal, place, model)
     try:
         trial = Trial(causal)
         padded = padded_reader(trial)
@@ -171,15 +171,14 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
     past, unkept = kept_prefix(trial, padded)
     if unkept:
         log.warning("the policy is read again with every text, which is slow: %s", unkept)
-    stream = accelerate(trial, padded.head, past) if place.type == "cpu" else None
+    stream = accelerate(trial, padded.head, past)
     return Llm(causal, tokenizer, place, padded, past is not None, stream)
 
 
-def _dtype(device: torch.device, name: str) -> torch.dtype:
-    named = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if name in named:
-        return named[name]
-    if name != "auto":
-        raise ModelError(f"dtype must be auto, {', '.join(named)}; not {name!r}.")
-    on_gpu = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.bfloat16 if on_gpu else torch.float32
+def _put(causal: PreTrainedModel, place: torch.device, model: str) -> None:
+    try:
+        torch.nn.Module.to(causal, place)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(
+            f"The model {model!r} cannot be put on the device {str(place)!r}: {error}"
+        ) from error

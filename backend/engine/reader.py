@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from backend.engine.cpu.below import Below
 from backend.engine.llm import Asked, Llm
 from backend.engine.prompt import Prompt
+from backend.engine.stream.below import Below
 
 ROOM = 1 << 29  # bytes of states
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from backend.engine.offline import OFFLINE, resolve
-from backend.train import Recipe
+from backend.recipe import Recipe
 from benchmarks.headline.data import Ground, examples_of, load
 from benchmarks.headline.loop import Loop, Terms
 from benchmarks.headline.model import Learner, figures

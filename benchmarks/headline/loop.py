@@ -19,7 +19,7 @@ import numpy as np
 
 from backend.engine.scorer import Scorer
 from backend.engine.served import Served
-from backend.train import Recipe
+from backend.recipe import Recipe
 from benchmarks.headline.data import EXPERT, HARSH, as_examples, majority
 from benchmarks.headline.model import Learner, Version
 from demo.question import LABELS

@@ -15,8 +15,9 @@ from sklearn.metrics import roc_auc_score
 from backend.engine.local import Local
 from backend.engine.scorer import Scorer
 from backend.engine.served import Served
+from backend.recipe import Recipe
 from backend.threshold import expected, match
-from backend.train import Recipe, train
+from backend.train import train
 from benchmarks.headline.data import HARSH, Examples, Ground
 from demo.question import LABELS
 from selection.align import difference, model_alignment

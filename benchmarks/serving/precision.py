@@ -26,8 +26,9 @@ from backend.engine import llm, prompt
 from backend.engine.llm import Llm
 from backend.engine.local import Local
 from backend.engine.offline import OFFLINE, resolve
+from backend.recipe import Recipe
 from backend.threshold import match
-from backend.train import Recipe, train
+from backend.train import train
 from benchmarks.serving.allocator import use_products_allocator
 from benchmarks.serving.training import MODELS, examples, quality
 from demo.question import LABELS, policy

@@ -16,7 +16,8 @@ from backend.engine.local import Local
 from backend.engine.offline import OFFLINE
 from backend.engine.prompt import Prompt, build
 from backend.engine.template import plain
-from backend.train import Recipe, train
+from backend.recipe import Recipe
+from backend.train import train
 from backend.versions.manifest import Manifest, version_name
 from backend.versions.registry import Registry
 from demo.question import CONFIG, LABELS

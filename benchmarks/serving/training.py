@@ -29,8 +29,9 @@ from backend.engine.adapters import Adapters
 from backend.engine.llm import Llm
 from backend.engine.local import Local
 from backend.engine.offline import OFFLINE, resolve
+from backend.recipe import Recipe
 from backend.threshold import match
-from backend.train import Recipe, train
+from backend.train import train
 from benchmarks.serving import floor
 from benchmarks.serving.allocator import use_products_allocator
 from benchmarks.serving.floor import Rates

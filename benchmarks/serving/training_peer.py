@@ -11,7 +11,7 @@ from transformers import Trainer, TrainingArguments
 
 from backend.engine import prompt
 from backend.engine.adapters import Adapters
-from backend.train import Recipe
+from backend.recipe import Recipe
 from benchmarks.serving.peers import load
 from selection.types import Ints
 

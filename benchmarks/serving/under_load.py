@@ -21,7 +21,8 @@ from backend import worker
 from backend.engine.llm import Llm
 from backend.engine.local import Local
 from backend.engine.prompt import encode
-from backend.train import Recipe, train
+from backend.recipe import Recipe
+from backend.train import train
 from benchmarks.serving.stage import Stage, predict, score, spend, texts_of, timed
 from demo.question import LABELS
 

@@ -50,7 +50,7 @@ class Loop:
     """A project with pushed rounds, its experts, and workers that come and go."""
 
     def __init__(self, home: Path) -> None:
-        self.settings = BackendSettings(home=home, llm="tiny", resamples=100)
+        self.settings = BackendSettings(home=home, llm="tiny", learning_rate=1e-3, resamples=100)
         self.studio = FakeStudio()
         self.scorer = FakeScorer()
         self.trained: list[int] = []

@@ -10,13 +10,14 @@ from safetensors.torch import load_file
 from backend.config import BackendSettings
 from backend.engine import reader
 from backend.engine.adapters import Adapters
-from backend.engine.cpu.below import NOTHING_BELOW, Below
-from backend.engine.cpu.stream import StreamReader
 from backend.engine.llm import Llm
 from backend.engine.local import Local
 from backend.engine.scorer import Scorer, make_scorer
 from backend.engine.served import Served
-from backend.train import Recipe, Trained, class_weights, prior_offsets, train
+from backend.engine.stream.below import NOTHING_BELOW, Below
+from backend.engine.stream.reader import StreamReader
+from backend.recipe import Recipe
+from backend.train import Trained, class_weights, prior_offsets, train
 from selection.errors import ModelError
 from tests.backend.engine.tiny_model import tiny_model
 

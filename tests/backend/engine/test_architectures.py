@@ -41,6 +41,17 @@ def test_answers_are_those_of_the_plain_model_before_and_after_a_training(
     assert found.keeps == (name not in READ_AGAIN)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["gemma", "glm", "gpt2", "gpt_neox", "granite", "mixtral", "opt", "phi3", "qwen3", "smollm3"],
+)
+def test_so_are_they_in_the_masked_spans_that_a_gpu_reads(name: str, tmp_path: Path) -> None:
+    found = check(write_architecture(name, tmp_path), spans=True)
+    assert found.reads.startswith("stream")
+    assert max(found.prompted, found.trained) < 1e-4
+    assert found.swapped < 1e-6 and found.moved > 1e-3
+
+
 def saved(model: PreTrainedModel, out: Path) -> str:
     model.save_pretrained(out)
     tiny_tokenizer().save_pretrained(out)

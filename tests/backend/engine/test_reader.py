@@ -9,13 +9,14 @@ from peft import LoraConfig
 
 from backend.engine import llm, reader
 from backend.engine.adapters import Adapters
-from backend.engine.cpu.below import Below
-from backend.engine.cpu.stream import StreamReader
 from backend.engine.llm import Asked, Llm
 from backend.engine.local import Local
 from backend.engine.reader import Reader
 from backend.engine.served import Served
-from backend.train import Recipe, train
+from backend.engine.stream.below import Below
+from backend.engine.stream.reader import StreamReader
+from backend.recipe import Recipe
+from backend.train import train
 from tests.backend.engine.tiny_model import tiny_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")

@@ -15,7 +15,8 @@ from backend.engine.prompt import build
 from backend.engine.protocol import OnBatch, T
 from backend.engine.scorer import NEUTRAL, Scorer
 from backend.engine.served import Served
-from backend.train import Recipe, train
+from backend.recipe import Recipe
+from backend.train import train
 from selection.errors import ModelError, VersionError
 from tests.backend.engine.tiny_model import tiny_model
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
-from backend.train import Recipe
+from backend.recipe import Recipe
 from benchmarks.headline.data import (
     HARSH,
     Ground,

@@ -14,7 +14,10 @@ from benchmarks.loop.studio import MemoryStudio
 from benchmarks.loop.systems import by_names
 from tests.fakes import FakeScorer, fake_train
 
-OPTIONS = {"per_round": 8, "audit_per_round": 4, "read_limit": 40, "resamples": 100, "llm": "tiny"}
+OPTIONS = {
+    "per_round": 8, "audit_per_round": 4, "read_limit": 40, "resamples": 100, "llm": "tiny",
+    "learning_rate": 1e-3,
+}  # fmt: skip
 
 
 def small(n: int = 240) -> Labelled:

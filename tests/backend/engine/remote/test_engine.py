@@ -14,7 +14,8 @@ from backend.engine import llm
 from backend.engine.local import Local
 from backend.engine.scorer import Scorer
 from backend.engine.served import Served
-from backend.train import Recipe, train
+from backend.recipe import Recipe
+from backend.train import train
 from benchmarks.serving.llama_server import LlamaServer, write_float32
 from demo.processes import free_port
 from demo.question import LABELS

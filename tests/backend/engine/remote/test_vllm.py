@@ -22,7 +22,8 @@ from backend.engine.llm import Asked, Llm
 from backend.engine.local import Local
 from backend.engine.remote.adapters import KEPT
 from backend.engine.served import Served
-from backend.train import Recipe, train
+from backend.recipe import Recipe
+from backend.train import train
 from benchmarks.serving.vllm_server import VllmServer
 from demo.question import LABELS, policy
 from demo.ratings import load

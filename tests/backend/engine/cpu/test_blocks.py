@@ -1,21 +1,11 @@
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.engine.cpu.packing import join
+from backend.engine.cpu.blocks import in_blocks
+from backend.engine.stream.packing import join
 
 ROWS = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=40), min_size=1, max_size=20)
-
-
-@given(ROWS, st.integers(0, 500))
-def test_every_token_stands_once_in_order_at_its_own_position(
-    rows: list[list[int]], first: int
-) -> None:
-    stream = join(rows, first)
-    assert stream.ids.tolist() == [[token for row in rows for token in row]]
-    assert stream.positions.tolist() == [[first + i for row in rows for i in range(len(row))]]
-    assert stream.ids[0, stream.last].tolist() == [row[-1] for row in rows]
 
 
 @given(ROWS)
@@ -23,13 +13,14 @@ def test_every_text_stands_in_one_row_of_one_block_and_repeats_its_last_token_th
     rows: list[list[int]],
 ) -> None:
     stream = join(rows, 0)
+    laid = in_blocks(stream)
     found = [
         stream.ids[0, place][real].tolist()
-        for block in stream.blocks
+        for block in laid.blocks
         for place, real in zip(block.places, block.real, strict=True)
     ]
     assert sorted(found) == sorted(rows)
-    for block in stream.blocks:
+    for block in laid.blocks:
         lengths = block.real.sum(dim=1)
         assert torch.equal(block.real, torch.arange(block.real.shape[1]) < lengths[:, None])
         last = block.places.gather(1, lengths[:, None] - 1)
@@ -41,22 +32,18 @@ def test_what_stands_in_blocks_comes_back_in_the_order_of_the_stream(
     rows: list[list[int]],
 ) -> None:
     stream = join(rows, 0)
-    blocks = torch.cat([stream.ids[0, block.places].flatten() for block in stream.blocks])
-    assert torch.equal(blocks[stream.back], stream.ids[0])
-    assert sorted(set(stream.back.tolist())) == sorted(stream.back.tolist())
+    laid = in_blocks(stream)
+    blocks = torch.cat([stream.ids[0, block.places].flatten() for block in laid.blocks])
+    assert torch.equal(blocks[laid.back], stream.ids[0])
+    assert sorted(set(laid.back.tolist())) == sorted(laid.back.tolist())
 
 
 @given(ROWS)
 def test_no_row_of_a_block_is_less_than_half_full(rows: list[list[int]]) -> None:
-    for block in join(rows, 0).blocks:
+    for block in in_blocks(join(rows, 0)).blocks:
         assert 2 * int(block.real.sum(dim=1).min()) >= block.real.shape[1]
 
 
 def test_texts_of_similar_length_share_a_block() -> None:
-    stream = join([[1] * 60, [2] * 30, [3] * 10, [4] * 8, [5] * 2], 7)
-    assert [tuple(block.places.shape) for block in stream.blocks] == [(2, 60), (2, 10), (1, 2)]
-
-
-def test_a_text_without_a_token_is_refused() -> None:
-    with pytest.raises(ValueError, match="must have a token"):
-        join([[1], []], 0)
+    laid = in_blocks(join([[1] * 60, [2] * 30, [3] * 10, [4] * 8, [5] * 2], 7))
+    assert [tuple(block.places.shape) for block in laid.blocks] == [(2, 60), (2, 10), (1, 2)]

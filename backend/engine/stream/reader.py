@@ -8,22 +8,25 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from backend.engine.cpu.below import NOTHING_BELOW, Below, left_by, only
-from backend.engine.cpu.last_layer import LastMlp
-from backend.engine.cpu.packing import Stream, join
 from backend.engine.head import Head
 from backend.engine.past import Past
+from backend.engine.stream.attention import Arrange, Shared
+from backend.engine.stream.below import NOTHING_BELOW, Below, left_by, only
+from backend.engine.stream.last_layer import LastMlp
+from backend.engine.stream.packing import Stream, join
 
 
 @dataclass(frozen=True)
 class StreamReader:
-    """Reads with a model that attends by backend/engine/cpu/attention.py.
+    """Reads with a model that attends by backend/engine/stream/attention.py.
 
-    last_mlp: computes the model's last MLP for the tokens that are read alone; None computes it
-    for all of them. in_parts: whether the first layers may be read alone, and the rest after them.
+    arrange: lays the texts out for it. last_mlp: computes the model's last MLP for the tokens that
+    are read alone; None computes it for all of them. in_parts: whether the first layers may be read
+    alone, and the rest after them.
     """
 
     head: Head
+    arrange: Arrange
     last_mlp: LastMlp | None
     in_parts: bool = False
 
@@ -40,7 +43,7 @@ class StreamReader:
 
         prefix: tokens before each row. past: of them. below: what is known of the rows.
         """
-        stream = join(rows, prefix)
+        stream = join(rows, prefix, causal.device)
         with (
             self.last_mlp.only(stream.last) if self.last_mlp else nullcontext(),
             only(causal.base_model, slice(below.layers, None)) if below.layers else nullcontext(),
@@ -55,7 +58,7 @@ class StreamReader:
         """Return what b rows are after the first `layers` layers; nothing if not read in parts."""
         if not self.in_parts or not layers:
             return NOTHING_BELOW
-        stream = join(rows, prefix)
+        stream = join(rows, prefix, causal.device)
         with only(causal.base_model, slice(layers)) as kept, left_by(kept[-1]) as found:
             self._logits(causal, past, stream, stream.last[:0], [0])
         return Below(layers, torch.split(found[0][0], [len(row) for row in rows]))
@@ -65,6 +68,7 @@ class StreamReader:
         answers: Sequence[int], known: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """Return (n, k). at: (n,). known: (1, t, h) what the layers begin with in place of ids."""
+        shared = None if past.pairs is None else Shared(past.pairs, self.arrange(stream))
         return self.head.logits(
             answers, torch.zeros_like(at), at,
             lambda: causal(
@@ -72,9 +76,8 @@ class StreamReader:
                 inputs_embeds=known,
                 position_ids=stream.positions,
                 # of four dimensions, or transformers makes one of its own; `attend` needs none
-                attention_mask=torch.zeros(1, 1, 1, 1, dtype=causal.dtype),
-                shared_prefix=past.pairs,
-                stream=stream,
+                attention_mask=torch.zeros(1, 1, 1, 1, dtype=causal.dtype, device=causal.device),
+                shared=shared,
                 use_cache=False,
             ),
         )  # fmt: skip

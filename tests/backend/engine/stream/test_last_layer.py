@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel
 
-from backend.engine.cpu.last_layer import trim_last_mlp
+from backend.engine.stream.last_layer import trim_last_mlp
 
 
 @pytest.fixture(scope="module")

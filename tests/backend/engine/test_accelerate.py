@@ -21,12 +21,13 @@ from transformers import (
 )
 
 from backend.engine import llm
-from backend.engine.cpu.below import NOTHING_BELOW, Below
+from backend.engine.cpu import attention
 from backend.engine.llm import Llm
+from backend.engine.stream.below import NOTHING_BELOW, Below
 from tests.backend.engine.tiny_model import tiny_model
 
 TEXTS = [[7, 8, 9], [10], [11] * 50, [12, 13] * 9]
-LOGGER = "backend.engine.cpu.accelerate"
+LOGGER = "backend.engine.accelerate"
 
 WITHOUT_OPERATORS = f"""
 import json, logging, sys
@@ -47,6 +48,7 @@ without(torch.ops.aten, name, name + "_backward")
 without(torch.ops.mkldnn, "_linear_pointwise")
 
 from backend.engine import llm
+from backend.engine.cpu import attention
 from backend.engine.local import Local  # and so everything that a worker imports
 
 logging.basicConfig(level=logging.INFO)
@@ -64,29 +66,37 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_log_says_once_what_took(model: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger=LOGGER):
         llm.load(model, "cpu")
-    (line,) = [record.getMessage() for record in caplog.records if record.name == LOGGER]
-    assert line.startswith(
-        "faster on a CPU: texts as one stream: yes; last MLP for the tokens that are read: yes; "
-        "layers that do not learn read once: yes; torch's RMS norms: 7 layers; oneDNN's products: "
+    products, texts = [r.getMessage() for r in caplog.records if r.name == LOGGER]
+    assert products.startswith(
+        "faster on a CPU: torch's RMS norms: 7 layers; oneDNN's products: "
+    )
+    assert texts == (
+        "texts as one stream: yes, in blocks; last MLP for the tokens that are read: yes; "
+        "layers that do not learn read once: yes"
     )
 
 
-def test_a_torch_without_the_private_operators_reads_padded_rows_and_says_so(model: str) -> None:
+def test_a_torch_without_the_private_operators_reads_masked_spans_and_says_so(model: str) -> None:
     base = llm.load(model, "cpu")
     fast = base.answer(base.ask("Is it mean?", ("harsh", "fine"), 64), TEXTS)
     slow = subprocess.run(
         [sys.executable, "-c", WITHOUT_OPERATORS, model], capture_output=True, text=True
     )
     assert slow.returncode == 0, slow.stderr
-    assert (
-        "texts as one stream: this torch has no _scaled_dot_product_flash_attention_for_cpu; "
-        "last MLP for the tokens that are read: needs the stream; "
-        "layers that do not learn read once: needs the stream; "
-        "torch's RMS norms: 7 layers; oneDNN's products: this torch does not have them"
-    ) in slow.stderr
+    assert "RMS norms: 7 layers; oneDNN's products: this torch does not have them" in slow.stderr
+    assert "texts as one stream: yes, in masked spans; last MLP" in slow.stderr
     assert np.array(json.loads(slow.stdout)) == pytest.approx(fast.numpy(), abs=1e-5)
 
 
+@pytest.fixture(params=["in blocks", "in masked spans"])
+def arranged(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the texts of a stream are laid out: for CPUs, and as elsewhere."""
+    if request.param != "in blocks":
+        monkeypatch.setattr(attention, "available", lambda: False)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("arranged")
 def test_a_stream_and_padded_rows_give_the_same_logits(model: str) -> None:
     base = llm.load(model, "cpu")
     assert base.stream is not None
@@ -97,6 +107,7 @@ def test_a_stream_and_padded_rows_give_the_same_logits(model: str) -> None:
     )
 
 
+@pytest.mark.usefixtures("arranged")
 def test_answers_from_kept_states_and_their_gradients_are_those_of_the_whole_model(
     model: str,
 ) -> None:

@@ -1,0 +1,1 @@
+"""Reading many texts as one stream of tokens."""

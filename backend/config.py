@@ -79,6 +79,11 @@ class BackendSettings(BaseSettings):
         "empty for the same path",
     )
 
+    train_in_server: bool = Field(
+        default=False,
+        description="whether the server trains as well, with the one model that it has loaded, in "
+        "place of a worker: for one GPU; answers wait for a step of the training at most",
+    )
     train_after: int = Field(
         default=0,
         ge=0,

@@ -58,10 +58,16 @@ logger_class = _Log
 
 def application() -> Flask:
     """Return the app. If it cannot be made, log one sentence and end gunicorn."""
-    from backend.web.app import create_app  # takes seconds: in the serving process alone
+    # they take seconds: in the serving process alone
+    from backend.web.app import create_app
+    from backend.worker import work_beside
 
     try:
-        return create_app(_SETTINGS)
+        app = create_app(_SETTINGS)
+        if _SETTINGS.train_in_server:
+            serving = app.extensions["crux"].process.serving
+            work_beside(_SETTINGS, lambda: serving.scorer)
+        return app
     except CruxError as error:
         log.critical("%s", error)
         sys.exit(Arbiter.APP_LOAD_ERROR)  # with any other status gunicorn tries for ever

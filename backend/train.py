@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 OnStep = Callable[[int, int, float], None]
 
-_PASS_TOKENS = 1024  # of one backward pass at most; a batch may take several
+PASS_TOKENS = 1024  # of one backward pass at most; a batch may take several
 _FLOOR = 1e-4  # the least share of a label in the pool, since its logarithm is taken
 
 
@@ -165,6 +165,7 @@ def _fit(
         optimizer.zero_grad(set_to_none=True)
         if on_step is not None:
             on_step(step + 1, total, losses[-1])
+        adapter.rest()
     return total, float(np.mean(losses[-per_epoch:]))
 
 
@@ -177,7 +178,7 @@ class _Passes:
         self._examples = examples
         self._unchanged = unchanged
         self._smoothing = smoothing
-        self._tokens = _PASS_TOKENS
+        self._tokens = PASS_TOKENS
 
     def backward(self, rows: list[int], learned: Sequence[torch.nn.Parameter]) -> float:
         """Compute the gradient of a batch, of parameters without any. Return its mean loss.

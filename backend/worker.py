@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from backend import logs
 from backend.config import BackendSettings, load
-from backend.engine.scorer import make_scorer
+from backend.engine.scorer import Scorer, make_scorer
 from backend.fit import Fit
 from backend.queue.broker import open_broker
 from backend.queue.jobs import Jobs
@@ -60,12 +60,17 @@ class Worker:
         settings: BackendSettings,
         fit: Fit | None = None,
         clock: Callable[[], float] = time.monotonic,
+        scorer: Callable[[], Scorer] | None = None,
     ) -> None:
-        """fit: made from the settings if None. Raises BackendError, SettingError as Jobs does."""
+        """fit: made from the settings if None. scorer: of a server whose model it uses.
+
+        Raises BackendError, SettingError as Jobs does.
+        """
         self.settings = settings
         self.jobs = Jobs(settings)
         self.registry = make_registry(settings, self.jobs.lease.confirm)
         self._given_fit = fit
+        self._scorer = scorer
         self._clock = clock
         self._first_seen: dict[int, float] = {}  # of the `look` flags that are up
         self._retries: dict[int, _Retry] = {}
@@ -75,7 +80,7 @@ class Worker:
     @cached_property
     def fit(self) -> Fit:
         """The composer, with its real parts unless others were given."""
-        return self._given_fit or make_fit(self.settings, self.registry)
+        return self._given_fit or make_fit(self.settings, self.registry, self._scorer)
 
     def work(self) -> NoReturn:
         """Look at projects until the process is ended by SIGTERM or SIGINT.
@@ -85,6 +90,10 @@ class Worker:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(0))
+        self.stay()
+
+    def stay(self) -> NoReturn:
+        """Look at projects for as long as the process lives. Raises as work does."""
         assert self.fit  # noqa: S101  (a bad setting is told before anything is begun)
         with self.jobs.lease:
             self._begin()
@@ -232,11 +241,29 @@ class Worker:
             self.registry.set_training(project, now)
 
 
-def make_fit(settings: BackendSettings, registry: Registry) -> Fit:
-    """Return the composer with its real parts."""
+def make_fit(
+    settings: BackendSettings, registry: Registry, scorer: Callable[[], Scorer] | None = None
+) -> Fit:
+    """Return the composer with its real parts. scorer: made from the settings if None."""
     studio = Studio(settings.studio_url, settings.studio_token.get_secret_value())
     # no answers in memory: what the worker asks twice is on disk (predict.py)
-    return Fit(settings, studio, partial(make_scorer, settings, answers=0), registry=registry)
+    own = partial(make_scorer, settings, answers=0)
+    return Fit(settings, studio, scorer or own, registry=registry)
+
+
+def work_beside(settings: BackendSettings, scorer: Callable[[], Scorer]) -> None:
+    """Start a worker in this process, in a thread, with the model that serves.
+
+    Beside another worker, and for a setting that no look could use, it logs why and ends.
+    """
+
+    def stay() -> None:
+        try:
+            Worker(settings, scorer=scorer).stay()
+        except CruxError as error:
+            log.critical("This server trains nothing: %s", error)
+
+    threading.Thread(target=stay, name="worker", daemon=True).start()
 
 
 def step_back() -> None:

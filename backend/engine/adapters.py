@@ -3,11 +3,12 @@
 Raises VersionError for an adapter that is missing, damaged or made for another model.
 """
 
+import logging
 import math
 import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -28,13 +29,15 @@ from torch.nn import Linear
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from backend.engine.cpu.lora import with_fast_layers
 from backend.engine.cpu.onednn import OneDnnLinear
+from backend.engine.lora import with_fast_layers
 from backend.versions.manifest import ADAPTER, ADAPTER_CONFIG
 from selection.errors import VersionError
 
 # peft asks for it by its old name, which is nothing to the people who read a log
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+# peft imports bitsandbytes where it is installed, which warns of kernels that nobody asked for
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 UPPER = 0.5  # share of a model's layers that adapters change, the upper ones (docs/decisions.md)
 _LAYER = re.compile(r"\.(\d+)\.")  # the first number in a path, as peft reads it
@@ -46,11 +49,16 @@ _FRESH = "fresh"
 
 @dataclass(frozen=True)
 class FreshAdapter:
-    """An adapter that is being trained. parameters: all that it learns. unchanged: see `use`."""
+    """An adapter that is being trained.
+
+    parameters: all that it learns. unchanged: see `Adapters.use`. rest: between two steps, lets
+    others have the model who wait for it.
+    """
 
     model: PeftModel
     parameters: list[torch.nn.Parameter]
     unchanged: int
+    rest: Callable[[], None]
 
     def save(self, out: Path) -> None:
         """Write it without the path of the base model, which is not part of what was learned."""
@@ -64,10 +72,14 @@ class FreshAdapter:
 
 
 class Adapters:
-    """The adapters of `causal`, which they change in place while they are in use."""
+    """The adapters of `causal`, which they change in place while they are in use.
 
-    def __init__(self, causal: PreTrainedModel) -> None:
+    others: called between two steps of a training; they may use other adapters.
+    """
+
+    def __init__(self, causal: PreTrainedModel, others: Callable[[], None] | None = None) -> None:
         self._causal = causal
+        self._others = others
         self._linear = _linear(causal)  # now, before adapters add layers of their own
         self._model: PeftModel | None = None  # None without any adapter
         self._loaded: OrderedDict[Path, tuple[str, int]] = OrderedDict()  # -> name, unchanged
@@ -115,9 +127,14 @@ class Adapters:
                 model = self._add(_FRESH, with_fast_layers(config))
             model.set_adapter(_FRESH)
             learned = [p for p in model.parameters() if p.requires_grad]
-            yield FreshAdapter(model, learned, _unchanged(config))
+            yield FreshAdapter(model, learned, _unchanged(config), self._rest)
         finally:
             self._remove(_FRESH)
+
+    def _rest(self) -> None:
+        if self._others is not None and self._model is not None:
+            self._others()
+            self._model.set_adapter(_FRESH)  # and what it learns needs gradients again
 
     def _switch(self, adapter: Path) -> int:
         if adapter not in self._loaded:

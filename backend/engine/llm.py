@@ -154,25 +154,30 @@ def load(model: str, device: str | None = None, dtype: str = "auto") -> Llm:
             f"The model {model!r} cannot be loaded: {reason} Check the name (a Hugging Face id of "
             'a causal LM with safetensors, or a directory) and the network, or use "offline".'
         ) from error
-    causal.requires_grad_(False).train(False)
-    keep_gradients(causal)
     if not getattr(causal, "is_quantized", False):  # such a model is where it was loaded
         _put(causal, place, model)
     try:
-        trial = Trial(causal)
-        padded = padded_reader(trial)
+        return prepared(causal, tokenizer)
     except ModelError as error:
         raise ModelError(
             f"The model {model!r} ({causal.config.model_type}) cannot be used: {error}. Choose "
             'another causal LM, or "offline".'
         ) from error
+
+
+def prepared(causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Llm:
+    """Return a loaded model as it can be asked. Raises ModelError if it cannot."""
+    causal.requires_grad_(False).train(False)
+    keep_gradients(causal)
+    trial = Trial(causal)
+    padded = padded_reader(trial)
     if not padded.pads:
         log.warning("texts of unlike length are read one by one, or their answers would differ")
     past, unkept = kept_prefix(trial, padded)
     if unkept:
         log.warning("the policy is read again with every text, which is slow: %s", unkept)
     stream = accelerate(trial, padded.head, past)
-    return Llm(causal, tokenizer, place, padded, past is not None, stream)
+    return Llm(causal, tokenizer, causal.device, padded, past is not None, stream)
 
 
 def _put(causal: PreTrainedModel, place: torch.device, model: str) -> None:

@@ -2,7 +2,7 @@
 
 Eight annotators who open a task at once are one batch, not eight; a bulk of thousands is many
 (batching.py). A batch is of one version, so that no answer mixes two. A training has the model to
-itself.
+itself, but lets a batch through after each of its steps.
 """
 
 import gc
@@ -74,6 +74,7 @@ class Local:
         self._waiting: list[Request] = []
         self._thread: threading.Thread | None = None
         self._expected = 1  # requests, once those who are answered now have asked again
+        self._batches = 0  # that were read
 
     @property
     def waiting(self) -> int:
@@ -93,7 +94,7 @@ class Local:
                 on_batch([start + position for position in positions], logits)
 
     def train(self, run: Callable[[Llm, Adapters], T]) -> T:
-        """See Engine. It runs in the calling thread, between two batches."""
+        """See Engine. It runs in the calling thread, and batches are read between its steps."""
         base, adapters, _ = self._ready()
         with self._in_use:
             if self._threads is not None:
@@ -106,12 +107,26 @@ class Local:
                 if self._threads is not None:
                     torch.set_num_threads(self._threads)
                 base = llm.load(self._model, self._device, self._dtype)
-                self._loaded = base, Adapters(base.causal), Reader(base)
+                adapters = Adapters(base.causal, self._let_a_batch_through)
+                self._loaded = base, adapters, Reader(base)
                 # What is loaded stays. Looking through it for garbage would take 0.3 s now and
                 # then, in which not even /health is answered.
                 gc.collect()
                 gc.freeze()
             return self._loaded
+
+    def _let_a_batch_through(self) -> None:
+        """Called by a training, which has the model: whoever waits has it for one batch."""
+        with self._changed:
+            if not self._waiting:
+                return
+            before = self._batches
+        self._in_use.release()
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._batches > before)
+        finally:
+            self._in_use.acquire()
 
     def _after(self, served: Served) -> int:
         """Return the tokens that are read after each text."""
@@ -145,10 +160,15 @@ class Local:
         try:
             while True:
                 self._gather()
-                with self._in_use:
-                    parts = self._take()
-                    with self._answered(parts):
-                        self._read(parts)
+                try:
+                    with self._in_use:
+                        parts = self._take()
+                        with self._answered(parts):
+                            self._read(parts)
+                finally:
+                    with self._changed:
+                        self._batches += 1
+                        self._changed.notify_all()
         finally:
             self._start_again()
 

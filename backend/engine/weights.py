@@ -46,4 +46,4 @@ def keep_gradients(causal: nn.Module) -> None:
     through which no gradient goes, once a model has answered, and rounds to bfloat16 there."""
     for module in causal.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from backend import worker as module
 from backend.config import BackendSettings
 from backend.versions.registry import Registry
-from backend.worker import GATHER, LONGEST, NICE, SWEEP, Worker
+from backend.worker import GATHER, LONGEST, NICE, SWEEP, Worker, work_beside
 from selection.errors import (
     BackendError,
     CruxError,
@@ -28,7 +29,9 @@ from selection.errors import (
     VersionError,
 )
 from selection.record import TrainingState
+from tests.backend.eventually import until
 from tests.backend.queue.redis_server import PASSWORD, QUOTED, RedisServer, redis_server
+from tests.fakes import FakeScorer
 
 
 class Looks:
@@ -376,6 +379,22 @@ def test_a_second_worker_of_the_same_home_is_refused(tmp_path: Path) -> None:
         place.again().worker.work()
     with place.again().jobs.lease:
         pass
+
+
+def test_a_server_that_is_to_train_beside_a_worker_says_so_and_serves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = BackendSettings(home=tmp_path, studio_token=SecretStr("a-token"))
+    with Place(tmp_path).jobs.lease:
+        work_beside(settings, FakeScorer)  # type: ignore[arg-type]
+        until(lambda: "This server trains nothing: Another worker is at work in" in caplog.text)
+
+
+def test_a_server_that_trains_does_so_with_the_model_that_serves(tmp_path: Path) -> None:
+    scorer = FakeScorer()
+    settings = BackendSettings(home=tmp_path, studio_token=SecretStr("a-token"))
+    worker = Worker(settings, scorer=lambda: scorer)  # type: ignore[arg-type, return-value]
+    assert worker.fit._predictor.scorer is scorer
 
 
 def test_the_priority_does_not_fall_further_when_the_worker_starts_itself_anew() -> None:

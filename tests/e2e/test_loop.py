@@ -242,6 +242,15 @@ def test_a_backend_killed_and_started_again_gives_the_same_answers(loop: Loop) -
     assert after.probability.sum(axis=1) == pytest.approx(1.0)
 
 
+def test_a_server_that_trains_takes_the_place_of_a_worker(loop: Loop) -> None:
+    kill(loop.services.pid("worker"))
+    kill(loop.services.pid("backend"))
+    loop.services.settings["CRUX_TRAIN_IN_SERVER"] = "true"  # from now on
+    loop.services.start_backend(loop.state)
+    log = loop.services.root / "backend.log"
+    wait_for(lambda: log.read_text().count("worker is ready") == 1)
+
+
 def test_the_second_round_buys_nothing_twice_and_sees_rows_added_to_the_pool(loop: Loop) -> None:
     with (loop.config.parent / "pool.csv").open("a", newline="", encoding="utf-8") as out:
         csv.writer(out).writerow(["added-later", ADDED_LATER])

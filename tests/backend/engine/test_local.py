@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,9 +16,16 @@ from backend.engine.adapters import Adapters
 from backend.engine.llm import Llm
 from backend.engine.local import Local
 from backend.engine.served import Served
+from backend.recipe import Recipe
+from backend.train import train
+from backend.versions.manifest import ADAPTER
 from selection.errors import ModelError, VersionError
 from selection.types import Doubles
 from tests.backend.engine.tiny_model import tiny_model
+from tests.backend.eventually import until
+
+# of transformers, by what peft asks for
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
 SERVED = Served("base", "Is it mean?", ("harsh", "fine"), None)
 
@@ -235,6 +242,51 @@ def test_what_is_asked_during_a_training_waits_and_is_answered_afterwards(model:
         thread.join(120)
     assert order == ["trained", right.tolist()]
     assert returned == ["what it returns"]
+
+
+LESSON = (["a good one", "nice", "an awful one", "toxic"], np.array([1, 1, 0, 0]))
+RECIPE = Recipe(epochs=4, batch_size=2, learning_rate=5e-3)
+
+
+def taught(engine: Local, out: Path, on_step: Callable[[int, int, float], None]) -> bytes:
+    """Train a lesson; return the bytes of what was learned."""
+    out.mkdir()
+    train(
+        engine, SERVED.policy, SERVED.labels, *LESSON, np.array([0.5, 0.5]), RECIPE, out,
+        on_step=on_step,
+    )  # fmt: skip
+    return (out / ADAPTER).read_bytes()
+
+
+def test_between_two_steps_of_a_training_a_batch_is_read_and_the_lesson_is_the_same(
+    model: str, tmp_path: Path
+) -> None:
+    alone = taught(Local(model, threads=1, device="cpu"), tmp_path / "alone", lambda *_: None)
+    engine = Local(model, threads=1, device="cpu")
+    before = Served("before", SERVED.policy, SERVED.labels, tmp_path / "alone")
+    versions = [SERVED, before]
+    right = [ask(engine, ["good"], version).tolist() for version in versions]
+    order: list[str] = []
+    answers: list[object] = []
+
+    def question(version: Served) -> None:
+        answers.append(ask(engine, ["good"], version).tolist())
+        order.append("answer")
+
+    def on_step(done: int, total: int, loss: float) -> None:
+        if done in (3, 5):
+            until(lambda: len(answers) == done // 2)
+        order.append(f"step {done}")
+        if done in (2, 4):  # a question to the base model, and one to another adapter
+            in_threads(partial(question, versions[done // 2 - 1]))
+            until_waiting(engine, 1)
+
+    assert taught(engine, tmp_path / "between", on_step) == alone
+    assert answers == right
+    assert order == [
+        "step 1", "step 2", "answer", "step 3", "step 4", "answer",
+        "step 5", "step 6", "step 7", "step 8",
+    ]  # fmt: skip
 
 
 def test_a_training_that_fails_gives_the_model_back(model: str) -> None:

@@ -5,10 +5,11 @@ import torch
 from peft import LoraConfig, PeftModel
 from torch import Tensor
 
-from backend.engine.cpu.lora import FastLoraLinear, with_fast_layers
+from backend.engine.lora import FastLoraLinear, with_fast_layers
 
 
 def adapted(own: bool, **more: object) -> PeftModel:
+    """One layer without a bias and one with."""
     torch.manual_seed(0)
     base = torch.nn.Sequential(torch.nn.Linear(12, 20, bias=False), torch.nn.Linear(20, 6))
     config = LoraConfig(r=4, lora_alpha=8, target_modules=["0", "1"], init_lora_weights=False,
@@ -55,3 +56,31 @@ def test_of_two_adapters_the_active_one_counts() -> None:
     assert not torch.allclose(model(x), first)
     model.set_adapter("default")
     torch.testing.assert_close(model(x), first)
+
+
+def test_in_16_bits_what_is_learned_stays_in_32_and_inputs_are_kept_once() -> None:
+    own, theirs = (adapted(own).bfloat16() for own in (True, False))
+    for model in (own, theirs):
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.data = parameter.data.float()
+    x = torch.randn(3, 5, 12, dtype=torch.bfloat16, requires_grad=True)
+    kept: list[torch.dtype] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept.append(tensor.dtype)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = own(x)
+    learned = [p for p in own.parameters() if p.requires_grad]
+    mine = torch.autograd.grad(out.float().square().sum(), [x, *learned])
+    peft = torch.autograd.grad(
+        theirs(x).float().square().sum(), [x, *(p for p in theirs.parameters() if p.requires_grad)]
+    )
+    assert [g.dtype for g in mine] == [torch.bfloat16] + [torch.float32] * 4
+    for one, other in zip(mine, peft, strict=True):
+        near = torch.linalg.vector_norm((one - other).float())
+        assert near < 0.02 * torch.linalg.vector_norm(other.float())
+    # in 32 bits there are the thin matrices alone
+    assert kept.count(torch.float32) == 4

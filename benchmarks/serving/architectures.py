@@ -62,15 +62,17 @@ class Found:
     keeps: bool
 
 
-def check(directory: str, spans: bool = False, dtype: str = "float32") -> Found:
+def check(
+    directory: str, spans: bool = False, dtype: str = "float32", device: str = "cpu"
+) -> Found:
     """Ask a model in a directory. spans: read streams as on a GPU. Raises ModelError."""
-    engine = Local(directory, threads=1, device="cpu", dtype=dtype)
+    engine = Local(directory, threads=1, device=device, dtype=dtype)
     lacking = patch.object(attention, "available", return_value=False)
     with lacking if spans else nullcontext():
         base = engine.train(lambda loaded, adapters: loaded)
     prompt = build(base.tokenizer, POLICY, LABELS)
     rows = [[*text, *prompt.suffix] for text in base.encode(TEXTS, RECIPE.max_tokens)]
-    weights = weights_of(torch.device("cpu"), dtype)
+    weights = {"device_map": {"": device}, **weights_of(torch.device(device), dtype)}
     plain = AutoModelForCausalLM.from_pretrained(directory, **weights).train(False)
     keep_gradients(plain)
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +114,11 @@ def alone(
     """Return (n, k) logits, each whole prompt read alone and without any cache."""
     with torch.inference_mode():
         read = [
-            plain(input_ids=torch.tensor([[*prompt.prefix, *row]]), use_cache=False) for row in rows
+            plain(
+                input_ids=torch.tensor([[*prompt.prefix, *row]], device=plain.device),
+                use_cache=False,
+            )
+            for row in rows
         ]
     return _answers(prompt, [one.logits for one in read])
 
@@ -125,16 +131,16 @@ def after(
     with torch.inference_mode():
         for row in rows:
             cache = DynamicCache(config=plain.config)
-            ids = torch.tensor([prompt.prefix])
+            ids = torch.tensor([prompt.prefix], device=plain.device)
             with taught.disable_adapter():
                 plain(input_ids=ids, past_key_values=cache, use_cache=True)
-            ids = torch.tensor([row])
+            ids = torch.tensor([row], device=plain.device)
             logits.append(plain(input_ids=ids, past_key_values=cache, use_cache=True).logits)
     return _answers(prompt, logits)
 
 
 def _answers(prompt: Prompt, logits: Sequence[torch.Tensor]) -> Doubles:
-    last = [one[0, -1, list(prompt.answers)].double().numpy() for one in logits]
+    last = [one[0, -1, list(prompt.answers)].double().cpu().numpy() for one in logits]
     return np.stack(last)
 
 

@@ -18,10 +18,10 @@ from benchmarks.choice.report import OURS, RESULTS, areas, best_single, last_lab
 from benchmarks.headline.report import markdown
 from benchmarks.loop import equal, readers, surrogates
 from benchmarks.loop import report as loop
+from benchmarks.marks import between
 from benchmarks.statistics import report as statistics
 
 DOCS = Path("docs")
-BEGIN, END = "<!-- claim -->", "<!-- end of claim -->"  # in the README
 
 
 def _threshold() -> str:
@@ -90,10 +90,7 @@ def claim() -> str:
 def main() -> None:
     """Write docs/results.md, its picture, and the README's claim."""
     readme = Path("README.md")
-    before, _, rest = readme.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    paragraph = textwrap.fill(claim(), 100)
-    readme.write_text(f"{before}{BEGIN}\n{paragraph}\n{END}{after}")
+    readme.write_text(between(readme.read_text(), "claim", textwrap.fill(claim(), 100)))
     (DOCS / "results.md").write_text(document())
     if results := load("efficiency"):
         (DOCS / "images" / "efficiency.svg").write_text(panels(results, OURS))

@@ -29,6 +29,7 @@ from backend.engine.served import Served
 from backend.engine.weights import keep_gradients, weights_of
 from backend.recipe import Recipe
 from backend.train import train
+from benchmarks.marks import between
 from benchmarks.serving.tiny import ARCHITECTURES, write_architecture
 from selection.types import Doubles
 
@@ -41,7 +42,6 @@ RECIPE = Recipe(epochs=4, learning_rate=5e-3, batch_size=4)
 WAYS = CPU, GPU = "blocks", "spans"  # how streams are laid out
 RESULTS = Path("benchmarks/results/architectures.json")
 DOCUMENT = Path("docs/models.md")
-BEGIN, END = "<!-- python -m benchmarks.serving.architectures -->", "<!-- end -->"
 
 
 @dataclass(frozen=True)
@@ -195,10 +195,7 @@ def main() -> None:
         print(name, {way: asdict(one) for way, one in found[name].items()}, flush=True)
     kept = {name: {way: asdict(f) for way, f in ways.items()} for name, ways in found.items()}
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
-    text = DOCUMENT.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, behind = rest.partition(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{behind}")
+    DOCUMENT.write_text(between(DOCUMENT.read_text(), "architectures", table(found)))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from backend.engine import llm
 from backend.engine.adapters import Adapters, upper_layers
 from backend.recipe import Recipe
 from backend.train import PASS_TOKENS
+from benchmarks.marks import between
 from benchmarks.serving.tiny import tiny_tokenizer
 
 # name -> model type, hidden size, layers, heads, groups, width of a head, of the MLP, tokens, and
@@ -44,7 +45,6 @@ BESIDE = 1.5  # GB: CUDA's context, what the allocator cannot use, the batches o
 LEARNED = 16  # bytes a parameter of an adapter: itself, its gradient, AdamW's two means
 GB = 1e9
 DOCUMENT = Path("docs/models.md")
-BEGIN, END = "<!-- python -m benchmarks.serving.memory -->", "<!-- end of memory -->"
 
 
 @dataclass(frozen=True)
@@ -167,10 +167,7 @@ def main() -> None:
     for name in MODELS:
         found[name] = needs(name)
         print(name, found[name], flush=True)
-    text = DOCUMENT.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, behind = rest.partition(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{behind}")
+    DOCUMENT.write_text(between(DOCUMENT.read_text(), "memory", table(found)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from benchmarks.marks import between
+
 RESULTS = Path("benchmarks/results")
 DOCUMENT = Path("docs/serving.md")
 README = Path("README.md")
@@ -103,16 +105,6 @@ def claim(served: Json, trained: Json) -> str:
         f"1/{trained['trainer_over_ours_seconds']:.1f} of the time of transformers' Trainer at "
         f"kappa {trained['kappa_ours']:.2f} against {trained['kappa_trainer']:.2f}."
     )
-
-
-def between(text: str, name: str, new: str) -> str:
-    """Return `text` with `new` between the marks of that name."""
-    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    before, found, rest = text.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise ValueError(f"the marks {begin} and {end} are missing")
-    return f"{before}{begin}\n{new}\n{end}{after}"
 
 
 def read() -> tuple[Json, Json]:

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving.report import between, read, readme, written
+from benchmarks.marks import between
+from benchmarks.serving.report import read, readme, written
 
 
 def test_the_tables_and_the_readme_say_what_the_kept_figures_say() -> None:

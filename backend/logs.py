@@ -33,12 +33,7 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x
     ord("\r"): "\\r",
     ord("\t"): "\\t",
 }
-_QUIET = {
-    # a line for every request of ours to Label Studio
-    "httpx": logging.WARNING, "httpcore": logging.WARNING, "urllib3": logging.WARNING,
-    # what peft imports where it is installed warns of kernels that nobody asked for
-    "bitsandbytes.backends.cpu.ops": logging.ERROR,
-}  # fmt: skip
+_QUIET = ("httpx", "httpcore", "urllib3")  # a line for every request of ours to Label Studio
 
 
 def make_request_id(given: str | None) -> str:
@@ -121,8 +116,8 @@ def configure(settings: BackendSettings, level: int = logging.INFO) -> None:
     root.addHandler(handler)
     root.setLevel(level)
     threading.excepthook = _ended_by_error
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(least)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _ended_by_error(thrown: threading.ExceptHookArgs) -> None:

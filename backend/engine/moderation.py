@@ -5,6 +5,7 @@ yes or no. So a project with two labels asks it in them, and the first label of 
 config is the forbidden one. docs/models.md lists the formats with their sources.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -105,7 +106,7 @@ def format_of(tokenizer: PreTrainedTokenizerBase) -> Format | None:
     name = str(tokenizer.name_or_path).lower()
     template = str(tokenizer.chat_template or "")
     for one in FORMATS:
-        named = any(part in name for part in one.names)
+        named = any(re.search(f"(?<![a-z]){part}(?![a-z])", name) for part in one.names)
         if named or (one.template and all(words in template for words in one.template)):
             return one
     return None

@@ -55,12 +55,12 @@ def build(tokenizer: PreTrainedTokenizerBase, policy: str, labels: Sequence[str]
             f"A model needs two labels or more, with different names; it got {list(labels)}. "
             "Correct the choices in the project's label config."
         )
-    format = format_of(tokenizer)
-    if format is not None and format.answers is not None:
-        prompt = _moderated(tokenizer, format, policy.strip(), names)
+    form = format_of(tokenizer)
+    if form is not None and form.answers is not None:
+        prompt = _moderated(tokenizer, form, policy.strip(), names)
         if prompt is not None:
             return prompt
-    by_system = format is not None and format.place is Place.SYSTEM
+    by_system = form is not None and form.place is Place.SYSTEM
     options, answers = _options(tokenizer, names, ("",) if by_system else (" ", ""))
     question = f"{policy.strip()}\n\n{options}"
     if by_system:
@@ -105,22 +105,22 @@ def _options(
 
 
 def _moderated(
-    tokenizer: PreTrainedTokenizerBase, format: Format, policy: str, names: Sequence[str]
+    tokenizer: PreTrainedTokenizerBase, form: Format, policy: str, names: Sequence[str]
 ) -> Prompt | None:
     """Return a prompt in a moderation model's format; None if that has no room for the labels."""
-    answers = _first_tokens(tokenizer, format.answers or (), ("",))
+    answers = _first_tokens(tokenizer, form.answers or (), ("",))
     if answers is None or len(answers) != len(names):
-        _tell(format.family, f"not used for {len(names)} labels, as it has two answers")
+        _tell(form.family, f"not used for {len(names)} labels, as it has two answers")
         return None
-    if format.place is Place.USER:
+    if form.place is Place.USER:
         head, tail = turns(tokenizer)
     else:
         head, tail = start(tokenizer), []
     before, after = (
-        _filled(tokenizer, words, policy, names[0]) for words in (format.before, format.after)
+        _filled(tokenizer, words, policy, names[0]) for words in (form.before, form.after)
     )
-    said = zip(format.answers or (), names, strict=True)
-    _tell(format.family, ", ".join(f"{word!r} stands for {name!r}" for word, name in said))
+    said = zip(form.answers or (), names, strict=True)
+    _tell(form.family, ", ".join(f"{word!r} stands for {name!r}" for word, name in said))
     return Prompt((*head, *before), (*after, *tail), answers)
 
 
@@ -132,7 +132,7 @@ def _tell(family: str, what: str) -> None:
 def _filled(
     tokenizer: PreTrainedTokenizerBase, words: str, policy: str, label: str
 ) -> list[int]:
-    """Return the token ids of a format's words: its own marks are special, what fills it is not."""
+    """Return the token ids of a format's words: its marks are special, what fills it is not."""
     special = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
     marks = "|".join(re.escape(mark) for mark in special if mark in words)
     ids: list[int] = []

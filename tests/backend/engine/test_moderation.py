@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from backend.engine import llm
-from backend.engine.moderation import FORMATS
+from backend.engine.moderation import FORMATS, format_of
 from backend.engine.prompt import Prompt, build
 from benchmarks.serving.tiny import tiny_tokenizer, write_architecture
 
@@ -131,6 +131,11 @@ def test_a_model_is_known_by_its_name_and_an_ordinary_one_is_not(name: str) -> N
     own = a_tokenizer(GPT_OSS, MARKS["gpt-oss"], f"/models/{name.upper()}-x")
     ordinary = a_tokenizer(GPT_OSS, MARKS["gpt-oss"])
     assert build(own, POLICY, LABELS) != build(ordinary, POLICY, LABELS)
+
+
+@pytest.mark.parametrize("name", ["/data/scope-a/model", "/data/cope-admin/model", "copea"])
+def test_a_name_that_only_looks_like_one_is_ordinary(name: str) -> None:
+    assert format_of(a_tokenizer(None, [], name)) is None
 
 
 def test_a_format_with_two_answers_is_left_for_three_labels(

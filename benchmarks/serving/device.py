@@ -5,7 +5,8 @@
 A model of random weights, which are as fast as any, and a bulk of product reviews and editorials;
 policies of 20 and of 600 tokens; the prompted model, and one with an adapter. Both engines take
 turns. Share: of the arithmetic that the device does in the model's own products. vLLM caches
-prefixes, as it does by default, and is left out where build/vllm holds none.
+prefixes, as it does by default, and is left out where build/vllm holds none. Then 96 texts are
+learned with the policy of 600 tokens, by Crux and by transformers' Trainer with peft.
 """
 
 import json
@@ -18,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -30,14 +32,17 @@ from backend.engine.remote.engine import Remote, make_remote
 from backend.engine.served import Served
 from backend.engine.weights import weights_of
 from backend.recipe import Recipe
+from backend.train import train
 from benchmarks.serving import floor
 from benchmarks.serving.memory import config_of
 from benchmarks.serving.stage import MODELS, policy, texts_of
+from benchmarks.serving.training_peer import by_trainer
 from benchmarks.serving.vllm_server import PYTHON, VllmServer
 from demo.question import LABELS
 
 POLICIES = {"20": 20, "600": 600}  # tokens
 BLOCKS = 4
+LESSON = 96  # texts
 OURS = "ours"
 Engine = Local | Remote
 
@@ -53,8 +58,9 @@ def measure(device: str, name: str, texts: int, out: Path | None) -> None:
         base = engine.train(lambda loaded, _: loaded)
         with _vllm(home, model, device) as peer:
             engines: dict[str, Engine] = {OURS: engine} | ({"vllm": peer} if peer else {})
-            figures = {"model": name, "device": _card(device)}
+            figures: dict[str, Any] = {"model": name, "device": _card(device)}
             figures |= _race(base, engines, adapter, texts)
+        figures["training_s"] = _training(engine, model, home, device)
     print(json.dumps(figures, indent=1))
     if out:
         out.write_text(json.dumps(figures, indent=1) + "\n")
@@ -73,6 +79,23 @@ def _race(base: Llm, engines: dict[str, Engine], adapter: Path, texts: int) -> d
     if base.device.type == "cuda":
         figures["peak_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 1)
     return figures
+
+
+def _training(engine: Local, model: str, home: Path, device: str) -> dict[str, float]:
+    """Return the seconds of a lesson, ours and the Trainer's."""
+    base = engine.train(lambda loaded, _: loaded)
+    words = policy(base.tokenizer, POLICIES["600"])
+    lesson = list(islice(texts_of(seed=1), LESSON))
+    targets, recipe = np.arange(LESSON) % 2, Recipe(epochs=2)
+    folders = home / "ours", home / "trainer"
+    for folder in folders:
+        folder.mkdir()
+    prior = np.array([0.5, 0.5])
+    mine = train(engine, words, LABELS, lesson, targets, prior, recipe, folders[0])
+    seconds, steps = by_trainer(model, words, LABELS, lesson, targets, recipe, folders[1], device)
+    if steps != mine.steps:
+        raise ValueError(f"{steps} steps of the Trainer are not our {mine.steps}")
+    return {OURS: round(mine.seconds, 1), "trainer": round(seconds, 1)}
 
 
 def _bulk(

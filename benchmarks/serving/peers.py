@@ -20,6 +20,7 @@ from backend.engine.offline import OFFLINE
 from backend.engine.padding import PaddedReader
 from backend.engine.remote.engine import Remote, make_remote
 from backend.engine.served import Served
+from backend.engine.weights import weights_of
 from benchmarks.serving.llama_server import LlamaServer, write_float32
 from benchmarks.serving.model_server import ModelServer
 from benchmarks.serving.vllm_server import VllmServer
@@ -30,11 +31,12 @@ NEW_TOKENS = 8  # enough for a label; Label Studio's own example allows 50 with 
 BATCH = 16
 
 
-def load(model: str) -> Llm:
+def load(model: str, device: str = "cpu") -> Llm:
     """Load the model as transformers gives it, without what llm.load does for speed."""
-    causal = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    there = torch.device(device)
+    causal = AutoModelForCausalLM.from_pretrained(model, **weights_of(there, "auto"))
     tokenizer = AutoTokenizer.from_pretrained(model)
-    return Llm(causal.train(False), tokenizer, torch.device("cpu"), PaddedReader(Head(causal)))
+    return Llm(causal.train(False).to(there), tokenizer, there, PaddedReader(Head(causal)))
 
 
 def generate(base: Llm, prompts: Sequence[Sequence[int]], answers: Sequence[int]) -> Ints:

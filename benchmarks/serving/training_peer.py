@@ -27,13 +27,14 @@ def by_trainer(
     targets: Ints,
     recipe: Recipe,
     out: Path,
+    device: str = "cpu",
 ) -> tuple[float, int]:
     """Train on whole prompts with the answer as the next token, and write the adapter to `out`.
 
     Return seconds and steps.
     """
     began = time.monotonic()
-    base = load(model)
+    base = load(model, device)
     asked = prompt.build(base.tokenizer, policy, labels)
     rows: list[Row] = []
     for ids, target in zip(

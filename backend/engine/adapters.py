@@ -71,10 +71,10 @@ class FreshAdapter:
 class Adapters:
     """The adapters of `causal`, which they change in place while they are in use.
 
-    others: called between two steps of a training; they may use other adapters.
+    others: called between two steps of a training; whether somebody has used the model.
     """
 
-    def __init__(self, causal: PreTrainedModel, others: Callable[[], None] | None = None) -> None:
+    def __init__(self, causal: PreTrainedModel, others: Callable[[], bool] | None = None) -> None:
         self._causal = causal
         self._others = others
         self._linear = _linear(causal)  # now, before adapters add layers of their own
@@ -129,8 +129,7 @@ class Adapters:
             self._remove(_FRESH)
 
     def _rest(self) -> None:
-        if self._others is not None and self._model is not None:
-            self._others()
+        if self._others is not None and self._others() and self._model is not None:
             self._model.set_adapter(_FRESH)  # and what it learns needs gradients again
 
     def _switch(self, adapter: Path) -> int:

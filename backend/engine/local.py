@@ -115,11 +115,14 @@ class Local:
                 gc.freeze()
             return self._loaded
 
-    def _let_a_batch_through(self) -> None:
-        """Called by a training, which has the model: whoever waits has it for one batch."""
+    def _let_a_batch_through(self) -> bool:
+        """Called by a training, which has the model: whoever waits has it for one batch.
+
+        Return whether somebody did.
+        """
         with self._changed:
             if not self._waiting:
-                return
+                return False
             before = self._batches
         self._in_use.release()
         try:
@@ -127,6 +130,7 @@ class Local:
                 self._changed.wait_for(lambda: self._batches > before)
         finally:
             self._in_use.acquire()
+        return True
 
     def _after(self, served: Served) -> int:
         """Return the tokens that are read after each text."""

@@ -11,7 +11,7 @@ def test_every_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
         "STUDIO_URL": "http://studio", "STUDIO_TOKEN": "t0ken", "WEBHOOK_SECRET": "s3cret",
         "HOME": "/data", "LLM": "org/model", "THREADS": "3", "MAX_TOKENS": "64",
         "TRAIN_AFTER": "20", "EPOCHS": "4", "LEARNING_RATE": "0.002", "RANK": "8",
-        "COUNT_IMPORTED": "true",
+        "COUNT_IMPORTED": "true", "TRAIN_IN_SERVER": "true",
         "DTYPE": "bfloat16", "QUEUE_URL": "redis://queue", "LLM_URL": "http://llm",
         "LLM_KEY": "k3y", "LLM_REQUESTS": "4", "LLM_ADAPTERS": "/srv", "MOST_BYTES": "2000000",
         "MOST_TASKS": "50", "HTTP_THREADS": "40", "LOG": "json", "PATIENCE": "3",
@@ -23,6 +23,7 @@ def test_every_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
     assert {key.upper() for key in BackendSettings.model_fields} == set(given)
     assert settings.home == Path("/data")
     assert settings.studio_token.get_secret_value() == "t0ken"
+    assert settings.train_in_server
     assert (settings.threads, settings.learning_rate, settings.seed) == (3, 0.002, 9)
 
 

@@ -1,7 +1,7 @@
 """Everything that makes a model faster, applied by one call.
 
 Each part gives the values that it replaces, and is left out where it does not fit the model, the
-machine or this version of torch. The adapters' own layer is in cpu/lora.py.
+machine or this version of torch. The adapters' own layer is in lora.py.
 """
 
 import logging

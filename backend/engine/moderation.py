@@ -27,7 +27,7 @@ class Format:
     names: parts of a model's name, in small letters. template: words that only the chat templates
     of the family hold, all of them; empty if their chat template is an ordinary one. before, after:
     around the text, with "{policy}" and "{label}" in one of them. answers: for the first label and
-    for the second; None answers with the labels' own names.
+    for the second; none answers with the labels' own names.
     """
 
     family: str
@@ -36,7 +36,7 @@ class Format:
     place: Place
     before: str = ""
     after: str = ""
-    answers: tuple[str, str] | None = None
+    answers: tuple[str, ...] = ()
 
 
 _COPE = (

@@ -56,7 +56,7 @@ def build(tokenizer: PreTrainedTokenizerBase, policy: str, labels: Sequence[str]
             "Correct the choices in the project's label config."
         )
     form = format_of(tokenizer)
-    if form is not None and form.answers is not None:
+    if form is not None and form.answers:
         prompt = _moderated(tokenizer, form, policy.strip(), names)
         if prompt is not None:
             return prompt
@@ -108,7 +108,7 @@ def _moderated(
     tokenizer: PreTrainedTokenizerBase, form: Format, policy: str, names: Sequence[str]
 ) -> Prompt | None:
     """Return a prompt in a moderation model's format; None if that has no room for the labels."""
-    answers = _first_tokens(tokenizer, form.answers or (), ("",))
+    answers = _first_tokens(tokenizer, form.answers, ("",))
     if answers is None or len(answers) != len(names):
         _tell(form.family, f"not used for {len(names)} labels, as it has two answers")
         return None
@@ -119,7 +119,7 @@ def _moderated(
     before, after = (
         _filled(tokenizer, words, policy, names[0]) for words in (form.before, form.after)
     )
-    said = zip(form.answers or (), names, strict=True)
+    said = zip(form.answers, names, strict=True)
     _tell(form.family, ", ".join(f"{word!r} stands for {name!r}" for word, name in said))
     return Prompt((*head, *before), (*after, *tail), answers)
 

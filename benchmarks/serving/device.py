@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -159,14 +159,13 @@ def _vllm(home: Path, model: str, device: str) -> Iterator[Remote | None]:
     (home / "vllm").mkdir()
     on_gpu = device.startswith("cuda")
     server = VllmServer(home / "vllm", model, context=1_024, name=model, on_gpu=on_gpu)
-    with nullcontext(server.start()):
-        try:
-            flying = 256 if on_gpu else 2
-            yield make_remote(
-                BackendSettings(home=home, llm=model, llm_url=server.url, llm_requests=flying)
-            )
-        finally:
-            server.stop()
+    server.start()
+    flying = 256 if on_gpu else 2
+    settings = BackendSettings(home=home, llm=model, llm_url=server.url, llm_requests=flying)
+    try:
+        yield make_remote(settings)
+    finally:
+        server.stop()
 
 
 def _card(device: str) -> str:

@@ -5,6 +5,7 @@ theirs. The prefix is there once for a span and not once for a text; what is com
 masked is small beside a layer's products, as long as spans are short.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -61,15 +62,24 @@ def by_spans(stream: Stream) -> Arrangement:
 def _spans(stream: Stream, dtype: torch.dtype, device: torch.device) -> list[Span]:
     spans: list[Span] = []
     start = 0
-    lengths: list[int] = []
-    for length in [*stream.lengths, None]:
-        if length is None or (lengths and sum(lengths) + length > SPAN):
-            stop = start + sum(lengths)
-            spans.append(Span(start, stop, _mask(lengths, stream.prefix, dtype, device)))
-            start, lengths = stop, []
-        if length is not None:
-            lengths.append(length)
+    for lengths in _grouped(stream.lengths):
+        stop = start + sum(lengths)
+        spans.append(Span(start, stop, _mask(lengths, stream.prefix, dtype, device)))
+        start = stop
     return spans
+
+
+def _grouped(lengths: Sequence[int]) -> list[list[int]]:
+    """Return the lengths of texts, in groups of SPAN tokens at most if there are several."""
+    groups: list[list[int]] = []
+    room = 0
+    for length in lengths:
+        if length > room:
+            groups.append([])
+            room = SPAN
+        groups[-1].append(length)
+        room -= length
+    return groups
 
 
 def _mask(lengths: list[int], prefix: int, dtype: torch.dtype, device: torch.device) -> Tensor:

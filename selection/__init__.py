@@ -6,3 +6,8 @@ status <- stop <- align <- collect
 
 choose: start until verdicts have taught a model, then boundary -> pair -> budget; audit always.
 """
+
+import logging
+
+# imported by libraries where it is installed; it warns of kernels that nobody asked for
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

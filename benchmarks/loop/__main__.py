@@ -8,14 +8,17 @@ cut off goes on, and one that is complete is only summed up.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from backend.train import train
 from benchmarks.choice.datasets import FOLDER
 from benchmarks.loop import sets
 from benchmarks.loop.ground import Labelled, split
+from benchmarks.loop.probe_alone import OPTIONS, ProbeAlone
 from benchmarks.loop.race import Folders, Terms, axis_until, one_scorer, race
 from benchmarks.loop.summary import table
 from benchmarks.loop.systems import SYSTEMS, by_names
@@ -52,6 +55,9 @@ def main(
         list[str] | None,
         typer.Option(help="KEY=VALUE: a setting of the product that is changed; needs --tag"),
     ] = None,
+    probe_alone: Annotated[
+        bool, typer.Option("--probe-alone", help="in place of the LLM, to try things; needs --tag")
+    ] = False,
     threads: Annotated[int, typer.Option(min=0, help="of the model, 0 for all cores")] = 0,
     folder: Annotated[Path, typer.Option(help="of the named sets")] = FOLDER,
     results: Annotated[
@@ -63,6 +69,8 @@ def main(
     try:
         chosen = by_names(systems)
         options = _options(option or [], tag)
+        if probe_alone and not tag:
+            raise SettingError("With --probe-alone give a --tag: it is no result of the product.")
         if named is not None:
             labelled = sets.load(named, folder, limit)
         else:
@@ -72,7 +80,12 @@ def main(
         folders = Folders(BUILD, results or own)
         numbers = tuple(range(first_seed, first_seed + seeds))
         terms = Terms(numbers, axis_until(verdicts), tag, threads, options)
-        result = race(split(labelled), chosen, terms, folders, one_scorer(terms, folders))
+        make_scorer, teach = one_scorer(terms, folders), train
+        if probe_alone:
+            model = ProbeAlone(folders.build)
+            terms = replace(terms, options={**OPTIONS, **options})
+            make_scorer, teach = model.scorer, model.train
+        result = race(split(labelled), chosen, terms, folders, make_scorer, teach)
     except CruxError as error:
         raise SystemExit(str(error)) from None
     print(table(result))

@@ -20,7 +20,7 @@ from selection.pool_sample import PoolSample
 from selection.studio.api import Project
 from selection.types import Doubles
 
-SAMPLE = 300  # random texts by which a threshold is set, as many as the product draws
+SAMPLE = 1_300  # random texts by which a threshold is set, as many as in the product
 
 
 class Teacher:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from selection.audit import audit, unjudged
+from selection.audit import audit, informative
 from selection.boundary import boundary, doubt
 from selection.budget import WIDTH, budget
 from selection.confusion import Confusion, Earlier, confusion, said
@@ -30,6 +30,8 @@ from selection.types import (
     Pool,
     Strings,
 )
+
+SAMPLE = 300  # texts drawn by doubt, by which new versions are fitted to the pool's balance
 
 
 @dataclass(frozen=True)
@@ -122,20 +124,28 @@ def _rarest(beliefs: Beliefs) -> int:
     return int(np.bincount(beliefs.predicted, minlength=len(beliefs.labels)).min())
 
 
-def drawn(pool: Pool, beliefs: Beliefs, plan: Plan, size: int) -> tuple[Ints, Doubles]:
-    """Draw about `size` rows, by which a new version is fitted to the pool; return their weights.
+def drawn(
+    pool: Pool, beliefs: Beliefs, plan: Plan, size: int = SAMPLE, *, always: int = 0
+) -> tuple[Ints, Doubles]:
+    """Draw rows by which a new version is fitted to the pool; return their weights, 1 / chance.
 
-    They are of the audit's reserve, which the choice never touches: of all other texts it takes
-    more and more of a rare label away, and a threshold that gives the rest as many as the pool has
-    is too low.
+    About `size` rows have chances that follow the model's doubt. With them come the `always` rows
+    with the smallest permanent numbers, which every version reads for the choice as well
+    (label.py). All are of the audit's reserve, which the choice never touches: of all other texts
+    it takes more and more of a rare label away, and a threshold that gives the rest as many as the
+    pool has is too low.
     """
-    return unjudged(
-        beliefs.probability,
-        permanent(pool.ids, plan.seed),
-        np.random.default_rng([plan.seed, plan.round, 1]),
-        size=size,
-        reserve=plan.audit_reserve,
-    )
+    number = permanent(pool.ids, plan.seed)
+    reserve = np.flatnonzero(number < plan.audit_reserve)
+    rng = np.random.default_rng([plan.seed, plan.round, 1])
+    share = informative(beliefs.probability)[reserve]
+    doubted = np.minimum(size * share / max(share.sum(), 1e-12), 1.0)
+    first = np.argsort(number[reserve], kind="stable")[:always]
+    taken = rng.random(len(reserve)) < doubted
+    taken[first] = True
+    # by either of two draws that know nothing of each other
+    chance = 1 - (1 - doubted) * (1 - len(first) / max(len(reserve), 1))
+    return reserve[taken], 1.0 / chance[taken]
 
 
 def _started(pool: Pool, rows: Ints, speaks: Ints, beliefs: Beliefs) -> Choice:

@@ -3,7 +3,8 @@
 An LLM that reads the whole pool every round is the largest cost of the method. So it reads
 `limit` texts: one half is a fixed random sample, the other half the texts of which the surrogate
 (surrogate.py), which learned from the first half, is least sure. The surrogate answers for the
-rest. With a limit of at least the pool's size the LLM reads everything.
+rest. With a limit of at least the pool's size the LLM reads everything. A trained version has read
+the fixed sample before it is asked: its threshold was set on it (choose.py, `drawn`).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 import tenacity
 
 from selection.backend_client import BackendClient
-from selection.cache import answers, key
+from selection.cache import answers
 from selection.errors import BackendError
 from selection.surrogate import Surrogate
 from selection.types import Beliefs, Doubles, Floats, Ints, Pool
@@ -29,6 +30,7 @@ def label(
     backend: BackendClient,
     project: int,
     *,
+    number: Doubles,
     limit: int,
     home: Path,
     taught: tuple[Ints, Ints] | None = None,
@@ -36,7 +38,8 @@ def label(
 ) -> Beliefs:
     """Return the beliefs of the backend's current version about all n rows.
 
-    taught: rows and the labels that experts gave them for training; for the surrogate alone.
+    number: (n,) permanent ones; the texts with the smallest are the fixed sample. taught: rows and
+    the labels that experts gave them for training; for the surrogate alone.
     on_progress: called with (read, total) texts. Raises BackendError.
     """
     attempts = tenacity.Retrying(
@@ -46,7 +49,7 @@ def label(
     )
     try:
         beliefs: Beliefs = attempts(
-            _label, pool, vectors, backend, project, limit, home, taught, on_progress
+            _label, pool, vectors, backend, project, number, limit, home, taught, on_progress
         )
     except _VersionMoved:
         raise BackendError(
@@ -62,6 +65,7 @@ def _label(
     vectors: Floats,
     backend: BackendClient,
     project: int,
+    number: Doubles,
     limit: int,
     home: Path,
     taught: tuple[Ints, Ints] | None,
@@ -75,7 +79,7 @@ def _label(
         reader.read(everything, on_progress, n)
         read = np.ones(n, dtype=np.bool_)
         return Beliefs(reader.rows(everything), first.labels, first.version, read)
-    sample = _fixed_sample(pool, limit // 2)
+    sample = np.argsort(number, kind="stable")[: fixed(limit)]
     reader.read(sample, on_progress, limit)
     surrogate = Surrogate.of(pool, vectors, taught, k)
     guess = surrogate.beliefs(sample, reader.rows(sample))
@@ -88,6 +92,11 @@ def _label(
     read = np.zeros(n, dtype=np.bool_)
     read[seen] = True
     return Beliefs(probability, first.labels, first.version, read)
+
+
+def fixed(limit: int) -> int:
+    """Return how many texts of the fixed sample an LLM that reads `limit` texts reads."""
+    return limit // 2
 
 
 def balance(beliefs: Beliefs) -> Beliefs:
@@ -138,12 +147,6 @@ class _Reader:
 
 class _VersionMoved(Exception):
     """A version was promoted meanwhile: another one answers than at first."""
-
-
-def _fixed_sample(pool: Pool, size: int) -> Ints:
-    """Return `size` rows by a hash of their text: the same ones in every round and version."""
-    keys = [key(str(text)) for text in pool.texts]
-    return np.array(sorted(range(len(pool)), key=keys.__getitem__)[:size], dtype=np.int64)
 
 
 def _margin(probability: Doubles) -> Doubles:

@@ -19,7 +19,7 @@ from selection.config import Settings
 from selection.confusion import Earlier
 from selection.embed import embed
 from selection.errors import PoolError, ProjectError, RoundError, SettingError
-from selection.label import BATCH, label
+from selection.label import BATCH, fixed, label
 from selection.lock import alone
 from selection.order import Order, make_order, rebuilt, require_same_draw
 from selection.outcome import (
@@ -33,6 +33,7 @@ from selection.outcome import (
     waiting,
     worker_at_work,
 )
+from selection.permanent import permanent
 from selection.policy import policy_hash
 from selection.pool_sample import PoolSample
 from selection.pool_source import read_pool
@@ -45,8 +46,6 @@ from selection.studio.api import Project, Studio, Task
 from selection.twin import ask_fewer
 from selection.types import Beliefs, Doubles, Floats, Pool
 from selection.words import by_words
-
-SAMPLE = 300  # drawn texts by which the backend fits a new version to the pool's balance
 
 
 @dataclass(frozen=True)
@@ -237,7 +236,7 @@ class Rounds:
             self.settings.audit_reserve,
             self.settings.seed,
         )
-        rows, weight = drawn(pool, beliefs, plan, SAMPLE)
+        rows, weight = drawn(pool, beliefs, plan, always=fixed(self.settings.read_limit))
         texts = tuple(map(str, pool.texts[rows]))
         self.backend.sample(project.id, PoolSample(texts, tuple(weight.tolist())))
         words = None if trained else self._words(project, vectors)
@@ -275,6 +274,7 @@ class Rounds:
             vectors,
             self.backend,
             self.settings.project,
+            number=permanent(pool.ids, self.settings.seed),
             limit=self.settings.read_limit,
             home=self.settings.home,
             taught=labelled.collected.taught(pool),

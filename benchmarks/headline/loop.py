@@ -26,6 +26,7 @@ from demo.question import LABELS
 from selection.backend_client import BackendClient, Scores
 from selection.choose import Plan, choose
 from selection.label import label
+from selection.permanent import permanent
 from selection.types import Beliefs, Floats, Ints, Pool
 
 NO_RESERVE = 1e-12  # the audit's share of the pool: nothing is audited, but 0 is not allowed
@@ -158,6 +159,7 @@ class Loop:
             self.vectors,
             cast(BackendClient, InProcess(self.learner.scorer, version.served)),
             0,
+            number=permanent(self.pool.ids, self.seed),
             limit=self.terms.read_limit,
             home=self.folder,
             taught=taught,

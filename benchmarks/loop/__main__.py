@@ -8,13 +8,14 @@ cut off goes on, and one that is complete is only summed up.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
-from backend.train import train
+from backend.train import Trained, train
 from benchmarks.choice.datasets import FOLDER
 from benchmarks.loop import sets
 from benchmarks.loop.ground import Labelled, split
@@ -80,7 +81,7 @@ def main(
         folders = Folders(BUILD, results or own)
         numbers = tuple(range(first_seed, first_seed + seeds))
         terms = Terms(numbers, axis_until(verdicts), tag, threads, options)
-        make_scorer, teach = one_scorer(terms, folders), train
+        make_scorer, teach = one_scorer(terms, folders), cast(Callable[..., Trained], train)
         if probe_alone:
             model = ProbeAlone(folders.build)
             terms = replace(terms, options={**OPTIONS, **options})

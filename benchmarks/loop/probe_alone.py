@@ -42,7 +42,7 @@ class ProbeAlone:
 
     def answer(self, served: Served, texts: Sequence[str], on_batch: OnBatch) -> None:
         """See backend.engine.protocol.Engine."""
-        logits = np.zeros((len(texts), len(served.labels)))
+        logits: Doubles = np.zeros((len(texts), len(served.labels)))
         if served.adapter is not None:
             logits = load_probe(served.adapter).logits(bag(texts), self._vectors(texts))
         on_batch(range(len(texts)), logits)

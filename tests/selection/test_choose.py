@@ -437,6 +437,34 @@ def test_what_is_drawn_stands_for_the_pool() -> None:
     assert (np.abs(off.mean(axis=0)) < 4 * off.std(axis=0) / np.sqrt(len(off))).all()
 
 
+def test_what_is_read_always_and_what_is_drawn_by_doubt_are_one_sample() -> None:
+    """Horvitz and Thompson's total over many seeds, for rows that may come by either way."""
+    world = World(n=600, k=3)
+    value = np.stack(
+        [np.ones(600), world.beliefs.predicted == 0, world.vectors[:, 0] > 0.3], axis=1
+    ).astype(np.float64)
+    found, spread = [], []
+    for seed in range(800):
+        number = permanent(world.pool.ids, seed)
+        rows, weight = drawn(world.pool, world.beliefs, world.plan(1, seed=seed), 20, always=50)
+        assert set(np.argsort(number)[:50]) <= set(rows.tolist())
+        assert len(rows) == len(set(rows.tolist()))
+        reserve = number < RESERVE
+        found.append(weight @ value[rows] / reserve.sum() - value.mean(axis=0))
+        few, alone = drawn(world.pool, world.beliefs, world.plan(1, seed=seed), 20)
+        spread.append(alone @ value[few] / reserve.sum() - value.mean(axis=0))
+    off, by_doubt = np.array(found), np.array(spread)
+    assert (np.abs(off.mean(axis=0)) < 4 * off.std(axis=0) / np.sqrt(len(off))).all()
+    assert (off.std(axis=0) < 0.6 * by_doubt.std(axis=0)).all()
+
+
+def test_rows_that_are_always_read_are_drawn_from_the_reserve_alone() -> None:
+    world = World(n=60)
+    rows, weight = drawn(world.pool, world.beliefs, world.plan(1), 5, always=1_000)
+    assert rows.tolist() == np.flatnonzero(permanent(world.pool.ids, 3) < RESERVE).tolist()
+    assert weight == pytest.approx(np.ones(len(rows)))
+
+
 def test_more_texts_are_drawn_around_the_threshold_of_a_rare_label_than_by_chance() -> None:
     world = World(n=4_000)
     rng = np.random.default_rng(4)

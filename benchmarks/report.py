@@ -15,6 +15,7 @@ from backend.threshold import OWN
 from benchmarks.choice import report as choice
 from benchmarks.choice.picture import panels
 from benchmarks.choice.report import OURS, RESULTS, areas, best_single, last_labels, load
+from benchmarks.choice.threshold import TEXTS
 from benchmarks.headline.report import markdown
 from benchmarks.loop import equal, readers, surrogates
 from benchmarks.loop import report as loop
@@ -34,16 +35,18 @@ def _threshold() -> str:
         "",
         "Kappa with our choice of labels, mean of "
         f"{result['sets']} sets with {result['seeds']} seeds each. The threshold is set so that "
-        "each label is predicted for its expected share of random texts of the pool. The expected "
-        "share is what an audit of 20 texts a round says, what the model itself says, or a mixture "
-        "in which the model's answer counts as a number of drawn texts. Command: `python -m "
-        f"benchmarks.choice.threshold`; the product's number is {OWN:.0f} (backend/threshold.py).",
+        "each label is predicted for its expected share of texts of the pool. The expected share "
+        "is what an audit of 20 texts a round says, what the model itself says, or a mixture in "
+        "which the model's answer counts as a number of drawn texts; the product's number is "
+        f"{OWN:.0f} (backend/threshold.py). The lower rows have the product's share, and other "
+        "texts. Command: `python -m benchmarks.choice.threshold`.",
         "",
         "| expected share by | mean | after each round |",
         "|---|---|---|",
     ]
     for name, curve in result["kappa"].items():
         by = f"both, the model worth {name} texts" if name.isdigit() else name
+        by = f"both, on {name}" if name in TEXTS else by
         each = ", ".join(f"{kappa:.3f}" for kappa in curve)
         lines.append(f"| {by} | {np.mean(curve):.3f} | {each} |")
     return "\n".join(lines) + "\n"

@@ -32,6 +32,7 @@ from selection.types import (
 )
 
 SAMPLE = 300  # texts drawn by doubt, by which new versions are fitted to the pool's balance
+ALWAYS = 1_000  # texts beside them at most that are read for the choice anyway
 
 
 @dataclass(frozen=True)
@@ -130,17 +131,17 @@ def drawn(
     """Draw rows by which a new version is fitted to the pool; return their weights, 1 / chance.
 
     About `size` rows have chances that follow the model's doubt. With them come the `always` rows
-    with the smallest permanent numbers, which every version reads for the choice as well
-    (label.py). All are of the audit's reserve, which the choice never touches: of all other texts
-    it takes more and more of a rare label away, and a threshold that gives the rest as many as the
-    pool has is too low.
+    with the smallest permanent numbers, at most ALWAYS of them, which every version reads for the
+    choice as well (label.py). All are of the audit's reserve, which the choice never touches: of
+    all other texts it takes more and more of a rare label away, and a threshold that gives the rest
+    as many as the pool has is too low.
     """
     number = permanent(pool.ids, plan.seed)
     reserve = np.flatnonzero(number < plan.audit_reserve)
     rng = np.random.default_rng([plan.seed, plan.round, 1])
     share = informative(beliefs.probability)[reserve]
     doubted = np.minimum(size * share / max(share.sum(), 1e-12), 1.0)
-    first = np.argsort(number[reserve], kind="stable")[:always]
+    first = np.argsort(number[reserve], kind="stable")[: min(always, ALWAYS)]
     taken = rng.random(len(reserve)) < doubted
     taken[first] = True
     # by either of two draws that know nothing of each other

@@ -21,7 +21,8 @@ from selection.pool_sample import PoolSample
 from selection.record import Paid, Record, TrainingState, Version
 from selection.studio.task import Json
 
-MOST_TEXTS = 1_000  # in one request
+MOST_TEXTS = 1_000  # to be read in one request
+MOST_SAMPLED = 10_000  # which come in one request
 MOST_CHARACTERS = 1_000_000  # of a text, of which the model reads the first few hundred
 
 
@@ -56,6 +57,16 @@ def _number(value: object) -> int:
 def _texts(texts: list[str]) -> list[str]:
     if len(texts) > MOST_TEXTS:
         raise TooMuch(f"{len(texts)} texts are more than {MOST_TEXTS}: send several requests.")
+    return _short(texts)
+
+
+def _sampled(texts: list[str]) -> list[str]:
+    if len(texts) > MOST_SAMPLED:
+        raise TooMuch(f"{len(texts)} texts are more than {MOST_SAMPLED}: send fewer.")
+    return _short(texts)
+
+
+def _short(texts: list[str]) -> list[str]:
     for position, text in enumerate(texts):
         if len(text) > MOST_CHARACTERS:
             raise TooMuch(
@@ -86,8 +97,9 @@ Project = Annotated[
     AfterValidator(lambda value: _number(value.id if isinstance(value, ProjectObject) else value)),
     Field(description="the number of a project"),
 ]
+_Text = Annotated[str, Field(json_schema_extra={"maxLength": MOST_CHARACTERS})]
 Texts = Annotated[
-    list[Annotated[str, Field(json_schema_extra={"maxLength": MOST_CHARACTERS})]],
+    list[_Text],
     AfterValidator(_texts),
     Field(description="a list of strings", json_schema_extra={"maxItems": MOST_TEXTS}),
 ]
@@ -172,7 +184,11 @@ class CheckBody(Body):
 class SampleBody(Body):
     """POST /projects/{project}/sample."""
 
-    texts: Texts
+    texts: Annotated[
+        list[_Text],
+        AfterValidator(_sampled),
+        Field(description="a list of strings", json_schema_extra={"maxItems": MOST_SAMPLED}),
+    ]
     weight: list[Annotated[float, Field(strict=True, gt=0, le=1e15)]] = Field(
         default_factory=list,
         description="a list of positive numbers, how many texts of the pool each text stands for; "

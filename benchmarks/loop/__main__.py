@@ -8,14 +8,12 @@ cut off goes on, and one that is complete is only summed up.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
-from backend.train import Trained, train
 from benchmarks.choice.datasets import FOLDER
 from benchmarks.loop import sets
 from benchmarks.loop.ground import Labelled, split
@@ -81,12 +79,13 @@ def main(
         folders = Folders(BUILD, results or own)
         numbers = tuple(range(first_seed, first_seed + seeds))
         terms = Terms(numbers, axis_until(verdicts), tag, threads, options)
-        make_scorer, teach = one_scorer(terms, folders), cast(Callable[..., Trained], train)
+        ground = split(labelled)
         if probe_alone:
             model = ProbeAlone(folders.build)
             terms = replace(terms, options={**OPTIONS, **options})
-            make_scorer, teach = model.scorer, model.train
-        result = race(split(labelled), chosen, terms, folders, make_scorer, teach)
+            result = race(ground, chosen, terms, folders, model.scorer, train=model.train)
+        else:
+            result = race(ground, chosen, terms, folders, one_scorer(terms, folders))
     except CruxError as error:
         raise SystemExit(str(error)) from None
     print(table(result))

@@ -27,7 +27,7 @@ from benchmarks.loop.ground import Labelled
 from selection.align import model_alignment
 from selection.bag import bag, rarity
 from selection.calibrate import Unjudged
-from selection.choose import Plan, choose, drawn
+from selection.choose import ALWAYS, Plan, choose, drawn
 from selection.config import Settings
 from selection.embed import embed
 from selection.kappa import kappas
@@ -42,7 +42,6 @@ SETS = "rare,remorse,clickbait1,clickbait,gratitude,anger,davidson"
 LIMIT = 12_000  # texts of a set
 ROUNDS, SEEDS = 5, 20
 PATIENCE = 2  # rounds, the product's default
-UNJUDGED = 300  # texts that the version has read besides, as in the product
 RESAMPLES = 400
 USELESS = 0.3  # deviations between the labels in the beliefs before anything is taught
 Ways = dict[str, Estimate]
@@ -127,7 +126,7 @@ def loop(data: Labelled, seed: int) -> Iterator[Look]:
         )  # fmt: skip
         version = Beliefs(belief[rows], data.names, "probe", np.ones(len(rows), dtype=np.bool_))
         chosen, audited = choose(pool, vectors[rows], version, plan, words=words[rows])
-        sample, stands_for = drawn(pool, version, plan, UNJUDGED)
+        sample, stands_for = drawn(pool, version, plan, always=ALWAYS)  # as in the product
         bought = bought.copy()
         bought[chosen.row] = True
         inclusion = np.full(len(rows), np.nan)

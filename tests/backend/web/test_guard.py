@@ -174,9 +174,15 @@ def test_a_bad_project_number_is_refused_in_a_query_too(backend: Backend) -> Non
 
 
 def test_more_texts_than_a_request_may_hold_are_413(backend: Backend) -> None:
-    for path in ("/score", "/projects/7/sample"):
-        answer = backend.post(path, {"project": 7, "texts": ["x"] * 1001})
-        refused(answer, 413, "1001 texts are more than 1000: send several requests.")
+    answer = backend.post("/score", {"project": 7, "texts": ["x"] * 1001})
+    refused(answer, 413, "1001 texts are more than 1000: send several requests.")
+    answer = backend.post("/projects/7/sample", {"project": 7, "texts": ["x"] * 10_001})
+    refused(answer, 413, "10001 texts are more than 10000: send fewer.")
+
+
+def test_a_sample_may_hold_more_texts_than_are_read_in_one_request(backend: Backend) -> None:
+    answer = backend.post("/projects/7/sample", {"project": 7, "texts": ["x"] * 1_400})
+    assert (answer.status_code, answer.json["kept"]) == (200, 1_400)
 
 
 def test_a_text_of_a_million_characters_is_read_and_one_more_is_413(backend: Backend) -> None:

@@ -84,3 +84,18 @@ def test_a_run_on_a_file_of_ones_own_is_no_result_of_the_project(
 
     assert sorted(Path("benchmarks/results").rglob("*")) == before
     assert (tmp_path / "build/loop/results/mails.jsonl").is_file()
+
+
+def test_the_probe_alone_learns_a_plain_word_and_asks_for_a_tag(
+    app: typer.Typer, spam: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "result.json"
+    argv = ["--data", str(spam), "--text", "body", "--label", "kind", "--positive", "spam",
+            "--systems", "crux", "--seeds", "1", "--verdicts", "100", "--probe-alone"]  # fmt: skip
+
+    refused = CliRunner().invoke(app, argv)
+    done = CliRunner().invoke(app, [*argv, "--tag", "tried", "--json", str(out)])
+
+    assert "give a --tag" in refused.output
+    assert done.exit_code == 0, done.output
+    assert json.loads(out.read_text())["systems"]["crux"]["true_kappa"][-1] > 0.9

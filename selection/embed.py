@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,24 +29,25 @@ def embed(
 
     on_progress: called with (done, total) of the vectors that are not in the cache.
     """
-    cache = Cache(home / "vectors" / _folder(embedder))
+    cache = Cache(home / "vectors" / folder_of(embedder))
+    with suppress(KeyError):
+        return cache.get(texts)
     missing = np.flatnonzero(~cache.known(texts))
-    if len(missing):
-        model = load(embedder)
-        # texts of like length together: a batch is padded to its longest one
-        missing = missing[np.argsort([len(texts[i]) for i in missing], kind="stable")]
-        for start in range(0, len(missing), BATCH):
-            part = [texts[i] for i in missing[start : start + BATCH]]
-            vectors = model.encode(
-                part, batch_size=64, normalize_embeddings=True, show_progress_bar=False
-            )
-            cache.put(part, np.asarray(vectors, dtype=np.float32))
-            if on_progress:
-                on_progress(min(start + BATCH, len(missing)), len(missing))
+    model = load(embedder)
+    # texts of like length together: a batch is padded to its longest one
+    missing = missing[np.argsort([len(texts[i]) for i in missing], kind="stable")]
+    for start in range(0, len(missing), BATCH):
+        part = [texts[i] for i in missing[start : start + BATCH]]
+        vectors = model.encode(
+            part, batch_size=64, normalize_embeddings=True, show_progress_bar=False
+        )
+        cache.put(part, np.asarray(vectors, dtype=np.float32))
+        if on_progress:
+            on_progress(min(start + BATCH, len(missing)), len(missing))
     return cache.get(texts)
 
 
-def _folder(embedder: str) -> str:
+def folder_of(embedder: str) -> str:
     """Return a name that people recognise, and that no other embedder has."""
     return f"{re.sub(r'[^A-Za-z0-9-]+', '_', embedder)[-80:]}-{key(embedder).hex()[:8]}"
 

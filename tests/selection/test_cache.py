@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selection import cache as module
 from selection.cache import Cache, key
 from selection.errors import CruxError
 
@@ -80,6 +81,15 @@ def test_a_part_that_holds_something_else_is_dropped(tmp_path: Path, table: pa.T
     assert Cache(tmp_path, width=3).get(TEXTS).tolist() == ROWS.tolist()
 
 
+def test_parts_of_an_older_crux_whose_rows_are_lists_are_read(tmp_path: Path) -> None:
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(ROWS[:2].ravel()), 3)
+    older = pa.table({"key": pa.array([key(t) for t in TEXTS[:2]], pa.binary(16)), "row": lists})
+    pq.write_table(older, tmp_path / "part-older.parquet")
+    cache = Cache(tmp_path, width=3)
+    cache.put(TEXTS[2:], ROWS[2:])
+    assert cache.get(TEXTS).tolist() == ROWS.tolist()
+
+
 def test_rows_of_another_width_are_not_mixed_in(tmp_path: Path) -> None:
     Cache(tmp_path).put(["one", "two"], np.ones((2, 5), dtype=np.float32))
     cache = Cache(tmp_path, width=3)
@@ -96,14 +106,48 @@ def test_two_caches_on_one_folder_keep_what_both_put(tmp_path: Path) -> None:
 
 
 def test_the_folder_can_be_deleted_at_any_time(tmp_path: Path) -> None:
+    """Who reads meanwhile is told to run again, and finds that nothing is known."""
     cache = Cache(tmp_path / "cache")
     cache.put(TEXTS[:2], ROWS[:2])
     for part in parts(tmp_path / "cache"):
         part.unlink()
     (tmp_path / "cache").rmdir()
     cache.put(TEXTS[2:], ROWS[2:])
-    assert cache.get(TEXTS).tolist() == ROWS.tolist()
+    assert cache.get(TEXTS[2:]).tolist() == ROWS[2:].tolist()
+    with pytest.raises(CruxError, match=r"part-\w+.parquet was deleted. Run the command again"):
+        cache.get(TEXTS)
     assert Cache(tmp_path / "cache").known(TEXTS).tolist() == [False] * 2 + [True] * 4
+
+
+def test_a_part_that_is_damaged_while_it_is_in_use_is_dropped(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.put(TEXTS, ROWS)
+    (part,) = parts(tmp_path)
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(CruxError, match="is damaged. Run the command again"):
+        cache.get(TEXTS)
+    assert not part.exists()
+    assert not Cache(tmp_path).known(TEXTS).any()
+
+
+def test_rows_of_many_parts_come_in_the_order_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of them sorted in already, some put a moment ago, some by an earlier process."""
+    monkeypatch.setattr(module, "RECENT", 150)
+    rng = np.random.default_rng(0)
+    texts = [f"text {i}" for i in range(1_000)]
+    rows = rng.normal(size=(1_000, 4)).astype(np.float32)
+    earlier = Cache(tmp_path)
+    cache = earlier
+    for start in range(0, 1_000, 40):
+        if start == 400:
+            cache = Cache(tmp_path)
+        cache.put(texts[start : start + 40], rows[start : start + 40])
+    asked = rng.integers(1_000, size=3_000)
+    assert cache.get([texts[i] for i in asked]).tolist() == rows[asked].tolist()
+    assert cache.known([*texts, "another"]).tolist() == [True] * 1_000 + [False]
+    assert earlier.known(texts).tolist() == [True] * 400 + [False] * 600
 
 
 FULL = """

@@ -12,7 +12,7 @@ import pytest
 from selection.cache import Cache
 from selection.collect import collect
 from selection.config import Settings
-from selection.embed import _folder
+from selection.embed import folder_of
 from selection.errors import (
     BackendError,
     PoolError,
@@ -68,12 +68,13 @@ class Loop:
         angle = np.array(rows) / SIZE * 2 * np.pi
         vectors = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
         # what the embedder would say, so that none is loaded
-        Cache(self.home / "vectors" / _folder("offline")).put([f"text {i}" for i in rows], vectors)
+        cache = Cache(self.home / "vectors" / folder_of("offline"))
+        cache.put([f"text {i}" for i in rows], vectors)
 
     def know_words(self) -> None:
         """What the embedder would say of the labels: yes is at the top of the circle."""
         said = definitions(self.studio.policy, self.studio.schema.labels)
-        cache = Cache(self.home / "vectors" / _folder("offline"))
+        cache = Cache(self.home / "vectors" / folder_of("offline"))
         for one, up in zip(said, (1.0, -1.0), strict=True):
             texts = [*dict.fromkeys((one, *phrases(one)))]
             cache.put(texts, np.array([[0.0, up]] * len(texts), dtype=np.float32))
@@ -298,7 +299,7 @@ def test_rows_added_to_the_pool_are_seen_and_copies_of_bought_texts_are_not_boug
     text = next(iter(loop.studio.bodies.values()))["data"]["text"]
     with loop.pool.open("a", newline="") as out:
         csv.writer(out).writerows([("a-copy", text), ("added", "text 0.5")])
-    Cache(loop.home / "vectors" / _folder("offline")).put(
+    Cache(loop.home / "vectors" / folder_of("offline")).put(
         ["text 0.5"], np.array([[1.0, 0.0]], dtype=np.float32)
     )
     loop.round(per_round=200, audit_reserve=loop.changes.get("audit_reserve", 0.25))

@@ -43,7 +43,7 @@ class Cache:
         self.folder = folder
         self.width = width
         self._parts: list[Path] = []
-        self._width = width or 0
+        self.row_width = width or 0
         self._recent: dict[bytes, int] = {}  # key -> place, of what was put
         found = [one for part in sorted(folder.glob("part-*.parquet")) for one in self._load(part)]
         self._keys = np.concatenate([np.zeros(0, f"S{KEY}"), *(keys for keys, _ in found)])
@@ -63,7 +63,7 @@ class Cache:
         if self.width in (None, width):
             yield keys, ROWS * len(self._parts) + np.arange(len(keys))
             self._parts.append(part)
-            self._width = width
+            self.row_width = width
 
     def _sort(self) -> None:
         order = np.argsort(self._keys, kind="stable")
@@ -76,16 +76,30 @@ class Cache:
     def get(self, texts: Sequence[str]) -> Floats:
         """Return (n, width) rows of texts that are all known. Raises KeyError otherwise, CruxError
         if a part has been deleted or damaged since the cache was opened."""
+        return self.at(self.find(texts))
+
+    def find(self, texts: Sequence[str]) -> Ints:
+        """Return (n,) places of the rows of texts that are all known. Raises KeyError otherwise."""
         place = self._place(texts)
         for unknown in np.flatnonzero(place < 0)[:1]:
             raise KeyError(texts[unknown])
+        return place
+
+    def at(self, place: Ints) -> Floats:
+        """Return (n, width) the rows at these places. Raises CruxError as `get`."""
+        found = np.empty((len(place), self.row_width), dtype=np.float32)
+        for where, rows in self.by_part(place):
+            found[where] = rows
+        return found
+
+    def by_part(self, place: Ints) -> Iterator[tuple[Ints, Floats]]:
+        """Yield, part by part, positions in (n,) `place` and the rows that lie there. Raises
+        CruxError as `get`."""
         order = np.argsort(place, kind="stable")
         part, position = np.divmod(place[order], ROWS)
-        found = np.empty((len(place), self._width), dtype=np.float32)
         for one in np.unique(part):
             its = slice(*np.searchsorted(part, [one, one + 1]))
-            found[order[its]] = self._rows(self._parts[one])[position[its]]
-        return found
+            yield order[its], self._rows(self._parts[one])[position[its]]
 
     def put(self, texts: Sequence[str], rows: Floats) -> None:
         """Keep rows (n, width) in one new part. Raises CruxError on a full disk."""
@@ -110,7 +124,7 @@ class Cache:
             ) from None
         first = ROWS * len(self._parts)
         self._parts.append(part)
-        self._width = rows.shape[1]
+        self.row_width = rows.shape[1]
         self._recent.update(zip(keys, range(first, first + len(keys)), strict=True))
         if len(self._recent) >= RECENT:
             self._keys = np.append(self._keys, np.array(list(self._recent), f"S{KEY}"))

@@ -24,12 +24,12 @@ from selection.types import (
     Bools,
     Choice,
     Doubles,
-    Floats,
     Ints,
     Pairs,
     Pool,
     Strings,
 )
+from selection.vectors import Vectors
 
 SAMPLE = 300  # texts drawn by doubt, by which new versions are fitted to the pool's balance
 ALWAYS = 1_000  # texts beside them at most that are read for the choice anyway
@@ -75,7 +75,7 @@ class Plan:
 
 def choose(
     pool: Pool,
-    vectors: Floats,
+    vectors: Vectors,
     beliefs: Beliefs,
     plan: Plan,
     rule: Rule = RULE,
@@ -156,7 +156,7 @@ def _started(pool: Pool, rows: Ints, speaks: Ints, beliefs: Beliefs) -> Choice:
 
 def _boundary(
     pool: Pool,
-    vectors: Floats,
+    vectors: Vectors,
     beliefs: Beliefs,
     open_rows: Bools,
     plan: Plan,
@@ -236,7 +236,7 @@ def _audited(pool: Pool, sample: Audit, plan: Plan) -> Choice:
     )
 
 
-def _placed(every: Choice, vectors: Floats, found: Confusion) -> Choice:
+def _placed(every: Choice, vectors: Vectors, found: Confusion) -> Choice:
     """Return it with the regions of all rows, so that none tells an audited text by its lack."""
     of = found.of(vectors, every.row)
     # the last share is that of no region

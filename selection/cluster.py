@@ -22,7 +22,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import hypergeom
 from sklearn.cluster import KMeans
 
-from selection.types import Doubles, Floats, Ints
+from selection.types import Doubles, Ints
+from selection.vectors import Vectors
 
 LEVEL = 0.1  # largest chance at which two clusters overlap; it must be so small both ways
 STARTS = 4  # of k-means, of which the tightest counts
@@ -75,7 +76,7 @@ class Overlaps:
         return len(self.one)
 
 
-def cluster(vectors: Floats, predicted: Ints, rows: Ints, *, count: int, seed: int) -> Clusters:
+def cluster(vectors: Vectors, predicted: Ints, rows: Ints, *, count: int, seed: int) -> Clusters:
     """Cluster the m rows of each label on their own, by k-means.
 
     vectors: (n, d) unit. predicted: (n,) labels. rows: (m,). count: clusters in all; each label
@@ -100,7 +101,7 @@ def cluster(vectors: Floats, predicted: Ints, rows: Ints, *, count: int, seed: i
     return Clusters(rows, cell, np.array(owner, dtype=np.int64))
 
 
-def neighbours(vectors: Floats, clusters: Clusters) -> Ints:
+def neighbours(vectors: Vectors, clusters: Clusters) -> Ints:
     """Return (m,) the place among the m rows of each one's nearest row with another label.
 
     NONE if that is farther away than half of the row's own cluster: then the row lies among its

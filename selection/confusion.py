@@ -12,7 +12,8 @@ import numpy as np
 from selection.cluster import NO_REGION, Clusters, cluster, connect, neighbours, overlap
 from selection.region import centres_of, like, region_of, share_of
 from selection.region_name import distinctive, keep_names, known, name
-from selection.types import Beliefs, Doubles, Floats, Ints, Pool, Strings
+from selection.types import Beliefs, Doubles, Ints, Pool, Strings
+from selection.vectors import Vectors
 
 READ = 2_000  # random texts of the pool that tell how large a region is
 
@@ -41,7 +42,7 @@ class Confusion:
     names: tuple[str, ...]
     share: Doubles
 
-    def of(self, vectors: Floats, rows: Ints) -> Ints:
+    def of(self, vectors: Vectors, rows: Ints) -> Ints:
         """Return (b,) the region of each row; one that is not at the boundary has the region that
         it is like. NO_REGION for none."""
         own = region_of(rows, self.clusters, self.region)
@@ -51,7 +52,7 @@ class Confusion:
 
 def confusion(
     pool: Pool,
-    vectors: Floats,
+    vectors: Vectors,
     beliefs: Beliefs,
     rows: Ints,
     *,

@@ -4,34 +4,52 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from selection.cache import Cache, key
 from selection.errors import ModelError
 from selection.types import Floats
+from selection.vectors import Vectors, vectors_in
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+T = TypeVar("T")
+OnProgress = Callable[[int, int], None]
 
 BATCH = 1024  # rows in one part of the cache: what a kill can cost
 
 
 def embed(
-    texts: Sequence[str],
-    *,
-    embedder: str,
-    home: Path,
-    on_progress: Callable[[int, int], None] | None = None,
+    texts: Sequence[str], *, embedder: str, home: Path, on_progress: OnProgress | None = None
 ) -> Floats:
     """(n,) texts -> (n, d) unit vectors. Raises ModelError if the model cannot be loaded.
 
     on_progress: called with (done, total) of the vectors that are not in the cache.
     """
+    return _embedded(texts, embedder, home, on_progress, Cache.get)
+
+
+def embed_pool(
+    texts: Sequence[str], *, embedder: str, home: Path, on_progress: OnProgress | None = None
+) -> Vectors:
+    """Do the same for texts of which there may be many: then the vectors stay on disk."""
+    return _embedded(texts, embedder, home, on_progress, vectors_in)
+
+
+def _embedded(
+    texts: Sequence[str],
+    embedder: str,
+    home: Path,
+    on_progress: OnProgress | None,
+    read: Callable[[Cache, Sequence[str]], T],
+) -> T:
+    """Return what `read` makes of a cache that has the vectors of all texts."""
     cache = Cache(home / "vectors" / folder_of(embedder))
     with suppress(KeyError):
-        return cache.get(texts)
+        return read(cache, texts)
     missing = np.flatnonzero(~cache.known(texts))
     model = load(embedder)
     # texts of like length together: a batch is padded to its longest one
@@ -44,7 +62,7 @@ def embed(
         cache.put(part, np.asarray(vectors, dtype=np.float32))
         if on_progress:
             on_progress(min(start + BATCH, len(missing)), len(missing))
-    return cache.get(texts)
+    return read(cache, texts)
 
 
 def folder_of(embedder: str) -> str:

@@ -17,7 +17,8 @@ from selection.backend_client import BackendClient
 from selection.cache import answers
 from selection.errors import BackendError
 from selection.surrogate import Surrogate
-from selection.types import Beliefs, Doubles, Floats, Ints, Pool
+from selection.types import Beliefs, Doubles, Ints, Pool
+from selection.vectors import Vectors
 
 BATCH = 64  # texts in one request: what a kill can cost, and how often progress is reported
 TRIES = 5  # a version is promoted once a round; if oftener, two backends answer at one address
@@ -26,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 def label(
     pool: Pool,
-    vectors: Floats,
+    vectors: Vectors,
     backend: BackendClient,
     project: int,
     *,
@@ -62,7 +63,7 @@ def label(
 
 def _label(
     pool: Pool,
-    vectors: Floats,
+    vectors: Vectors,
     backend: BackendClient,
     project: int,
     number: Doubles,

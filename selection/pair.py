@@ -9,9 +9,10 @@ random as much as they are at its boundary.
 import numpy as np
 
 from selection.types import Floats, Ints, Pairs
+from selection.vectors import Vectors
 
 
-def pair(vectors: Floats, predicted: Ints, rows: Ints) -> Pairs:
+def pair(vectors: Vectors, predicted: Ints, rows: Ints) -> Pairs:
     """Pair each of the m rows with the nearest of them that has another label, each pair once.
 
     vectors: (n, d) unit. predicted: (n,) labels. rows: (m,). The pairs come in the order of `rows`;
@@ -34,7 +35,7 @@ def pair(vectors: Floats, predicted: Ints, rows: Ints) -> Pairs:
     return Pairs(left[once], right[once])
 
 
-def midpoints(vectors: Floats, pairs: Pairs) -> Floats:
+def midpoints(vectors: Vectors, pairs: Pairs) -> Floats:
     """Return (m, d) unit vectors between the two rows of each pair."""
     middle = vectors[pairs.left] + vectors[pairs.right]
     length = np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-9)

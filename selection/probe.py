@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
 from selection.types import Doubles, Floats, Ints
+from selection.vectors import Vectors
 
 REGULARITY = 1.0  # C of the logistic regression
 STEPS = 300
@@ -28,7 +29,7 @@ class Probe:
         if shapes != [(k, d), (m,), (k, m), (k,)]:
             raise ValueError(f"arrays of {shapes} are no probe")
 
-    def logits(self, bags: csr_matrix, vectors: Floats) -> Doubles:
+    def logits(self, bags: csr_matrix, vectors: Vectors) -> Doubles:
         """Return (n, k) logits. bags: (n, COLUMNS). vectors: (n, d) unit."""
         by_words = bags[:, self.columns] @ self.words.T
         return np.asarray(vectors @ self.vectors.T + by_words + self.bias, dtype=np.float64)

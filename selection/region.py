@@ -14,6 +14,7 @@ from selection.budget import WIDTH, budget, coverage
 from selection.cluster import NO_REGION, Clusters
 from selection.pair import midpoints
 from selection.types import Doubles, Floats, Ints, Pairs
+from selection.vectors import Vectors
 
 WITHIN = 0.1  # of a cluster's own rows are farther from its centre than a row counted as like it
 
@@ -45,7 +46,7 @@ class Candidates:
 
 
 def candidates(
-    vectors: Floats, margin: Doubles, pairs: Pairs, clusters: Clusters, region: Ints
+    vectors: Vectors, margin: Doubles, pairs: Pairs, clusters: Clusters, region: Ints
 ) -> Candidates:
     """Return the pairs as midpoints with the model's doubt there and the region of both rows.
 
@@ -121,7 +122,7 @@ def by_region(candidates: Candidates, *, most: int, covered: Floats, width: floa
     return np.array(chosen, dtype=np.int64)
 
 
-def share_of(vectors: Floats, clusters: Clusters, region: Ints, sample: Ints) -> Doubles:
+def share_of(vectors: Vectors, clusters: Clusters, region: Ints, sample: Ints) -> Doubles:
     """Return (r,) the estimated part of the pool that is like each region, 0 to 1.
 
     region: (c,) of each cluster. sample: (s,) random rows of the pool.
@@ -132,7 +133,7 @@ def share_of(vectors: Floats, clusters: Clusters, region: Ints, sample: Ints) ->
     return share
 
 
-def centres_of(vectors: Floats, clusters: Clusters, region: Ints) -> Floats:
+def centres_of(vectors: Vectors, clusters: Clusters, region: Ints) -> Floats:
     """Return (r, d) unit vectors, the middle of each region's rows."""
     where = region[clusters.cell]
     inside = where != NO_REGION
@@ -140,7 +141,7 @@ def centres_of(vectors: Floats, clusters: Clusters, region: Ints) -> Floats:
     return centres(vectors[clusters.row[inside]], where[inside], count)
 
 
-def like(vectors: Floats, rows: Ints, clusters: Clusters, region: Ints) -> Ints:
+def like(vectors: Vectors, rows: Ints, clusters: Clusters, region: Ints) -> Ints:
     """Return (b,) the region that each row is like, NO_REGION for none.
 
     region: (c,) of each cluster. A row is like a region if the centre nearest to it, of all

@@ -18,6 +18,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
 from selection.region import centres
 from selection.types import Doubles, Floats, Ints
+from selection.vectors import Vectors
 
 WORDS = 3  # at most, in a name
 READ = 1_000  # characters of a text
@@ -112,7 +113,7 @@ def _one_word(one: str, two: str) -> bool:
     return len(commonprefix([one, two])) >= min(STEM, len(one), len(two))
 
 
-def known(vectors: Floats, rows: Ints, names: Sequence[str]) -> tuple[list[str], Floats]:
+def known(vectors: Vectors, rows: Ints, names: Sequence[str]) -> tuple[list[str], Floats]:
     """Return the e different names in order, and (e, d) unit centres of the rows that have each.
 
     rows, names: (b,) what was bought in earlier rounds and the region that its cards say. So the

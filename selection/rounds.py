@@ -17,7 +17,7 @@ from selection.choose import Plan, choose, drawn
 from selection.collect import Collected, collect
 from selection.config import Settings
 from selection.confusion import Earlier
-from selection.embed import embed
+from selection.embed import embed, embed_pool
 from selection.errors import PoolError, ProjectError, RoundError, SettingError
 from selection.label import BATCH, fixed, label
 from selection.lock import alone
@@ -44,7 +44,8 @@ from selection.second import second_chance
 from selection.status import Status, status
 from selection.studio.api import Project, Studio, Task
 from selection.twin import ask_fewer
-from selection.types import Beliefs, Doubles, Floats, Pool
+from selection.types import Beliefs, Doubles, Pool
+from selection.vectors import Vectors
 from selection.words import by_words
 
 
@@ -214,7 +215,7 @@ class Rounds:
                 f"All {len(pool)} texts of the pool are bought. Add rows to {self.settings.pool}, "
                 f"or stop here."
             )
-        vectors = embed(
+        vectors = embed_pool(
             pool.texts.tolist(),
             embedder=self.settings.embedder,
             home=self.settings.home,
@@ -259,7 +260,7 @@ class Rounds:
         new = self._push(labelled, order)
         return pushed(order, new, self.settings, now, audited)
 
-    def _words(self, project: Project, vectors: Floats) -> Doubles:
+    def _words(self, project: Project, vectors: Vectors) -> Doubles:
         """Return (n, k) how much each text speaks for each label by the policy's words."""
         return by_words(
             vectors,
@@ -268,7 +269,7 @@ class Rounds:
             partial(embed, embedder=self.settings.embedder, home=self.settings.home),
         )
 
-    def _beliefs(self, pool: Pool, vectors: Floats, labelled: _Labelled) -> Beliefs:
+    def _beliefs(self, pool: Pool, vectors: Vectors, labelled: _Labelled) -> Beliefs:
         beliefs = label(
             pool,
             vectors,

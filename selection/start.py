@@ -9,11 +9,12 @@ import numpy as np
 
 from selection.budget import budget
 from selection.types import Bools, Doubles, Floats, Ints
+from selection.vectors import Vectors
 from selection.words import standard
 
 
 def start(
-    vectors: Floats,
+    vectors: Vectors,
     probability: Doubles,
     among: Bools,
     most: int,

@@ -12,7 +12,8 @@ from sklearn.linear_model import Ridge, RidgeCV
 
 from selection.bag import bag, rarity
 from selection.probe import teach
-from selection.types import Doubles, Floats, Ints, Pool
+from selection.types import Doubles, Ints, Pool
+from selection.vectors import Vectors
 from selection.words import standard
 
 ALPHAS = (0.3, 1.0, 3.0, 10.0, 30.0)  # the one that predicts texts left out best is taken
@@ -27,12 +28,12 @@ class Surrogate:
     verdicts: (n, k) what a probe says that was taught them, of mean 0 and deviation 1."""
 
     words: csr_matrix
-    vectors: Floats
+    vectors: Vectors
     verdicts: Doubles
 
     @classmethod
     def of(
-        cls, pool: Pool, vectors: Floats, taught: tuple[Ints, Ints] | None, k: int
+        cls, pool: Pool, vectors: Vectors, taught: tuple[Ints, Ints] | None, k: int
     ) -> "Surrogate":
         """taught: rows and the labels that experts gave them."""
         bags = bag(pool.texts.tolist())

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from selection.types import Doubles, Floats
+from selection.vectors import Vectors
 
 OTHERS = 0.5  # how much likeness to the other labels' words counts against a text
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -67,7 +68,7 @@ def _without_saying(phrase: str) -> str:
 
 
 def by_words(
-    vectors: Floats,
+    vectors: Vectors,
     policy: str,
     labels: Sequence[str],
     read: Callable[[Sequence[str]], Floats],
@@ -80,15 +81,17 @@ def by_words(
     return speaks_for(vectors, read(said), [read(phrases(one)) for one in said])
 
 
-def speaks_for(vectors: Floats, words: Floats, listed: Sequence[Floats]) -> Doubles:
+def speaks_for(vectors: Vectors, words: Floats, listed: Sequence[Floats]) -> Doubles:
     """Return (n, k) how much more than usual each text is like each label's words.
 
     vectors: (n, d) unit, of the texts. words: (k, d) unit, of `definitions`. listed: for each label
     (p, d) unit, of its `phrases`. The whole, the mean over the phrases and the likest phrase count
     alike. Each column has mean 0 and deviation 1.
     """
-    found = [(vectors @ each.T).astype(np.float64) for each in listed]
-    whole = standard((vectors @ words.T).astype(np.float64))
+    ends = np.cumsum([len(words), *map(len, listed[:-1])])
+    like = (vectors @ np.concatenate([words, *listed]).T).astype(np.float64)  # in one pass
+    said, *found = np.split(like, ends, axis=1)
+    whole = standard(said)
     usual = standard(np.column_stack([standard(each).mean(axis=1) for each in found]))
     likest = standard(np.column_stack([each.max(axis=1) for each in found]))
     alike = standard(whole + usual + likest)

@@ -12,7 +12,7 @@ from benchmarks.scale.made import EMBEDDER
 from selection.backend_client import BackendClient, Scores
 from selection.choose import Plan, choose, drawn
 from selection.config import Settings
-from selection.embed import embed
+from selection.embed import embed_pool
 from selection.label import fixed, label
 from selection.permanent import permanent
 from selection.pool_files import read_files
@@ -62,7 +62,7 @@ def run(file: Path, home: Path) -> tuple[Steps, list[str]]:
     with steps.step("pool"):
         pool = read_files(str(file)).pool
     with steps.step("vectors"):
-        vectors = embed(pool.texts.tolist(), embedder=EMBEDDER, home=home)
+        vectors = embed_pool(pool.texts.tolist(), embedder=EMBEDDER, home=home)
     number = permanent(pool.ids, settings.seed)
     free = np.random.default_rng(0).permutation(np.flatnonzero(number >= settings.audit_reserve))
     rows: Ints = np.sort(free[:BOUGHT])

@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selection.audit import informative
+from selection.cache import Cache
 from selection.choose import RULE, Plan, Rule, choose, drawn
 from selection.confusion import Earlier
 from selection.permanent import permanent
 from selection.pool_files import read_files
 from selection.types import Audit, Beliefs, Choice, Pool
+from selection.vectors import OnDisk
 
 RESERVE = 0.25
 LABELS = ("yes", "no", "perhaps", "both", "neither")
@@ -589,3 +591,21 @@ def test_a_region_of_an_earlier_round_keeps_its_name() -> None:
     )  # fmt: skip
     again = set(second.region.tolist()) - {""}
     assert again & set(called)
+
+
+@pytest.mark.parametrize("round", [0, 1, 2])
+def test_the_choice_is_the_same_whether_vectors_lie_in_memory_or_on_disk(
+    round: int, tmp_path: Path
+) -> None:
+    world = World(n=900)
+    texts = world.pool.texts.tolist()
+    cache = Cache(tmp_path)
+    for start in range(0, 900, 128):
+        cache.put(texts[start : start + 128], world.vectors[start : start + 128])
+    plan = world.plan(round, bought=np.arange(900) % 9 == 0)
+    on_disk = OnDisk(cache, cache.find(texts))
+    chosen, sample = choose(world.pool, on_disk, world.beliefs, plan)
+    as_before, same = world.choose(plan)
+    for mine, theirs in zip(vars(chosen).values(), vars(as_before).values(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert sample.row.tolist() == same.row.tolist()

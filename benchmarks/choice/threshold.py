@@ -74,21 +74,14 @@ def at_thresholds(course: Course, rounds: int, per_round: int) -> dict[str, list
         log = np.log(np.maximum(everywhere, 1e-30))
         inside = log[course.pool]
         prior, worth = balance(truth[audited.row], audited.inclusion, course.k)
-
-        def offset(
-            sampled: Sampled, own: float,
-            inside: Doubles = inside, prior: Doubles = prior, worth: float = worth,
-        ) -> Doubles:  # fmt: skip
-            which, weight = sampled
-            wanted = expected(inside[which], prior, worth, own, weight=weight)
-            return np.array(match(inside[which], wanted, weight=weight))
-
         drawn_rows, weight = samples[BOTH]
         offsets: dict[str, Doubles] = {MODEL: np.zeros(course.k)}
         offsets[TRUTH] = np.array(match(inside[drawn_rows], share, weight=weight))
-        for own in WEIGHTS:
-            offsets[str(own) if own else DRAW] = offset(samples[BOTH], own)
-        offsets |= {name: offset(one, OWN) for name, one in samples.items()}
+        ways = [(str(own) if own else DRAW, BOTH, float(own)) for own in WEIGHTS]
+        for name, texts, own in [*ways, *((one, one, OWN) for one in samples)]:
+            drawn_rows, weight = samples[texts]
+            wanted = expected(inside[drawn_rows], prior, worth, own, weight=weight)
+            offsets[name] = np.array(match(inside[drawn_rows], wanted, weight=weight))
         for name, shift in offsets.items():
             predicted = (log[course.test] + shift).argmax(axis=1)
             kappa = cohen_kappa_score(course.labels[course.test], predicted)

@@ -1,4 +1,4 @@
-"""The probe alone in place of the LLM: a whole loop in half a minute.
+"""The probe alone in place of the LLM: a whole loop in a minute, once the pool's vectors are there.
 
 To try a change of the choice, the audit or the threshold on many sets and seeds before hours with
 the LLM are spent on it. What it tells is no result of the product. The prompted version knows

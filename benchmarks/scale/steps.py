@@ -1,4 +1,7 @@
-"""The steps of a later round, as selection/rounds.py runs them, with their seconds and memory."""
+"""The steps of a later round, as selection/rounds.py runs them, with their seconds and memory.
+
+What does not grow with the pool is left out: Label Studio, the backend and the cards.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +19,7 @@ from selection.embed import embed_pool
 from selection.label import fixed, label
 from selection.permanent import permanent
 from selection.pool_files import read_files
-from selection.types import Ints
+from selection.types import Bought, Ints
 
 BOUGHT = 256  # texts of earlier rounds
 TEASES = ("how", "why", "what", "this", "these", "you", "your", "things", "reasons")
@@ -74,10 +77,9 @@ def run(file: Path, home: Path) -> tuple[Steps, list[str]]:
             home=home / f"answers-{len(pool)}",
         )  # fmt: skip
     with steps.step("choice"):
-        bought = np.zeros(len(pool), dtype=np.bool_)
-        bought[rows] = True
+        held = Bought(frozenset(pool.ids[rows]), frozenset(pool.texts[rows]))
         plan = Plan(
-            1, True, bought, np.full(len(pool), np.nan), settings.per_round,
+            1, True, held.rows(pool), np.full(len(pool), np.nan), settings.per_round,
             settings.audit_per_round, settings.audit_reserve, settings.seed,
         )  # fmt: skip
         drawn(pool, beliefs, plan, always=fixed(settings.read_limit))
